@@ -1,0 +1,32 @@
+# Two commands need nothing else: `make demo` and `make test`. Both set up .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Caches of the WebAssembly FPGA tools stay in this folder instead of the home directory.
+export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp-cache
+
+.PHONY: demo test lint types setup clean
+
+demo: $(READY)
+	$(BIN)/sstdp-hw demo --out build/demo
+
+test: lint types
+	$(BIN)/pytest -n auto --dist worksteal
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+setup: $(READY)
+
+$(READY): pyproject.toml tools/make_venv.py
+	$(PYTHON) tools/make_venv.py $(VENV)
+	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[all,dev]'
+	touch $@
+
+clean:
+	rm -rf build $(VENV)

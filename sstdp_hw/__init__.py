@@ -1,0 +1,1 @@
+"""Network file, quantization, integer reference, cost model and command line of sstdp-hw."""

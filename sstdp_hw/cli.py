@@ -1,0 +1,72 @@
+"""The command ``sstdp-hw``: finds the verbs, runs one, turns errors into one line.
+
+Exit status: 0 done; 1 the verb ran and the answer is no (a mismatch); 2 bad input; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+from .errors import UserError
+from .files import write_json
+from .verb import GROUP, Result, Verb, VerbFailed
+
+ORDER = ("train", "quantize", "evaluate", "generate", "simulate", "build", "report", "demo")
+
+
+def find_verbs() -> dict[str, Verb]:
+    """All verbs that the installed packages publish, in the order of the flow."""
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    names = [name for name in ORDER if name in found] + sorted(set(found) - set(ORDER))
+    return {name: found[name].load() for name in names}
+
+
+def make_parser(verbs: dict[str, Verb]) -> argparse.ArgumentParser:
+    """The parser with one subcommand per verb, each with ``--json``."""
+    parser = argparse.ArgumentParser(
+        prog="sstdp-hw",
+        description="From a spiking network trained with SSTDP to a proven FPGA accelerator. "
+        "Each verb reads and writes files and can be used alone.",
+        epilog="Start with `sstdp-hw demo`; `sstdp-hw VERB --help` explains a verb.",
+    )
+    parser.add_argument("--version", action="version", version=version("sstdp-hw"))
+    commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, verb in verbs.items():
+        sub = commands.add_parser(
+            name,
+            help=verb.summary,
+            description=verb.description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.configure(sub)
+        sub.add_argument(
+            "--json", type=Path, metavar="FILE", help="also write the result as JSON to FILE"
+        )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    verbs = find_verbs()
+    options = make_parser(verbs).parse_args(arguments)
+    result: Result | None = None
+    try:
+        try:
+            result = verbs[options.verb].run(options)
+            status = 0
+        except VerbFailed as failure:
+            result, status = failure.result, 1
+            print(f"sstdp-hw {options.verb}: {failure}", file=sys.stderr)
+        if options.json:
+            write_json(options.json, result)
+        return status
+    except UserError as error:
+        print(f"sstdp-hw {options.verb}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"sstdp-hw {options.verb}: interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,248 @@
+"""The integer reference: what the hardware must do, spike for spike (docs/arithmetic.md).
+
+One matrix product per occupied time step. Sums of integers are exact in floating point as long as
+they stay below the mantissa, so the products run in float32 or float64, whichever the bound on the
+membrane potential allows; a float network is evaluated by the same code in float64.
+`reference_plain` holds the same rules as plain loops and checks this module in the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import UserError
+from .float_network import FloatNetwork
+from .layers import Array, Conv2d, Dense, Pool2d, Shape
+from .network import Network
+
+BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """What the reference says about a batch of N images.
+
+    Parameters
+    ----------
+    classes : int array [N]
+    decision_times : uint8 array [N]
+        ``t_max`` where every output neuron stayed silent.
+    silent : bool array [N]
+    margins : int64 (float64 for a float network) array [N, classes]
+        ``V - theta`` of the output neurons at the decision time (at ``t_max - 1`` if silent).
+    spike_times : tuple of uint8 arrays
+        ``spike_times[0]`` is the encoded input [N, channels, height, width], ``spike_times[n + 1]`` the
+        output of layer n, all of them complete (as without early exit).
+    """
+
+    classes: Array
+    decision_times: Array
+    silent: Array
+    margins: Array
+    spike_times: tuple[Array, ...]
+
+    def accuracy(self, labels: Array) -> float:
+        """Share of images whose class by rule 6 is the label, on all images."""
+        return float(np.mean(self.classes == labels))
+
+    def accuracy_ties_counted(self, labels: Array) -> float:
+        """The laxer figure of the SSTDP paper's script: a tie for the first spike counts as correct."""
+        rows = np.arange(len(labels))
+        tied = self.spike_times[-1][rows, labels] == self.decision_times
+        return float(np.mean(np.where(self.silent, self.classes == labels, tied)))
+
+    def events(self, layer: int) -> Array:
+        """Input spikes of ``layer`` up to the decision, per image: int64 [N]."""
+        spikes = self.spike_times[layer].reshape(len(self.classes), -1)
+        return np.sum(spikes <= self._last_step(), axis=1, dtype=np.int64)
+
+    def _last_step(self) -> Array:
+        """Column of the last step that is worked on: the decision's, or the last one if silent."""
+        return (self.decision_times - self.silent.astype(np.uint8))[:, None]
+
+
+def check_images(network: Network | FloatNetwork, images: Array) -> Array:
+    """Return images as uint8 [N, *input_shape]; [N, H, W] is taken as one channel.
+
+    Raises
+    ------
+    UserError
+        If type or shape do not fit the network.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise UserError(f"Images must be uint8, not {images.dtype}")
+    if images.ndim == 3:
+        images = images[:, None]
+    if images.shape[1:] != tuple(network.input_shape):
+        raise UserError(
+            f"Images must have the network's input shape {list(network.input_shape)}, "
+            f"not {list(images.shape[1:])}"
+        )
+    return images
+
+
+def run(
+    network: Network | FloatNetwork,
+    images: Array,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Inference:
+    """Run every image through the network.
+
+    Parameters
+    ----------
+    network : Network or FloatNetwork
+    images : uint8 array [N, *input_shape] or [N, H, W]
+    progress : callable, optional
+        Called with the number of images done since the last call.
+
+    Raises
+    ------
+    UserError
+        If the images do not fit the network.
+    """
+    images = check_images(network, images)
+    batches = []
+    for start in range(0, max(len(images), 1), BATCH):
+        batches.append(_run_batch(network, images[start : start + BATCH]))
+        if progress:
+            progress(len(batches[-1].classes))
+    return Inference(
+        *(np.concatenate([getattr(batch, name) for batch in batches])
+          for name in ("classes", "decision_times", "silent", "margins")),
+        spike_times=tuple(
+            np.concatenate(parts)
+            for parts in zip(*(batch.spike_times for batch in batches), strict=True)
+        ),
+    )  # fmt: skip
+
+
+def _run_batch(network: Network | FloatNetwork, images: Array) -> Inference:
+    t_max = network.t_max
+    spike_times = [network.encoder[images]]
+    for layer, shape in zip(network.layers[:-1], network.shapes[1:-1], strict=True):
+        times = spike_times[-1]
+        if isinstance(layer, Conv2d | Dense):
+            times = _fire(layer, times, t_max)[0]
+        elif isinstance(layer, Pool2d):
+            times = _pool(times, layer.kernel, shape)
+        spike_times.append(times.reshape(len(images), *shape))
+    output = network.layers[-1]
+    assert isinstance(output, Dense), "the network's own check"
+    times, margins = _fire(output, spike_times[-1], t_max, margins_at_first_spike=True)
+    spike_times.append(times)
+    decision_times = times.min(axis=1)
+    silent = decision_times == t_max
+    candidates = (times == decision_times[:, None]) | silent[:, None]
+    lowest = np.iinfo(np.int64).min if margins.dtype == np.int64 else -np.inf
+    classes = np.argmax(np.where(candidates, margins, lowest), axis=1)  # first of equal ones
+    return Inference(classes, decision_times, silent, margins, tuple(spike_times))
+
+
+def _fire(
+    layer: Dense | Conv2d, inputs: Array, t_max: int, *, margins_at_first_spike: bool = False
+) -> tuple[Array, Array]:
+    """Spike times of a weighted layer, and V - theta at each image's first output spike."""
+    exact, real, threshold = _arithmetic(layer)
+    theta = layer.threshold.astype(exact)
+    if isinstance(layer, Conv2d):
+        threshold, theta = threshold[:, None, None], theta[:, None, None]
+    drive = _drive(layer, inputs, real)
+    potential: Array | None = None
+    for step in range(t_max):
+        arriving = inputs == step
+        occupied = bool(arriving.any())
+        if step and not occupied:
+            continue  # nothing was added, so nothing can newly exceed its threshold
+        added = drive(arriving)
+        if potential is None:
+            potential = added
+            times = np.full(potential.shape, t_max, np.uint8)
+            margins = np.zeros(potential.shape if margins_at_first_spike else (0,), exact)
+            undecided = np.ones(len(inputs), bool)
+        else:
+            potential += added
+        fired = (potential > threshold) & (times == t_max)
+        times[fired] = step
+        if margins_at_first_spike:
+            now = undecided & fired.any(axis=1)
+            margins[now] = potential[now].astype(exact) - theta
+            undecided &= ~now
+    assert potential is not None, "t_max is at least 1"
+    if margins_at_first_spike:
+        margins[undecided] = potential[undecided].astype(exact) - theta
+    return times, margins
+
+
+def potential_bounds(weight: Array) -> tuple[Array, Array]:
+    """Lowest and highest membrane potential each neuron (row of ``weight``) can reach: int64 arrays.
+
+    Every input fires at most once, so the potential is always the sum over a subset of the weights.
+    """
+    rows = weight.reshape(len(weight), -1).astype(np.int64)
+    return np.minimum(rows, 0).sum(axis=1), np.maximum(rows, 0).sum(axis=1)
+
+
+def _arithmetic(layer: Dense | Conv2d) -> tuple[Any, Any, Array]:
+    """Type of margins, type that holds every potential exactly, and thresholds in that type.
+
+    A threshold outside the potential's range is moved to its border, which changes no comparison and
+    keeps it exact.
+    """
+    if layer.weight.dtype.kind == "f":
+        return np.float64, np.float64, layer.threshold.astype(np.float64)
+    low, high = potential_bounds(layer.weight)
+    bound = max(int(-low.min()), int(high.max())) + 1
+    real = np.float32 if bound < 1 << 24 else np.float64
+    return np.int64, real, np.clip(layer.threshold.astype(np.int64), low - 1, high).astype(real)
+
+
+def _drive(layer: Dense | Conv2d, inputs: Array, real: Any) -> Callable[[Array], Array]:
+    """The function from a step's arriving spikes (bool) to what they add to every potential."""
+    if isinstance(layer, Dense):
+        matrix = np.ascontiguousarray(layer.weight.T.astype(real))
+
+        def dense(arriving: Array) -> Array:
+            product: Array = arriving.reshape(len(arriving), -1).astype(real) @ matrix
+            return product
+
+        return dense
+
+    channels, depth, kernel_height, kernel_width = layer.weight.shape
+    matrix = np.ascontiguousarray(layer.weight.reshape(channels, -1).T.astype(real))
+    (stride_y, stride_x), (pad_y, pad_x) = layer.stride, layer.padding
+
+    def conv(arriving: Array) -> Array:
+        padded = np.pad(arriving, ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x)))
+        windows = np.lib.stride_tricks.sliding_window_view(
+            padded, (kernel_height, kernel_width), axis=(2, 3)
+        )[:, :, ::stride_y, ::stride_x]
+        images, _, height, width = windows.shape[:4]
+        columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(-1, len(matrix)).astype(real)
+        product: Array = (columns @ matrix).reshape(images, height, width, channels)
+        return np.ascontiguousarray(product.transpose(0, 3, 1, 2))
+
+    return conv
+
+
+def _pool(times: Array, kernel: tuple[int, int], shape: Shape) -> Array:
+    """Earliest spike of every window; rows and columns that fill no window are dropped."""
+    channels, height, width = shape
+    cropped = times[:, :, : height * kernel[0], : width * kernel[1]]
+    windows = cropped.reshape(len(times), channels, height, kernel[0], width, kernel[1])
+    earliest: Array = windows.min(axis=(3, 5))
+    return earliest
+
+
+def iterate_spikes(times: Array, t_max: int) -> Iterator[tuple[int, Array]]:
+    """Steps and the flat indices that fire in them, in order, for one image's spike times."""
+    flat = times.reshape(-1)
+    for step in range(t_max):
+        indices = np.flatnonzero(flat == step)
+        if indices.size:
+            yield step, indices
