@@ -1,0 +1,74 @@
+"""SSTDP training in PyTorch: rule, layers, recipes, training loop, export.
+
+Importing this package does not import torch; calling `train` does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .recipe import RECIPES, Recipe, fine_tuning, recipe_for
+
+if TYPE_CHECKING:
+    from sstdp_hw.datasets import Samples
+    from sstdp_hw.float_network import FloatNetwork
+
+__all__ = ["RECIPES", "Recipe", "fine_tuning", "recipe_for", "train"]
+
+
+def train(
+    recipe: Recipe,
+    samples: Samples,
+    test: Samples | None = None,
+    *,
+    out: Path | str,
+    init: FloatNetwork | Path | str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    command: str | None = None,
+    asked: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Train a network and write its run folder.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        For example ``recipe_for("digits")``, or ``fine_tuning(recipe, (4,))`` with ``init``.
+    samples, test : Samples
+        Training images, and images for the one look at the end.
+    out : path
+        Receives ``float.safetensors``, ``checkpoint.pt``, ``history.json``, ``curves.png`` and
+        ``train.json``.
+    init : FloatNetwork or path, optional
+        Start from these weights; a path is a float network file or a run folder.
+    resume, overwrite : bool
+        Continue the run in ``out`` from its checkpoint; replace it.
+    device : str
+        ``cpu``, ``cuda`` or ``auto``.
+    command, asked : optional
+        For the provenance: the command line, and the names of data and initial network by which
+        ``--resume`` and ``--init`` find them again.
+
+    Returns
+    -------
+    dict
+        The content of ``train.json``: recipe, seed, versions, wall seconds, accuracies.
+
+    Raises
+    ------
+    UserError
+        On bad input, a damaged checkpoint, or divergence.
+    """
+    from sstdp_hw.float_network import FloatNetwork
+
+    from .run import Job, run
+
+    if isinstance(init, Path | str):
+        init = FloatNetwork.load(init)
+    job = Job(
+        samples=samples, test=test, out=Path(out), resume=resume, overwrite=overwrite,
+        device=device, init=init, command=command, asked=asked or {},
+    )  # fmt: skip
+    return run(recipe, job)

@@ -1,0 +1,75 @@
+"""The checkpoint of an unfinished run: everything that the rest of the training depends on."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sstdp_hw.errors import UserError
+from sstdp_hw.files import written_whole
+
+FILE_NAME = "checkpoint.pt"
+FORMAT = "sstdp-train-1"
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all; ``state`` holds tensors and plain values only."""
+    with written_whole(path) as temporary:
+        torch.save({"format": FORMAT, **state}, temporary)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read and check a checkpoint. Nothing in the file is executed.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged, of another format, or holds NaN.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint; start the run without --resume")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise UserError(
+            f"{path}: must be a whole checkpoint of `sstdp-hw train` ({reason}); train again with "
+            "--overwrite"
+        ) from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        found = state.get("format") if isinstance(state, dict) else type(state).__name__
+        raise UserError(f"{path}: checkpoint format must be {FORMAT!r}, not {found!r}")
+    for name in (
+        "recipe",
+        "epoch",
+        "network",
+        "optimizer",
+        "best",
+        "history",
+        "data",
+        "asked",
+        "scales",
+        "seconds",
+    ):
+        if name not in state:
+            raise UserError(f"{path}: checkpoint must hold {name!r}, and it is missing")
+    _refuse_not_finite(path, state)
+    return state
+
+
+def _refuse_not_finite(path: Path, state: dict[str, Any]) -> None:
+    """NaN spreads to everything it meets; better no run than a silent wrong one."""
+    tensors = dict(state["network"])
+    for index, values in state["optimizer"].get("state", {}).items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+    for name, tensor in tensors.items():
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():
+            bad = int((~torch.isfinite(tensor)).sum())
+            if bad:
+                raise UserError(
+                    f"{path}: {name} must be finite, and has {bad} NaN or infinite of "
+                    f"{tensor.numel()} values; train again with a lower --learning-rate"
+                )

@@ -1,0 +1,245 @@
+"""The recipe: every choice that training makes, in one frozen, validated object.
+
+Each field carries its help text and its origin in its metadata; the command line and
+docs/training.md are made from them. Origin ``published`` marks what belongs to the SSTDP rule as
+Liu et al. (2021) published it, ``addition`` what this project puts around it, ``setting`` what
+every training has.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from sstdp_hw.errors import UserError
+from sstdp_hw.network import MAX_T
+
+MAX_WEIGHT_WIDTH = 16
+
+
+def _option(default: Any, origin: str, text: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"origin": origin, "help": text, "choices": choices})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one network is trained; the defaults are the recipe for MNIST 784-400-10 at t_max 8.
+
+    Raises
+    ------
+    UserError
+        If a value is out of its range: names the field, the rule and the value found.
+    """
+
+    name: str = _option("mnist", "setting", "what result files call this recipe")
+    layers: tuple[int, ...] = _option((400,), "setting", "neurons of each hidden layer")
+    t_max: int = _option(8, "setting", "time steps of one inference")
+    epochs: int = _option(30, "setting", "passes over the training images")
+    batch_size: int = _option(64, "setting", "images of one weight update")
+    seed: int = _option(0, "setting", "seed of everything random")
+    validation_share: float = _option(
+        1 / 12, "setting", "share of the training images held back to choose the epoch; 0 for none"
+    )
+    choose: str = _option(
+        "best",
+        "setting",
+        "export the epoch that is best on the validation images, or the last one",
+        choices=("best", "last"),
+    )
+
+    cutoff: int = _option(
+        32, "addition", "pixels darker than this never spike; 0 lets all of them spike"
+    )
+
+    depression: float = _option(
+        0.0,
+        "published",
+        "b of the STDP window (+1 causal, -b otherwise); the published script has 0",
+    )
+    normalize_error: bool = _option(
+        False, "published", "scale the error of every image to length 1 in every layer"
+    )
+    gate: float = _option(
+        1 / 3,
+        "addition",
+        "a hidden neuron learns only while |V - theta| < gate * theta at its spike; 0 turns it off",
+    )
+    wake_silent: bool = _option(
+        True,
+        "addition",
+        "errors also reach silent neurons, which then count as firing at the last step",
+    )
+    homeostasis: float = _option(
+        1e-3, "addition", "push on hidden neurons that fire too rarely; 0 turns it off"
+    )
+    homeostasis_rate: float = _option(
+        0.1, "addition", "share of images below which a hidden neuron fires too rarely"
+    )
+
+    loss: str = _option(
+        "cross-entropy",
+        "addition",
+        "softmax cross-entropy on spike times and margins, or the published relative target",
+        choices=("cross-entropy", "relative-target"),
+    )
+    sharpness: float = _option(
+        12.0, "addition", "cross-entropy: logit between a spike at step 0 and one at t_max"
+    )
+    margin_scale: float = _option(
+        3.0, "addition", "cross-entropy: membrane potential above threshold worth a logit of 1"
+    )
+    target_gap: float = _option(
+        0.02,
+        "published",
+        "relative target: how much later the others must fire, as a share of t_max",
+    )
+
+    hidden_threshold: float = _option(3.0, "published", "firing threshold of hidden neurons")
+    output_threshold: float = _option(6.0, "published", "firing threshold of output neurons")
+    learn_thresholds: bool = _option(False, "addition", "train the thresholds as well")
+    hidden_drive: float = _option(
+        1.6, "addition", "hidden neurons at the start: mean final potential, in thresholds"
+    )
+    hidden_spread: float = _option(
+        0.11, "addition", "hidden neurons at the start: its standard deviation, in thresholds"
+    )
+    output_drive: float = _option(1.3, "addition", "as hidden_drive, for the output neurons")
+    output_spread: float = _option(0.33, "addition", "as hidden_spread, for the output neurons")
+
+    optimizer: str = _option(
+        "adam", "addition", "adam, or plain gradient descent as published", choices=("adam", "sgd")
+    )
+    learning_rate: float = _option(3e-3, "setting", "step size at the start")
+    schedule: str = _option(
+        "cosine",
+        "addition",
+        "how the step size falls over the epochs",
+        choices=("cosine", "constant"),
+    )
+    weight_decay: float = _option(0.02, "addition", "decoupled weight decay")
+
+    shift: float = _option(1.2, "addition", "augmentation: largest shift in pixels")
+    rotation: float = _option(0.15, "addition", "augmentation: largest rotation in rad")
+    scaling: float = _option(0.08, "addition", "augmentation: largest relative change of size")
+    shear: float = _option(0.1, "addition", "augmentation: largest shear")
+
+    weight_widths: tuple[int, ...] = _option(
+        (), "addition", "weight width in bits of every weighted layer; empty trains in float"
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "weight_widths"):  # lists come back from JSON
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for entry in dataclasses.fields(self):
+            self._check_type(entry, getattr(self, entry.name))
+        self._check_range("layers", min(self.layers, default=1), 1, 1 << 16)
+        self._check_range("t_max", self.t_max, 1, MAX_T)
+        self._check_range("epochs", self.epochs, 1, 100_000)
+        self._check_range("batch_size", self.batch_size, 1, 1 << 20)
+        self._check_range("seed", self.seed, 0, (1 << 32) - 1)
+        self._check_range("cutoff", self.cutoff, 0, 255)
+        self._check_range("validation_share", self.validation_share, 0, 0.9)
+        self._check_range("homeostasis_rate", self.homeostasis_rate, 0, 1)
+        self._check_range("scaling", self.scaling, 0, 0.9)
+        for name in ("depression", "gate", "homeostasis", "hidden_spread", "output_spread",
+                     "weight_decay", "shift", "rotation", "shear", "target_gap"):  # fmt: skip
+            self._check_range(name, getattr(self, name), 0, math.inf)
+        for name in ("learning_rate", "sharpness", "margin_scale"):
+            self._check_range(name, getattr(self, name), 1e-12, math.inf)
+        if self.weight_widths:
+            self._check_range("weight_widths", min(self.weight_widths), 1, MAX_WEIGHT_WIDTH)
+            self._check_range("weight_widths", max(self.weight_widths), 1, MAX_WEIGHT_WIDTH)
+            if len(self.weight_widths) != len(self.layers) + 1:
+                raise UserError(
+                    "Recipe: weight_widths must have one width per weighted layer, "
+                    f"{len(self.layers) + 1}, not {len(self.weight_widths)}"
+                )
+
+    def _check_type(self, entry: dataclasses.Field[Any], value: Any) -> None:
+        name, kind, choices = entry.name, str(entry.type), entry.metadata["choices"]
+        if choices and value not in choices:
+            raise UserError(f"Recipe: {name} must be {' or '.join(choices)}, not {value!r}")
+        if kind.startswith("tuple") and not all(type(item) is int for item in value):
+            raise UserError(f"Recipe: {name} must be integers, not {list(value)}")
+        wanted_type = {"int": int, "float": (int, float), "bool": bool, "str": str}.get(kind)
+        if wanted_type and (not isinstance(value, wanted_type) or
+                            (isinstance(value, bool) and kind != "bool")):  # fmt: skip
+            raise UserError(f"Recipe: {name} must be of type {kind}, not {value!r}")
+        if kind == "float" and not math.isfinite(value):
+            raise UserError(f"Recipe: {name} must be finite, not {value}")
+
+    @staticmethod
+    def _check_range(name: str, value: float, low: float, high: float) -> None:
+        if not low <= value <= high:
+            rule = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+            raise UserError(f"Recipe: {name} must be {rule}, not {value:g}")
+
+    @property
+    def augments(self) -> bool:
+        """Whether training images are distorted at all."""
+        return any((self.shift, self.rotation, self.scaling, self.shear))
+
+    def with_(self, **changes: Any) -> Recipe:
+        """A copy with some fields changed, checked again."""
+        return dataclasses.replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, lists for tuples."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], source: str) -> Recipe:
+        """The inverse of `as_dict`; ``source`` is what errors call the place of the values."""
+        known = {entry.name for entry in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise UserError(f"{source}: recipe must have no field {unknown[0]!r}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise UserError(f"{source}: recipe has no valid value ({error})") from None
+
+
+MNIST = Recipe()
+DIGITS = Recipe(
+    name="digits", layers=(64,), epochs=60, batch_size=32, validation_share=0.1,
+    shift=0.6, rotation=0.1, scaling=0.05, shear=0.1,
+)  # fmt: skip
+CALTECH = Recipe(name="caltech-face-motorbike", layers=(400,), epochs=30, batch_size=16)
+PUBLISHED = Recipe(
+    # The settings of the authors' script (github.com/MXHX7199/SNN-SSTDP). Its pixels of value 0 to
+    # 2 fire after the last simulated step; its weights start uniform in 0..5 and 0..48.
+    name="published", t_max=255, epochs=20, cutoff=3, normalize_error=True, gate=0.0,
+    wake_silent=False, homeostasis=0.0, loss="relative-target", target_gap=5 / 255,
+    hidden_threshold=100.0, output_threshold=100.0, hidden_drive=3.75, hidden_spread=0.18,
+    output_drive=96.0, output_spread=2.8, optimizer="sgd", learning_rate=10.0,
+    schedule="constant", weight_decay=1e-6, shift=0.0, rotation=0.0, scaling=0.0, shear=0.0,
+)  # fmt: skip
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (MNIST, DIGITS, CALTECH, PUBLISHED)}
+
+
+def recipe_for(dataset: str) -> Recipe:
+    """The recipe that fits a data set by its name; MNIST's for one that has none of its own."""
+    return RECIPES.get(dataset, MNIST.with_(name="default"))
+
+
+def fine_tuning(recipe: Recipe, weight_widths: tuple[int, ...]) -> Recipe:
+    """The recipe of quantization-aware fine-tuning after training by ``recipe``.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    weight_widths : tuple of int
+        One width for all layers, or one per weighted layer.
+    """
+    if len(weight_widths) == 1:
+        weight_widths = weight_widths * (len(recipe.layers) + 1)
+    return recipe.with_(
+        name=f"{recipe.name}-qat", weight_widths=weight_widths, homeostasis=0.0, weight_decay=0.0,
+        epochs=max(4, recipe.epochs // 4), learning_rate=recipe.learning_rate / 3,
+    )  # fmt: skip
