@@ -1,0 +1,115 @@
+"""The top: composes the blocks and carries the AXI4-Stream names; computes nothing."""
+
+from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Signal
+from amaranth.lib import wiring
+
+from .decision import RESULT, Decision
+from .dense import DenseLayer
+from .encoder import Encoder
+from .packet import PacketReader, axis_layout
+from .queue import Queue
+from .serializer import PIECE, GroupSplitter, SpikeSerializer
+
+
+class Accelerator(Elaboratable):
+    """One network as hardware: pixels in, classes out.
+
+    Takes one image per packet and answers each packet with one beat, in order. Both streams may stall
+    at any time.
+
+    Parameters
+    ----------
+    parameters : sstdp_hw.hardware.AcceleratorParameters
+
+    Attributes
+    ----------
+    ports : list of Signal
+        aclk, aresetn (synchronous, active low), s_axis_*, m_axis_*.
+    """
+
+    def __init__(self, parameters):
+        self.p = parameters
+        self.aclk = Signal()
+        self.aresetn = Signal()
+        self.s_axis_tdata = Signal(8 * parameters.pixels_per_beat)
+        self.s_axis_tvalid = Signal()
+        self.s_axis_tready = Signal()
+        self.s_axis_tlast = Signal()
+        self.m_axis_tdata = Signal(32)
+        self.m_axis_tvalid = Signal()
+        self.m_axis_tready = Signal()
+        self.m_axis_tlast = Signal()
+
+    @property
+    def ports(self):
+        return [
+            self.aclk,
+            self.aresetn,
+            self.s_axis_tdata,
+            self.s_axis_tvalid,
+            self.s_axis_tready,
+            self.s_axis_tlast,
+            self.m_axis_tdata,
+            self.m_axis_tvalid,
+            self.m_axis_tready,
+            self.m_axis_tlast,
+        ]
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self.p
+        m.domains.sync = sync = ClockDomain("sync")
+        sync.clk = self.aclk
+        m.d.comb += sync.rst.eq(~self.aresetn)
+
+        m.submodules.input_queue = input_queue = Queue(axis_layout(8 * p.pixels_per_beat), depth=4)
+        m.submodules.reader = reader = PacketReader(8 * p.pixels_per_beat, p.beats)
+        m.submodules.encoder = encoder = Encoder(p)
+        m.d.comb += [
+            input_queue.i.payload.data.eq(self.s_axis_tdata),
+            input_queue.i.payload.last.eq(self.s_axis_tlast),
+            input_queue.i.valid.eq(self.s_axis_tvalid),
+            self.s_axis_tready.eq(input_queue.i.ready),
+        ]
+        wiring.connect(m, input_queue.o, reader.i)
+        wiring.connect(m, reader.o, encoder.i)
+
+        m.submodules.decision = decision = Decision(
+            p.layers[-1], p.t_max, p.configuration.early_exit
+        )
+        m.d.comb += [
+            encoder.oldest.eq(decision.oldest),
+            decision.errors.eq(encoder.errors),
+        ]
+        events, layout = encoder.o, encoder.event_layout
+        for number, parameters in enumerate(p.layers):
+            layer = DenseLayer(parameters, p.step_width, name=f"layer_{number}")
+            m.submodules[f"events_{number}"] = queue = Queue(layout)
+            m.submodules[f"layer_{number}"] = layer
+            m.d.comb += layer.oldest.eq(decision.oldest)
+            wiring.connect(m, events, queue.i)
+            wiring.connect(m, queue.o, layer.i)
+            if parameters.output:
+                wiring.connect(m, layer.o, decision.i)
+                break
+            groups, lanes = layer.o, parameters.lanes
+            if lanes > PIECE:
+                splitter = GroupSplitter(lanes, layer.neurons_width, p.step_width)
+                m.submodules[f"splitter_{number}"] = splitter
+                wiring.connect(m, groups, splitter.i)
+                groups, lanes = splitter.o, PIECE
+            serializer = SpikeSerializer(lanes, layer.neurons_width, p.step_width)
+            m.submodules[f"serializer_{number}"] = serializer
+            m.d.comb += serializer.oldest.eq(decision.oldest)
+            wiring.connect(m, groups, serializer.i)
+            events, layout = serializer.o, serializer.event_layout
+
+        result = decision.o.payload
+        m.d.comb += [
+            self.m_axis_tdata.eq(result),
+            self.m_axis_tvalid.eq(decision.o.valid),
+            self.m_axis_tlast.eq(Const(1)),
+            decision.o.ready.eq(self.m_axis_tready),
+        ]
+        assert RESULT.size == len(self.m_axis_tdata)
+        return m

@@ -1,0 +1,217 @@
+"""Bucket sort of one image's spikes by time, as linked lists."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from sstdp_hw.hardware import index_width
+
+from .serializer import lowest_set
+
+
+def times_layout(pixels_per_beat, time_width, beats):
+    """One beat of an image as spike times.
+
+    Members
+    -------
+    times : spike time of every pixel of the beat
+    fires : one bit a pixel: it is not silent
+    number : which beat
+    final : the last beat of the image
+    """
+    return data.StructLayout(
+        {
+            "times": data.ArrayLayout(unsigned(time_width), pixels_per_beat),
+            "fires": unsigned(pixels_per_beat),
+            "number": unsigned(index_width(beats)),
+            "final": unsigned(1),
+        }
+    )
+
+
+def spike_layout(index_bits, step_width):
+    """A pixel that fires, or the end of the image: as `streams.event_layout` without the tag."""
+    return data.StructLayout(
+        {
+            "end": unsigned(1),
+            "last": unsigned(1),
+            "step": unsigned(step_width),
+            "index": unsigned(index_bits),
+        }
+    )
+
+
+class BucketSorter(wiring.Component):
+    """Holds one image: takes its beats, one a cycle, then emits its spikes in order of time.
+
+    For each position in the beat there is a list per time step, linked through the beat numbers, so that
+    all pixels of a beat are filed at once, and heads of the lists of one step are read at once. A list
+    yields a spike every second cycle, two or more lists one every cycle. A step costs one cycle
+    (two if it has spikes). After the last step comes the end. Then, or as soon as ``drop`` is high,
+    the remaining heads are cleared, one step a cycle, before the next image is taken; the same happens
+    after reset, whatever the memory held.
+
+    Parameters
+    ----------
+    pixels_per_beat, beats, t_max : int
+
+    Members
+    -------
+    i : stream of `times_layout`
+    o : stream of `spike_layout`
+    go : In(1)
+        The image may be emitted.
+    drop : In(1)
+        The image being emitted is stale. May come while ``go`` is still high.
+    sorted : Out(1)
+        A whole image waits for ``go``.
+    emitting : Out(1)
+        An image is being emitted.
+    """
+
+    def __init__(self, pixels_per_beat, beats, t_max):
+        self.lanes, self.beats, self.t_max = pixels_per_beat, beats, t_max
+        self.step_width = index_width(t_max)
+        self.lane_width = (pixels_per_beat - 1).bit_length()
+        super().__init__(
+            {
+                "i": In(stream.Signature(times_layout(pixels_per_beat, self.step_width, beats))),
+                "o": Out(
+                    stream.Signature(
+                        spike_layout(index_width(beats * pixels_per_beat), self.step_width)
+                    )
+                ),
+                "go": In(1),
+                "drop": In(1),
+                "sorted": Out(1),
+                "emitting": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        step = Signal(self.step_width)
+        last_step = Signal()
+        m.d.comb += last_step.eq(step == self.t_max - 1)
+
+        loading = Signal()
+        clear = Signal()  # the heads of `step` become empty
+        fetch = Signal()  # the heads of `step` become the present pixels
+        take = Signal(self.lanes)  # the present pixel of this list leaves
+        lists = [self._list(m, lane, step, loading, clear, fetch, take[lane])
+                 for lane in range(self.lanes)]  # fmt: skip
+        present = Cat(present for present, *_ in lists)
+        offered = Cat(ready for _, ready, *_ in lists)
+        any_head = Cat(head for *_, head in lists).any()
+
+        chosen = lowest_set(offered)
+        one_hot = Signal(self.lanes)
+        number = Signal(index_width(self.beats))
+        more = Signal()  # the chosen list goes on after this pixel
+        m.d.comb += one_hot.eq(offered & -offered)
+        with m.Switch(chosen):
+            for lane, (_, _, pointer, next_valid, _) in enumerate(lists):
+                with m.Case(lane):
+                    m.d.comb += [number.eq(pointer), more.eq(next_valid)]
+
+        out = self.o.payload
+        m.d.comb += [
+            out.step.eq(step),
+            out.index.eq(Cat(chosen[: self.lane_width], number) if self.lane_width else number),
+            out.last.eq(~more & ~(present & ~one_hot).any()),
+        ]
+        with m.FSM(init="CLEAR"):
+            with m.State("CLEAR"):
+                m.d.comb += clear.eq(1)
+                m.d.sync += step.eq(Mux(last_step, 0, step + 1))
+                with m.If(last_step):
+                    m.next = "LOAD"
+            with m.State("LOAD"):
+                m.d.comb += [self.i.ready.eq(1), loading.eq(self.i.valid)]
+                with m.If(self.i.valid & self.i.payload.final):
+                    m.next = "SORTED"
+            with m.State("SORTED"):
+                m.d.comb += self.sorted.eq(1)
+                with m.If(self.go):
+                    m.next = "STEP"
+            with m.State("STEP"):
+                m.d.comb += [self.emitting.eq(1), fetch.eq(1), clear.eq(1)]
+                with m.If(any_head):
+                    m.next = "EMIT"
+                with m.Elif(last_step):
+                    m.next = "END"
+                with m.Else():
+                    m.d.sync += step.eq(step + 1)
+                with m.If(self.drop):
+                    m.next = "CLEAR"
+            with m.State("EMIT"):
+                m.d.comb += [self.emitting.eq(1), self.o.valid.eq(offered.any())]
+                with m.If(self.o.ready):
+                    m.d.comb += take.eq(one_hot)
+                with m.If(self.o.valid & self.o.ready & out.last):
+                    with m.If(last_step):
+                        m.next = "END"
+                    with m.Else():
+                        m.d.sync += step.eq(step + 1)
+                        m.next = "STEP"
+                with m.If(self.drop):
+                    m.next = "CLEAR"
+            with m.State("END"):
+                m.d.comb += [self.emitting.eq(1), self.o.valid.eq(1), out.end.eq(1)]
+                with m.If(self.o.ready):
+                    m.d.sync += step.eq(0)
+                    m.next = "LOAD"
+                with m.If(self.drop):
+                    m.d.sync += step.eq(0)
+                    m.next = "LOAD"
+        return m
+
+    def _list(self, m, lane, step, loading, clear, fetch, take):
+        """The lists of one position in the beat.
+
+        Returns whether there is a present pixel, whether it can leave (what follows it is known), its
+        beat number, whether another follows, and whether the list of ``step`` has a head at all.
+        """
+        beat = self.i.payload
+        number_width = index_width(self.beats)
+        link = data.StructLayout({"number": unsigned(number_width), "valid": unsigned(1)})
+        heads = memory.Memory(shape=link, depth=self.t_max, init=[],
+                              attrs={"ram_style": "distributed"})  # fmt: skip
+        links = memory.Memory(shape=link, depth=self.beats, init=[])
+        m.submodules[f"heads_{lane}"], m.submodules[f"links_{lane}"] = heads, links
+        head_read, head_write = heads.read_port(domain="comb"), heads.write_port()
+        link_write, link_read = links.write_port(), links.read_port()
+
+        file = Signal(name=f"file_{lane}")
+        bucket = Mux(loading, beat.times[lane], step)
+        m.d.comb += [
+            file.eq(loading & beat.fires[lane]),
+            head_read.addr.eq(bucket),
+            head_write.addr.eq(bucket),
+            head_write.en.eq(file | clear),
+            head_write.data.number.eq(beat.number),
+            head_write.data.valid.eq(file),
+            link_write.addr.eq(beat.number),
+            link_write.en.eq(file),
+            link_write.data.eq(head_read.data),
+        ]
+        pointer = Signal(number_width, name=f"pointer_{lane}")
+        present = Signal(name=f"present_{lane}")
+        known = Signal(name=f"known_{lane}")  # link_read shows what follows the pointer
+        m.d.comb += link_read.addr.eq(pointer)
+        m.d.sync += known.eq(1)
+        with m.If(fetch):
+            m.d.sync += [
+                pointer.eq(head_read.data.number),
+                present.eq(head_read.data.valid),
+                known.eq(0),
+            ]
+        with m.Elif(take):
+            m.d.sync += [
+                pointer.eq(link_read.data.number),
+                present.eq(link_read.data.valid),
+                known.eq(0),
+            ]
+        offered = Signal(name=f"offered_{lane}")
+        m.d.comb += offered.eq(present & known)
+        return present, offered, pointer, link_read.data.valid, head_read.data.valid

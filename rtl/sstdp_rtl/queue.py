@@ -1,0 +1,52 @@
+"""A FIFO between two blocks: it registers ready and valid, so that no ready chain spans blocks."""
+
+from amaranth.hdl import Module, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+
+class Queue(wiring.Component):
+    """First in, first out; every item appears at ``o`` two cycles after ``i`` at the earliest.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Payload.
+    depth : int
+        Items it holds; 16 fill the smallest LUT RAM of the common FPGAs.
+    reserve : int
+        ``has_room`` is high while more than ``reserve`` items fit, as of the cycle before.
+
+    Members
+    -------
+    i, o : streams of ``shape``
+    has_room : Out(1)
+        For a producer that cannot stop at once: high while ``reserve`` items in flight would still fit.
+    """
+
+    def __init__(self, shape, depth=16, reserve=0):
+        self.depth, self.reserve = depth, reserve
+        super().__init__(
+            {
+                "i": In(stream.Signature(shape)),
+                "o": Out(stream.Signature(shape)),
+                "has_room": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        width = len(Value.cast(self.i.payload))
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=width, depth=self.depth)
+        m.d.comb += [
+            fifo.w_data.eq(self.i.payload),
+            fifo.w_en.eq(self.i.valid),
+            self.i.ready.eq(fifo.w_rdy),
+            self.o.payload.eq(fifo.r_data),
+            self.o.valid.eq(fifo.r_rdy),
+            fifo.r_en.eq(self.o.ready),
+        ]
+        # One more is kept free for the cycle that the register costs.
+        m.d.sync += self.has_room.eq(fifo.level < self.depth - self.reserve - 1)
+        return m

@@ -1,0 +1,97 @@
+"""A read-only memory that becomes compact Verilog.
+
+Amaranth writes one assignment per row, in a single block that yosys reads in quadratic time: five
+minutes for 784x400 weights. This one writes chunks of rows as one literal each, in an `initial`
+of its own, which yosys reads in linear time (docs/decisions/0003-weight-memory.md).
+"""
+
+from amaranth.hdl import ClockSignal, Instance, Module, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+CHUNK_BITS = 4096
+
+
+class Rom(wiring.Component):
+    """Synchronous read-only memory: ``data`` is the row at the ``addr`` of the cycle before.
+
+    Parameters
+    ----------
+    name : str
+        Module name in Verilog, unique within a design.
+    width : int
+        Bits of a row.
+    rows : list of int
+        Contents.
+    style : str
+        ``block`` or ``distributed``: which memory of the FPGA to use.
+
+    Members
+    -------
+    addr : In
+    data : Out
+    """
+
+    def __init__(self, name, width, rows, style="block"):
+        if not rows:
+            raise ValueError("Rom must have at least one row, not 0")
+        self.name, self.width, self.rows, self.style = name, width, list(rows), style
+        self.addr_width = max(1, (len(rows) - 1).bit_length())
+        super().__init__({"addr": In(self.addr_width), "data": Out(width)})
+
+    def elaborate(self, platform):
+        m = Module()
+        if isinstance(platform, RomCollector):
+            platform.roms.append(self)
+            m.submodules.rom = Instance(
+                self.name,
+                ("i", "clk", ClockSignal()),
+                ("i", "addr", self.addr),
+                ("o", "data", self.data),
+            )
+        else:  # the Amaranth simulator
+            m.submodules.rom = rom = memory.Memory(
+                shape=unsigned(self.width), depth=len(self.rows), init=self.rows
+            )
+            port = rom.read_port()
+            m.d.comb += [port.addr.eq(self.addr), self.data.eq(port.data)]
+        return m
+
+    def verilog(self):
+        """The module's Verilog text; the same input gives the same text."""
+        depth, width = len(self.rows), self.width
+        per_chunk = max(1, CHUNK_BITS // width)
+        chunks, fills = [], []
+        for number, start in enumerate(range(0, depth, per_chunk)):
+            rows = self.rows[start : start + per_chunk]
+            value = sum(row << (width * position) for position, row in enumerate(rows))
+            bits = width * len(rows)
+            chunks.append(f"  localparam [{bits - 1}:0] ROWS_{number} = {bits}'h{value:x};")
+            fills.append(
+                f"  initial for (i = 0; i < {len(rows)}; i = i + 1) "
+                f"memory[{start} + i] = ROWS_{number}[i*{width} +: {width}];"
+            )
+        return "\n".join(
+            [
+                f"module {self.name} (",
+                "  input  wire clk,",
+                f"  input  wire [{self.addr_width - 1}:0] addr,",
+                f"  output reg  [{width - 1}:0] data",
+                ");",
+                f'  (* ram_style = "{self.style}" *)',
+                f"  reg [{width - 1}:0] memory [0:{depth - 1}];",
+                "  integer i;",
+                *chunks,
+                *fills,
+                "  always @(posedge clk) data <= memory[addr];",
+                "endmodule",
+                "",
+            ]
+        )
+
+
+class RomCollector:
+    """The platform object of Verilog generation: gathers the ROMs that the design instantiates."""
+
+    def __init__(self):
+        self.roms = []
