@@ -200,7 +200,7 @@ class Training:
                 raise UserError(
                     f"Training diverged in epoch {self.epoch + 1}: layer {index + 1} of "
                     f"{len(firing)} must fire, and all its neurons stayed silent on every image; "
-                    f"lower --learning-rate ({self.recipe.learning_rate:g}) or raise the layer's drive"
+                    f"lower --learning-rate ({self.recipe.learning_rate:g}) or raise its drive"
                 )
 
 

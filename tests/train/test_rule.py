@@ -1,0 +1,168 @@
+"""The rule against the integer reference (forward) and against its formulas as plain loops (backward)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sstdp_hw import reference
+from sstdp_hw.layers import Dense, Flatten
+from sstdp_hw.network import Network
+from sstdp_train.layers import decide
+from sstdp_train.rule import LayerRule, SpikeOnce
+
+
+def random_network(rng: np.random.Generator) -> Network:
+    """1 to 3 layers, any t_max, thresholds also negative and out of reach."""
+    t_max = int(rng.choice([1, 2, 5, 8, 16, 100, 255]))
+    sizes = [int(size) for size in rng.integers(1, 40, rng.integers(2, 5))]
+    layers = [Flatten()]
+    for fan_in, neurons in zip(sizes[:-1], sizes[1:], strict=True):
+        spread = int(rng.choice([1, 7, 127]))
+        weight = rng.integers(-spread, spread + 1, (neurons, fan_in)).astype(np.int16)
+        theta = rng.integers(-3 * spread, 3 * spread + 1, neurons).astype(np.int32)
+        theta[rng.random(neurons) < 0.1] = 1 << 20
+        layers.append(Dense(weight, theta, 9))
+    return Network(
+        name="random", t_max=t_max, input_shape=(1, 1, sizes[0]),
+        class_names=tuple(str(index) for index in range(sizes[-1])),
+        encoder=rng.integers(0, t_max + 1, 256).astype(np.uint8), layers=tuple(layers),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_forward_equals_the_reference_spike_for_spike(seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(rng)
+    images = rng.integers(0, 256, (20, *network.input_shape)).astype(np.uint8)
+    images[0], images[1] = 0, 255
+    expected = reference.run(network, images)
+
+    times = torch.from_numpy(network.encoder[images]).flatten(1)
+    rule = LayerRule(t_max=network.t_max)
+    for index, layer in network.weighted:
+        weight = torch.from_numpy(layer.weight.T.astype(np.float32))
+        threshold = torch.from_numpy(layer.threshold.astype(np.float32))
+        times, margin = SpikeOnce.apply(times, weight, threshold, None, rule)
+        np.testing.assert_array_equal(
+            times.numpy(), expected.spike_times[index + 1], f"seed {seed}, layer {index}"
+        )
+    classes, decision = decide(times, margin, network.t_max)
+    np.testing.assert_array_equal(classes.numpy(), expected.classes)
+    np.testing.assert_array_equal(decision.numpy(), expected.decision_times)
+
+
+def plain_backward(times, weight, threshold, spike_times, margin, errors, push, rule):
+    """The formulas of `rule` and its additions, one synapse at a time."""
+    batch, fan_in = times.shape
+    neurons = len(threshold)
+    time_error, margin_error = errors
+    gradient = np.zeros((fan_in, neurons))
+    sent = np.zeros((batch, fan_in))
+    threshold_gradient = np.zeros(neurons)
+    for b in range(batch):
+        wish = margin_error[b] - time_error[b]
+        if rule.normalize_error:
+            wish = wish / (np.sqrt(np.sum(wish**2)) * batch)
+        for j in range(neurons):
+            error = wish[j]
+            if rule.gate and not abs(margin[b, j]) < rule.gate * rule.unit * abs(threshold[j]):
+                error = 0.0
+            for i in range(fan_in):
+                spiked = times[b, i] < rule.t_max
+                in_time = times[b, i] <= spike_times[b, j]
+                as_last = not spiked and rule.wake_silent and spike_times[b, j] >= rule.t_max - 1
+                if (spiked and in_time) or as_last:
+                    sent[b, i] -= error * weight[i, j] * rule.unit
+                window = 1.0 if spiked and in_time else -rule.depression
+                gradient[i, j] += (error - push[j] / batch) * window * rule.unit
+            threshold_gradient[j] -= (error - push[j] / batch) * rule.unit
+    return sent, gradient, threshold_gradient
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"depression": 0.25},
+        {"normalize_error": True},
+        {"gate": 0.4},
+        {"wake_silent": True},
+        {"gate": 0.4, "wake_silent": True, "unit": 0.25, "depression": 0.1},
+    ],
+)
+@pytest.mark.parametrize("t_max", [1, 4, 30])
+def test_backward_equals_the_formulas(options, t_max):
+    rng = np.random.default_rng(t_max)
+    batch, fan_in, neurons = 7, 11, 5
+    rule = LayerRule(t_max=t_max, **options)
+    # Few steps are occupied, some inputs are silent, and none need fire in the last step.
+    allowed = rng.integers(0, t_max + 1, 5)
+    times = rng.choice(np.append(allowed, t_max), (batch, fan_in)).astype(np.float32)
+    weight = rng.normal(0.3, 0.6, (fan_in, neurons))
+    threshold = rng.choice([-0.5, 0.4, 0.8, 1.5, 9.0], neurons)
+    push = rng.choice([0.0, 0.3], neurons)
+    errors = rng.normal(size=(2, batch, neurons))
+
+    tensors = [
+        torch.tensor(array, dtype=torch.float32, requires_grad=True)
+        for array in (times, weight, threshold)
+    ]
+    push_tensor = torch.tensor(push, dtype=torch.float32)
+    spike_times, margin = SpikeOnce.apply(*tensors, push_tensor, rule)
+    loss = (spike_times * torch.tensor(errors[0], dtype=torch.float32)).sum()
+    (loss + (margin * torch.tensor(errors[1], dtype=torch.float32)).sum()).backward()
+
+    expected = plain_backward(
+        times, weight, threshold, spike_times.detach().numpy(), margin.detach().numpy(), errors,
+        push, rule,
+    )  # fmt: skip
+    for name, tensor, wanted in zip(
+        ("times", "weight", "threshold"), tensors, expected, strict=True
+    ):
+        np.testing.assert_allclose(tensor.grad.numpy(), wanted, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_silent_inputs_receive_no_error_unless_woken():
+    times = torch.full((2, 3), 4.0, requires_grad=True)
+    weight = torch.ones(3, 2, requires_grad=True)
+    spike_times, _ = SpikeOnce.apply(times, weight, torch.ones(2), None, LayerRule(t_max=4))
+    assert spike_times.tolist() == [[4, 4], [4, 4]]
+    spike_times.sum().backward()
+    assert not times.grad.any()
+    assert not weight.grad.any()
+
+
+class LargestTensor(TorchDispatchMode):
+    """Records the most elements that any operation returned."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(tensor, torch.Tensor):
+                self.elements = max(self.elements, tensor.numel())
+        return result
+
+
+def test_no_tensor_of_every_synapse_of_every_sample():
+    batch, fan_in, neurons, t_max = 32, 60, 50, 4
+    times = torch.randint(0, t_max + 1, (batch, fan_in)).float().requires_grad_()
+    weight = torch.randn(fan_in, neurons, requires_grad=True)
+    with LargestTensor() as largest:
+        spike_times, margin = SpikeOnce.apply(
+            times, weight, torch.ones(neurons), None, LayerRule(t_max=t_max)
+        )
+        (spike_times + margin).sum().backward()
+    assert largest.elements <= t_max * batch * fan_in
+    assert largest.elements < batch * fan_in * neurons
+
+
+def test_steps_without_spikes_cost_nothing():
+    times = torch.tensor([[3.0, 200.0, 255.0]])
+    with LargestTensor() as largest:
+        SpikeOnce.apply(times, torch.ones(3, 1000), torch.ones(1000), None, LayerRule(t_max=255))
+    assert largest.elements == 4 * 1000  # steps 0, 3, 200 and the last

@@ -1,0 +1,226 @@
+"""Whole runs: the same seed gives the same bits, with or without an interruption; divergence is told."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from sstdp_hw import reference
+from sstdp_hw.datasets import Samples
+from sstdp_hw.errors import UserError
+from sstdp_hw.float_network import FloatNetwork
+from sstdp_train import Recipe, train
+from sstdp_train.loop import Training, split
+from sstdp_train.run import OUTPUTS
+
+
+def weights(run):
+    network = FloatNetwork.load(run)
+    return [
+        array
+        for layer in network.layers
+        if layer.kind == "dense"
+        for array in (layer.weight, layer.threshold)
+    ]
+
+
+def same_weights(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
+
+
+def history(run):
+    """The history without what a clock says."""
+    epochs = json.loads((run / "history.json").read_text())["epochs"]
+    return [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in epochs]
+
+
+@pytest.fixture(scope="module")
+def whole_run(tiny, bars, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return out, train(tiny, bars, bars, out=out, device="cpu", command="sstdp-hw train")
+
+
+def test_a_run_learns_and_writes_its_files(whole_run, bars):
+    out, result = whole_run
+    assert sorted(path.name for path in out.iterdir()) == sorted(OUTPUTS)
+    assert json.loads((out / "train.json").read_text()) == result
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert result["validation_accuracy"] > 0.9
+    assert result["training_images"] == 192
+    assert result["validation_images"] == 48
+    assert result["exported_epoch"] == max(
+        history(out), key=lambda entry: (entry["validation_accuracy"], entry["epoch"])
+    )["epoch"]
+    network = FloatNetwork.load(out)
+    assert [layer.kind for layer in network.layers] == ["flatten", "dense", "dense"]
+    assert network.scales == (None, None, None)
+    inference = reference.run(network, bars.images)
+    assert result["test_accuracy"] == inference.accuracy(bars.labels)
+    assert result["test_accuracy_ties_counted"] == inference.accuracy_ties_counted(bars.labels)
+    for name in ("dataset", "recipe", "seed", "command", "versions", "test_accuracy"):
+        assert network.provenance[name] == result[name]
+
+
+def test_the_same_seed_gives_the_same_bits(whole_run, tiny, bars, tmp_path):
+    train(tiny, bars, out=tmp_path / "again", device="cpu")
+    assert same_weights(whole_run[0], tmp_path / "again")
+    assert history(whole_run[0]) == history(tmp_path / "again")
+    train(tiny.with_(seed=4), bars, out=tmp_path / "other", device="cpu")
+    assert not same_weights(whole_run[0], tmp_path / "other")
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("widths", [(), (4, 4)])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    optimizer, widths, tiny, bars, tmp_path, monkeypatch
+):
+    recipe = tiny.with_(optimizer=optimizer, weight_widths=widths)
+    train(recipe, bars, out=tmp_path / "whole", device="cpu")
+
+    run_epoch = Training.run_epoch
+
+    def interrupted(self, advance):
+        if self.epoch == 2:
+            raise Interrupted
+        return run_epoch(self, advance)
+
+    monkeypatch.setattr(Training, "run_epoch", interrupted)
+    with pytest.raises(Interrupted):
+        train(recipe, bars, out=tmp_path / "parts", device="cpu")
+    assert not (tmp_path / "parts" / "float.safetensors").exists()
+    monkeypatch.setattr(Training, "run_epoch", run_epoch)
+    train(recipe, bars, out=tmp_path / "parts", device="cpu", resume=True)
+    assert same_weights(tmp_path / "whole", tmp_path / "parts")
+    assert history(tmp_path / "whole") == history(tmp_path / "parts")
+
+
+def test_a_finished_run_resumes_to_itself(whole_run, tiny, bars):
+    out, _ = whole_run
+    before = weights(out)
+    train(tiny, bars, bars, out=out, device="cpu", resume=True, command="sstdp-hw train")
+    for one, other in zip(before, weights(out), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_resuming_another_recipe_or_other_data_is_refused(whole_run, tiny, bars):
+    out, _ = whole_run
+    with pytest.raises(UserError, match=r"learning_rate was 0\.01, not 0\.02"):
+        train(tiny.with_(learning_rate=0.02), bars, out=out, device="cpu", resume=True)
+    with pytest.raises(UserError, match="data set must be the same to resume"):
+        train(tiny, bars.first(200), out=out, device="cpu", resume=True)
+
+
+def test_an_earlier_run_is_not_replaced_unasked(whole_run, tiny, bars):
+    out, _ = whole_run
+    with pytest.raises(UserError, match="must hold no earlier run, and holds float.safetensors"):
+        train(tiny, bars, out=out, device="cpu")
+
+
+def test_nan_is_told_in_one_line(tiny, bars, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "sstdp_train.loop.loss_of", lambda _recipe, _times, margin, _labels: margin.sum() * np.nan
+    )
+    with pytest.raises(
+        UserError,
+        match=r"^Training diverged in epoch 1: the loss must be finite, not nan; lower "
+        r"--learning-rate \(0.01\)$",
+    ):
+        train(tiny, bars, out=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_silent_layer_is_told_in_one_line(tiny, bars, tmp_path):
+    silent = tiny.with_(output_drive=-3.0, learning_rate=1e-9)
+    with pytest.raises(UserError, match=r"diverged in epoch 1: layer 2 of 2 must fire"):
+        train(silent, bars, out=tmp_path / "run", device="cpu")
+
+
+def test_homeostasis_wakes_neurons_that_never_fire(tiny, bars, tmp_path):
+    """Without it their error is zero for ever."""
+    dead = tiny.with_(hidden_drive=-0.2, hidden_spread=0.5, epochs=6, gate=0.05)
+    firing = {}
+    for strength in (0.0, 0.01):
+        out = tmp_path / str(strength)
+        train(dead.with_(homeostasis=strength), bars, out=out, device="cpu")
+        firing[strength] = history(out)[-1]["firing"][0]
+    assert firing[0.01] > 1.5 * firing[0.0]
+
+
+def test_validation_images_are_never_trained_on():
+    chosen, held_back = split(100, 0.2, seed=5)
+    assert len(held_back) == 20
+    assert sorted([*chosen, *held_back]) == list(range(100))
+    assert not np.array_equal(held_back, split(100, 0.2, seed=6)[1])
+
+
+def test_without_validation_images_the_last_epoch_is_exported(tiny, bars, tmp_path):
+    result = train(tiny.with_(validation_share=0.0), bars, out=tmp_path / "run", device="cpu")
+    assert result["validation_accuracy"] is None
+    assert result["test_accuracy"] is None
+    assert result["exported_epoch"] == tiny.epochs
+
+
+def test_colour_images_and_deep_networks(tiny, bars, tmp_path):
+    colour = Samples("colour", np.repeat(bars.images, 3, axis=1), bars.labels, bars.class_names)
+    result = train(
+        tiny.with_(layers=(20, 12), epochs=6), colour, colour, out=tmp_path / "run", device="cpu"
+    )
+    network = FloatNetwork.load(tmp_path / "run")
+    assert network.input_shape == (3, 6, 6)
+    assert result["test_accuracy"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"t_max": 0}, "Recipe: t_max must be between 1 and 255, not 0"),
+        ({"layers": (4, 0)}, "Recipe: layers must be between 1 and 65536, not 0"),
+        ({"learning_rate": float("nan")}, "Recipe: learning_rate must be finite, not nan"),
+        ({"learning_rate": -1.0}, "Recipe: learning_rate must be at least 1e-12, not -1"),
+        ({"epochs": 1.5}, "Recipe: epochs must be of type int, not 1.5"),
+        ({"loss": "hinge"}, "Recipe: loss must be cross-entropy or relative-target, not 'hinge'"),
+        ({"weight_widths": (4, 17)}, "Recipe: weight_widths must be between 1 and 16, not 17"),
+        ({"weight_widths": (4,)}, "one width per weighted layer, 2, not 1"),
+        ({"validation_share": 1.0}, "Recipe: validation_share must be between 0 and 0.9, not 1"),
+    ],
+)
+def test_recipes_out_of_range_are_refused(change, message):
+    with pytest.raises(UserError, match=message):
+        Recipe(**change)
+
+
+def test_recipes_survive_json():
+    recipe = Recipe(layers=(3, 4), weight_widths=(4, 2, 1))
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.as_dict())), "here") == recipe
+    with pytest.raises(UserError, match="here: recipe must have no field 'speed'"):
+        Recipe.from_dict({"speed": 1}, "here")
+
+
+@pytest.mark.parametrize("name", ["normalize_error", "wake_silent"])
+def test_the_published_formulation_runs(name, bars, tmp_path):
+    recipe = Recipe(
+        layers=(12,), t_max=20, epochs=2, batch_size=16, loss="relative-target", optimizer="sgd",
+        schedule="constant", learning_rate=0.5, gate=0.0, homeostasis=0.0, target_gap=0.05,
+        depression=0.2, **{name: True},
+    )  # fmt: skip
+    entry = train(recipe, bars, out=tmp_path / "run", device="cpu")
+    assert entry["validation_accuracy"] is not None
+
+
+def test_test_images_of_another_shape_are_refused(tiny, bars, tmp_path):
+    other = Samples("other", bars.images[:, :, :5], bars.labels, bars.class_names)
+    with pytest.raises(UserError, match=r"must have the shape of the training images, \[1, 6, 6\]"):
+        train(tiny, bars, other, out=tmp_path / "run", device="cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_missing_gpu_is_told(tiny, bars, tmp_path):
+    with pytest.raises(UserError, match="use --device cpu"):
+        train(tiny, bars, out=tmp_path / "run", device="cuda")
