@@ -55,6 +55,10 @@ class Accelerator(Elaboratable):
             self.m_axis_tlast,
         ]
 
+    @property
+    def outputs(self):
+        return [self.s_axis_tready, self.m_axis_tdata, self.m_axis_tvalid, self.m_axis_tlast]
+
     def elaborate(self, platform):
         m = Module()
         p = self.p

@@ -175,9 +175,9 @@ class BucketSorter(wiring.Component):
         beat = self.i.payload
         number_width = index_width(self.beats)
         link = data.StructLayout({"number": unsigned(number_width), "valid": unsigned(1)})
-        heads = memory.Memory(shape=link, depth=self.t_max, init=[],
+        heads = memory.Memory(shape=link, depth=max(2, self.t_max), init=[],
                               attrs={"ram_style": "distributed"})  # fmt: skip
-        links = memory.Memory(shape=link, depth=self.beats, init=[])
+        links = memory.Memory(shape=link, depth=max(2, self.beats), init=[])
         m.submodules[f"heads_{lane}"], m.submodules[f"links_{lane}"] = heads, links
         head_read, head_write = heads.read_port(domain="comb"), heads.write_port()
         link_write, link_read = links.write_port(), links.read_port()

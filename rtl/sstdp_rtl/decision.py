@@ -80,7 +80,7 @@ class Decision(wiring.Component):
 
         # Stage 1: one candidate, taken from its lane. Stage 2: the best so far; the first of equal
         # ones stays, and candidates come in the order of their index.
-        lane = Signal(range(p.lanes))
+        lane = Signal(index_width(p.lanes))
         take = Signal()
         candidate = Signal(signed(width), reset_less=True)
         candidate_index = Signal(index_width(p.neurons), reset_less=True)

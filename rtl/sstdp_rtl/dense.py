@@ -101,7 +101,7 @@ class DenseLayer(wiring.Component):
 
         # ---- Stage 1: the weight address is there. Row (group, input) follows row (group - 1, input)
         # at a distance of `inputs`: an adder instead of a multiplier.
-        address1 = Signal(range(p.weight_depth))
+        address1 = Signal(index_width(p.weight_depth))
         with m.If(issue0):
             m.d.sync += address1.eq(Mux(group0 == 0, event.index, address1 + p.inputs))
         flags0 = {
@@ -127,7 +127,11 @@ class DenseLayer(wiring.Component):
 
         # ---- Stage 3: weights and potentials meet in the adders; sums go back to the memory.
         valid3, flags3 = self._register(m, 3, valid2, flags2)
-        initial3 = self._initial(m, flags2["group"])
+        m.submodules.initial = initial = Rom(
+            f"{self.name}_initial", lanes * width, p.initial_rows(), style="distributed"
+        )
+        m.d.comb += initial.addr.eq(flags2["group"])
+        initial3 = initial.data
         stored3 = Signal(lanes * width)
         stored_fired3 = Signal(lanes)
         sums3 = [Signal(signed(width), name=f"sum3_{lane}") for lane in range(lanes)]
@@ -171,6 +175,10 @@ class DenseLayer(wiring.Component):
             item.base.eq(base4),
             item.fired.eq(fires4),
         ]
+        # Seen by the co-simulation, used by nothing else.
+        trace = Signal(queue.i.payload.shape(), name="spikes")
+        trace_valid = Signal(name="spikes_valid")
+        m.d.comb += [trace.eq(item), trace_valid.eq(queue.i.valid)]
         if p.output:
             sums4 = Signal(lanes * width, reset_less=True)
             m.d.sync += sums4.eq(Cat(*sums3))
@@ -194,15 +202,6 @@ class DenseLayer(wiring.Component):
         if self.p.weight_width == 1:
             return Cat(Const(1, 1), bits).as_signed()
         return bits.as_signed()
-
-    def _initial(self, m, group):
-        """The row of initial potentials, one cycle after ``group``; equal rows need no memory."""
-        rows, width = self.p.initial_rows(), self.p.lanes * self.p.membrane_width
-        if len(set(rows)) == 1:
-            return Const(rows[0], width)
-        m.submodules.initial = rom = Rom(f"{self.name}_initial", width, rows, style="distributed")
-        m.d.comb += rom.addr.eq(group)
-        return rom.data
 
     def _membranes(self, m, read_group, write_enable, write_group, read_data, write_data):
         """Storage of potentials and fired flags; read data come a cycle after their address.

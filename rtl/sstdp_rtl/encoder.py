@@ -120,6 +120,10 @@ class Encoder(wiring.Component):
                     ]
                     with m.If(sorter.sorted & sorter.go):
                         m.d.sync += self.errors.bit_select(tag, 1).eq(error[number])
+        # Seen by the co-simulation, used by nothing else.
+        trace = Signal(self.event_layout, name="spikes")
+        trace_valid = Signal(name="spikes_valid")
+        m.d.comb += [trace.eq(out), trace_valid.eq(self.o.valid & self.o.ready)]
         with m.If(ended):
             m.d.sync += [emits.eq(~emits), tag.eq(tag + 1)]
         return m

@@ -5,7 +5,7 @@ minutes for 784x400 weights. This one writes chunks of rows as one literal each,
 of its own, which yosys reads in linear time (docs/decisions/0003-weight-memory.md).
 """
 
-from amaranth.hdl import ClockSignal, Instance, Module, unsigned
+from amaranth.hdl import ClockSignal, Const, Instance, Module, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,9 @@ CHUNK_BITS = 4096
 
 class Rom(wiring.Component):
     """Synchronous read-only memory: ``data`` is the row at the ``addr`` of the cycle before.
+
+    If all rows are equal it is no memory but a constant, in a module all the same, so that a mutation
+    finds every weight and threshold in the same form.
 
     Parameters
     ----------
@@ -39,6 +42,10 @@ class Rom(wiring.Component):
         self.addr_width = max(1, (len(rows) - 1).bit_length())
         super().__init__({"addr": In(self.addr_width), "data": Out(width)})
 
+    @property
+    def constant(self):
+        return len(set(self.rows)) == 1
+
     def elaborate(self, platform):
         m = Module()
         if isinstance(platform, RomCollector):
@@ -49,6 +56,8 @@ class Rom(wiring.Component):
                 ("i", "addr", self.addr),
                 ("o", "data", self.data),
             )
+        elif self.constant:
+            m.d.comb += self.data.eq(Const(self.rows[0], self.width))
         else:  # the Amaranth simulator
             m.submodules.rom = rom = memory.Memory(
                 shape=unsigned(self.width), depth=len(self.rows), init=self.rows
@@ -59,31 +68,40 @@ class Rom(wiring.Component):
 
     def verilog(self):
         """The module's Verilog text; the same input gives the same text."""
-        depth, width = len(self.rows), self.width
+        rows = self.rows[:1] if self.constant else self.rows
+        width = self.width
         per_chunk = max(1, CHUNK_BITS // width)
         chunks, fills = [], []
-        for number, start in enumerate(range(0, depth, per_chunk)):
-            rows = self.rows[start : start + per_chunk]
-            value = sum(row << (width * position) for position, row in enumerate(rows))
-            bits = width * len(rows)
+        for number, start in enumerate(range(0, len(rows), per_chunk)):
+            chunk = rows[start : start + per_chunk]
+            value = sum(row << (width * position) for position, row in enumerate(chunk))
+            bits = width * len(chunk)
             chunks.append(f"  localparam [{bits - 1}:0] ROWS_{number} = {bits}'h{value:x};")
             fills.append(
-                f"  initial for (i = 0; i < {len(rows)}; i = i + 1) "
+                f"  initial for (i = 0; i < {len(chunk)}; i = i + 1) "
                 f"memory[{start} + i] = ROWS_{number}[i*{width} +: {width}];"
             )
+        if self.constant:
+            body = [*chunks, "  assign data = ROWS_0;"]
+        else:
+            body = [
+                f'  (* ram_style = "{self.style}" *)',
+                f"  reg [{width - 1}:0] memory [0:{len(rows) - 1}];",
+                f"  reg [{width - 1}:0] row;",
+                "  integer i;",
+                *chunks,
+                *fills,
+                "  always @(posedge clk) row <= memory[addr];",
+                "  assign data = row;",
+            ]
         return "\n".join(
             [
                 f"module {self.name} (",
                 "  input  wire clk,",
                 f"  input  wire [{self.addr_width - 1}:0] addr,",
-                f"  output reg  [{width - 1}:0] data",
+                f"  output wire [{width - 1}:0] data",
                 ");",
-                f'  (* ram_style = "{self.style}" *)',
-                f"  reg [{width - 1}:0] memory [0:{depth - 1}];",
-                "  integer i;",
-                *chunks,
-                *fills,
-                "  always @(posedge clk) data <= memory[addr];",
+                *body,
                 "endmodule",
                 "",
             ]

@@ -54,14 +54,14 @@ def group_layout(lanes, neurons_width, step_width, membrane_width=0):
     fired : one bit a lane
     v : potentials of the lanes, as ``V - theta - 1`` (output layers only)
     """
-    return data.StructLayout(
-        {
-            "tag": unsigned(TAG_WIDTH),
-            "final": unsigned(1),
-            "close": unsigned(1),
-            "step": unsigned(step_width),
-            "base": unsigned(neurons_width),
-            "fired": unsigned(lanes),
-            "v": unsigned(lanes * membrane_width),
-        }
-    )
+    fields = {
+        "tag": unsigned(TAG_WIDTH),
+        "final": unsigned(1),
+        "close": unsigned(1),
+        "step": unsigned(step_width),
+        "base": unsigned(neurons_width),
+        "fired": unsigned(lanes),
+    }
+    if membrane_width:
+        fields["v"] = unsigned(lanes * membrane_width)
+    return data.StructLayout(fields)

@@ -1,0 +1,1 @@
+"""Co-simulation of a generated accelerator against the integer reference."""

