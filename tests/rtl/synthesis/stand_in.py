@@ -13,7 +13,7 @@ from typing import Any
 
 
 def verilog(inputs: int, pixels_per_beat: int, ram_bits: int = 0) -> str:
-    """Verilog-2005 of the stand-in; ``ram_bits`` > 0 adds 2**ram_bits bytes of memory as ballast."""
+    """Verilog-2005 of the stand-in; ``ram_bits`` > 0 adds ballast of 2**ram_bits bytes."""
     beats = -(-inputs // pixels_per_beat)
     used = [
         inputs - (beats - 1) * pixels_per_beat,
