@@ -8,7 +8,7 @@ membrane potential allows; a float network is evaluated by the same code in floa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +58,11 @@ class Inference:
     def events(self, layer: int) -> Array:
         """Input spikes of ``layer`` up to the decision, per image: int64 [N]."""
         spikes = self.spike_times[layer].reshape(len(self.classes), -1)
-        return np.sum(spikes <= self._last_step(), axis=1, dtype=np.int64)
+        return np.sum(spikes <= self.last_steps()[:, None], axis=1, dtype=np.int64)
 
-    def _last_step(self) -> Array:
-        """Column of the last step that is worked on: the decision's, or the last one if silent."""
-        return (self.decision_times - self.silent.astype(np.uint8))[:, None]
+    def last_steps(self) -> Array:
+        """The last step that matters per image: the decision's, or the last of all if silent."""
+        return self.decision_times - self.silent.astype(np.uint8)
 
 
 def check_images(network: Network | FloatNetwork, images: Array) -> Array:
@@ -237,12 +237,3 @@ def _pool(times: Array, kernel: tuple[int, int], shape: Shape) -> Array:
     windows = cropped.reshape(len(times), channels, height, kernel[0], width, kernel[1])
     earliest: Array = windows.min(axis=(3, 5))
     return earliest
-
-
-def iterate_spikes(times: Array, t_max: int) -> Iterator[tuple[int, Array]]:
-    """Steps and the flat indices that fire in them, in order, for one image's spike times."""
-    flat = times.reshape(-1)
-    for step in range(t_max):
-        indices = np.flatnonzero(flat == step)
-        if indices.size:
-            yield step, indices

@@ -12,11 +12,15 @@ from .synthesis.tools import find_tool, run_tool
 
 TOP = "accelerator"
 
-# Amaranth's attributes name source lines of this program, which would make the text depend on where it
+# Processes become multiplexers and registers: an `always @*` does not run at time 0 in Icarus 11 unless
+# something changes, and would leave its outputs unknown. Amaranth's attributes name source lines of this program, which would make the text depend on where it
 # is installed.
 SCRIPT = """\
 read_rtlil design.il
-proc -nomux -norom
+proc -norom
+pmuxtree
+opt_expr
+opt_clean
 memory_collect
 attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy -remove amaranth.decoding
 attrmap -modattr -remove generator -remove top -remove src -remove amaranth.hierarchy

@@ -4,7 +4,8 @@
 `BuildResult`, both keep what they made in a cache.
 """
 
+from .bitstream import build
 from .implement import implement
 from .result import BuildResult, SeedResult
 
-__all__ = ["BuildResult", "SeedResult", "implement"]
+__all__ = ["BuildResult", "SeedResult", "build", "implement"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from sstdp_hw.errors import UserError
 from sstdp_hw.verb import Result, Verb, VerbFailed
 
+from .bitstream import build as build_board
 from .implement import implement
 from .result import BuildResult
 from .targets import BOARDS, DEVICES
@@ -88,9 +89,6 @@ def _run(options: argparse.Namespace) -> Result:
         common["clock_mhz"] = options.clock
     if options.board is not None:
         _refuse_options(options, "device", ("speed", "package"))
-        # Imported here: nothing else of this package needs Amaranth.
-        from .bitstream import build as build_board
-
         baud = {} if options.baud is None else {"baud": options.baud}
         result = build_board(options.directory, board=options.board, **common, **baud)
     else:

@@ -56,13 +56,22 @@ class Board:
 
 _PACKAGES = {
     # die: packages that nextpnr knows for it; the first is the default
-    "12k": ("CABGA381", "CABGA256", "CSFBGA285"),
     "25k": ("CABGA381", "CABGA256", "CSFBGA285"),
     "45k": ("CABGA381", "CABGA256", "CABGA554", "CSFBGA285"),
     "85k": ("CABGA381", "CABGA554", "CABGA756", "CSFBGA285"),
 }
 _SPEEDS = ("6", "7", "8")
 _PARTS = {"12k": "LFE5U-12F", "25k": "LFE5U-25F", "45k": "LFE5U-45F", "85k": "LFE5U-85F"}
+
+# From the names of Lattice, which amaranth-boards uses, to those of nextpnr.
+DIES = {part: die for die, part in _PARTS.items()}
+PACKAGES_OF_AMARANTH = {
+    "BG256": "CABGA256",
+    "MG285": "CSFBGA285",
+    "BG381": "CABGA381",
+    "BG554": "CABGA554",
+    "BG756": "CABGA756",
+}
 
 DEVICES = tuple(f"ecp5-{die}" for die in ("25k", "45k", "85k"))
 
@@ -74,6 +83,13 @@ BOARDS = {
         Board("ulx3s-25f", "ulx3s:ULX3S_25F_Platform", _FTDI),
         Board("ulx3s-45f", "ulx3s:ULX3S_45F_Platform", _FTDI),
         Board("ulx3s-85f", "ulx3s:ULX3S_85F_Platform", _FTDI),
+        Board("icepi-zero", "icepi_zero:IcepiZero1_3Platform", _FTDI),
+        Board("icesugar-pro", "icesugar_pro:ICESugarProPlatform", "the iCELink USB port"),
+        Board(
+            "colorlight-5a-75b",
+            "colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
+            "an adapter on connector J19: KEY+ receives, DATA_LED- sends",
+        ),
     )
 }
 

@@ -1,0 +1,72 @@
+"""What an inference costs: additions of the network, and the bound on the accelerator's cycles."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .hardware import AcceleratorParameters
+from .layers import Array, Conv2d, Dense
+from .network import Network
+from .reference import Inference
+
+
+def additions(network: Network, inference: Inference, *, up_to_decision: bool = True) -> Array:
+    """Additions of synapses per image: int64 [N].
+
+    Every input spike costs one addition per neuron that it reaches; after the decision nothing is
+    added any more, unless ``up_to_decision`` is off.
+    """
+    total = np.zeros(len(inference.classes), np.int64)
+    last = inference.last_steps() if up_to_decision else np.full(len(total), network.t_max - 1)
+    for index, layer in network.weighted:
+        times = inference.spike_times[index].reshape(len(total), -1)
+        reached = fan_out(layer, network.shapes[index]).reshape(-1)
+        total += (times <= last[:, None]) @ reached
+    return total
+
+
+def fan_out(layer: Dense | Conv2d, shape: tuple[int, ...]) -> Array:
+    """Number of neurons that each input of the layer reaches: int64 of the input's shape."""
+    if isinstance(layer, Dense):
+        return np.full(shape, layer.neurons, np.int64)
+    counts = []
+    for axis in (0, 1):
+        size, kernel = shape[1 + axis], layer.weight.shape[2 + axis]
+        stride, padding = layer.stride[axis], layer.padding[axis]
+        outputs = (size + 2 * padding - kernel) // stride + 1
+        touched = np.zeros(size + 2 * padding, np.int64)
+        for position in range(outputs):
+            touched[position * stride : position * stride + kernel] += 1
+        counts.append(touched[padding : padding + size])
+    return np.broadcast_to(np.outer(*counts) * layer.weight.shape[0], shape)
+
+
+def layer_work(parameters: AcceleratorParameters, inference: Inference) -> Array:
+    """Weight words that each layer fetches per image: int64 [N, layers].
+
+    One word a cycle is what the memory gives, so the largest of them bounds the layers' speed.
+    """
+    early_exit = parameters.configuration.early_exit
+    columns = []
+    for (index, _), layer in zip(parameters.network.weighted, parameters.layers, strict=True):
+        if early_exit:
+            events = inference.events(index)
+        else:
+            times = inference.spike_times[index].reshape(len(inference.classes), -1)
+            events = np.sum(times < parameters.t_max, axis=1, dtype=np.int64)
+        columns.append(events * layer.groups)
+    return np.stack(columns, axis=1)
+
+
+def cycle_bound(parameters: AcceleratorParameters, inference: Inference) -> Array:
+    """Fewest cycles per image that this configuration allows, images back to back: int64 [N].
+
+    The busiest layer at one weight word a cycle, or the input stream at one beat a cycle, whichever
+    takes longer.
+    """
+    return np.maximum(layer_work(parameters, inference).max(axis=1), parameters.beats)
+
+
+def efficiency(bound: Array, cycles: Array) -> float:
+    """Mean bound over mean measured cycles: 1.0 is one weight word (or one beat) in every cycle."""
+    return float(np.mean(bound) / np.mean(cycles))
