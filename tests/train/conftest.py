@@ -35,7 +35,7 @@ def bars() -> Samples:
 def tiny() -> Recipe:
     """A few epochs of a network of 12 hidden neurons, with every addition switched on."""
     return Recipe(
-        name="tiny", layers=(12,), t_max=6, epochs=4, batch_size=16, validation_share=0.2,
-        learning_rate=0.01, shift=0.3, rotation=0.05, scaling=0.02, shear=0.02,
+        name="tiny", layers=(12,), t_max=6, epochs=5, batch_size=8, validation_share=0.2,
+        learning_rate=0.03, shift=0.3, rotation=0.05, scaling=0.02, shear=0.02,
         learn_thresholds=True, seed=3,
     )  # fmt: skip

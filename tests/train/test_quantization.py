@@ -16,7 +16,7 @@ from sstdp_train.quantization import Grid, rounded_scale
 
 
 def integer_network(network):
-    """The integer network of a float network whose layers carry their scale: the quantizer's rule."""
+    """The integers of a float network whose layers carry their scale: the quantizer's rule."""
     layers = []
     for layer, scale in zip(network.layers, network.scales, strict=True):
         if isinstance(layer, Dense):
@@ -106,9 +106,7 @@ def test_fine_tuning_recovers_what_rounding_costs(tiny, bars, tmp_path):
     train(recipe, bars, out=tmp_path / "float", device="cpu")
     tuning = fine_tuning(recipe, (2,))
     assert tuning.weight_widths == (2, 2)
-    result = train(
-        tuning, bars, bars, out=tmp_path / "qat", init=tmp_path / "float", device="cpu"
-    )
+    result = train(tuning, bars, bars, out=tmp_path / "qat", init=tmp_path / "float", device="cpu")
     assert result["validation_accuracy"] > 0.9
     assert result["initial"]["source"].endswith("float.safetensors")
     with pytest.raises(Exception, match="weight_widths must have one width per weighted layer"):

@@ -1,6 +1,8 @@
-"""The rule against the integer reference (forward) and against its formulas as plain loops (backward)."""
+"""The rule: forward against the integer reference, backward against its formulas as plain loops."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ def random_network(rng: np.random.Generator) -> Network:
     t_max = int(rng.choice([1, 2, 5, 8, 16, 100, 255]))
     sizes = [int(size) for size in rng.integers(1, 40, rng.integers(2, 5))]
     layers = [Flatten()]
-    for fan_in, neurons in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, neurons in pairwise(sizes):
         spread = int(rng.choice([1, 7, 127]))
         weight = rng.integers(-spread, spread + 1, (neurons, fan_in)).astype(np.int16)
         theta = rng.integers(-3 * spread, 3 * spread + 1, neurons).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Whole runs: the same seed gives the same bits, with or without an interruption; divergence is told."""
+"""Whole runs: the same seed gives the same bits, interrupted or not; divergence is told."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from sstdp_hw.datasets import Samples
 from sstdp_hw.errors import UserError
 from sstdp_hw.float_network import FloatNetwork
 from sstdp_train import Recipe, train
+from sstdp_train.layers import DenseIF
 from sstdp_train.loop import Training, split
+from sstdp_train.rule import LayerRule
 from sstdp_train.run import OUTPUTS
 
 
@@ -51,9 +53,12 @@ def test_a_run_learns_and_writes_its_files(whole_run, bars):
     assert result["validation_accuracy"] > 0.9
     assert result["training_images"] == 192
     assert result["validation_images"] == 48
-    assert result["exported_epoch"] == max(
-        history(out), key=lambda entry: (entry["validation_accuracy"], entry["epoch"])
-    )["epoch"]
+    assert (
+        result["exported_epoch"]
+        == max(history(out), key=lambda entry: (entry["validation_accuracy"], entry["epoch"]))[
+            "epoch"
+        ]
+    )
     network = FloatNetwork.load(out)
     assert [layer.kind for layer in network.layers] == ["flatten", "dense", "dense"]
     assert network.scales == (None, None, None)
@@ -111,7 +116,7 @@ def test_a_finished_run_resumes_to_itself(whole_run, tiny, bars):
 
 def test_resuming_another_recipe_or_other_data_is_refused(whole_run, tiny, bars):
     out, _ = whole_run
-    with pytest.raises(UserError, match=r"learning_rate was 0\.01, not 0\.02"):
+    with pytest.raises(UserError, match=r"learning_rate was 0\.03, not 0\.02"):
         train(tiny.with_(learning_rate=0.02), bars, out=out, device="cpu", resume=True)
     with pytest.raises(UserError, match="data set must be the same to resume"):
         train(tiny, bars.first(200), out=out, device="cpu", resume=True)
@@ -119,7 +124,7 @@ def test_resuming_another_recipe_or_other_data_is_refused(whole_run, tiny, bars)
 
 def test_an_earlier_run_is_not_replaced_unasked(whole_run, tiny, bars):
     out, _ = whole_run
-    with pytest.raises(UserError, match="must hold no earlier run, and holds float.safetensors"):
+    with pytest.raises(UserError, match=r"must hold no earlier run, and holds float\.safetensors"):
         train(tiny, bars, out=out, device="cpu")
 
 
@@ -130,7 +135,7 @@ def test_nan_is_told_in_one_line(tiny, bars, tmp_path, monkeypatch):
     with pytest.raises(
         UserError,
         match=r"^Training diverged in epoch 1: the loss must be finite, not nan; lower "
-        r"--learning-rate \(0.01\)$",
+        r"--learning-rate \(0.03\)$",
     ):
         train(tiny, bars, out=tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()
@@ -142,15 +147,21 @@ def test_a_silent_layer_is_told_in_one_line(tiny, bars, tmp_path):
         train(silent, bars, out=tmp_path / "run", device="cpu")
 
 
-def test_homeostasis_wakes_neurons_that_never_fire(tiny, bars, tmp_path):
-    """Without it their error is zero for ever."""
-    dead = tiny.with_(hidden_drive=-0.2, hidden_spread=0.5, epochs=6, gate=0.05)
-    firing = {}
-    for strength in (0.0, 0.01):
-        out = tmp_path / str(strength)
-        train(dead.with_(homeostasis=strength), bars, out=out, device="cpu")
-        firing[strength] = history(out)[-1]["firing"][0]
-    assert firing[0.01] > 1.5 * firing[0.0]
+def test_homeostasis_pushes_neurons_that_rarely_fire():
+    """No error reaches these two neurons; the one that rarely fires gets more weight anyway."""
+    layer = DenseIF(
+        3, 2, threshold=1.0, rule=LayerRule(t_max=4, gate=0.1), homeostasis=0.5,
+        homeostasis_rate=0.1,
+    )  # fmt: skip
+    layer.firing_rate.copy_(torch.tensor([0.04, 0.5]))
+    times = torch.tensor([[0, 3, 4], [2, 4, 4]])
+    layer.train()
+    spike_times, _ = layer(times)
+    spike_times.sum().backward()
+    # 0.5 * (0.1 - 0.04) per image in which the input spiked, as a mean over two images.
+    expected = torch.tensor([[-0.03, 0.0], [-0.015, 0.0], [0.0, 0.0]])
+    torch.testing.assert_close(layer.weight.grad, expected)
+    torch.testing.assert_close(layer.firing_rate, torch.tensor([0.0396, 0.495]))
 
 
 def test_validation_images_are_never_trained_on():
@@ -170,11 +181,15 @@ def test_without_validation_images_the_last_epoch_is_exported(tiny, bars, tmp_pa
 def test_colour_images_and_deep_networks(tiny, bars, tmp_path):
     colour = Samples("colour", np.repeat(bars.images, 3, axis=1), bars.labels, bars.class_names)
     result = train(
-        tiny.with_(layers=(20, 12), epochs=6), colour, colour, out=tmp_path / "run", device="cpu"
+        tiny.with_(layers=(20, 12), learning_rate=0.01),
+        colour,
+        colour,
+        out=tmp_path / "run",
+        device="cpu",
     )
     network = FloatNetwork.load(tmp_path / "run")
     assert network.input_shape == (3, 6, 6)
-    assert result["test_accuracy"] > 0.8
+    assert result["test_accuracy"] > 0.7, "chance is 0.25"
 
 
 @pytest.mark.parametrize(

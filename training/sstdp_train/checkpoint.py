@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from sstdp_hw.files import written_whole
 
 FILE_NAME = "checkpoint.pt"
 FORMAT = "sstdp-train-1"
+PARTS = {
+    "recipe": dict, "epoch": int, "network": dict, "optimizer": dict, "best": dict, "history": list,
+    "data": dict, "asked": dict, "scales": list, "seconds": float,
+}  # fmt: skip
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -32,7 +37,9 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint; start the run without --resume")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # about odd pickles; they are refused below
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         raise UserError(
@@ -42,20 +49,19 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else type(state).__name__
         raise UserError(f"{path}: checkpoint format must be {FORMAT!r}, not {found!r}")
-    for name in (
-        "recipe",
-        "epoch",
-        "network",
-        "optimizer",
-        "best",
-        "history",
-        "data",
-        "asked",
-        "scales",
-        "seconds",
-    ):
+    for name, kind in PARTS.items():
         if name not in state:
             raise UserError(f"{path}: checkpoint must hold {name!r}, and it is missing")
+        if not isinstance(state[name], kind):
+            raise UserError(
+                f"{path}: checkpoint part {name!r} must be a {kind.__name__}, not "
+                f"{type(state[name]).__name__}"
+            )
+    if not state["epoch"] == len(state["history"]) > 0:
+        raise UserError(
+            f"{path}: checkpoint must hold one entry of history per epoch, {state['epoch']}, not "
+            f"{len(state['history'])}"
+        )
     _refuse_not_finite(path, state)
     return state
 
@@ -63,7 +69,8 @@ def load(path: Path) -> dict[str, Any]:
 def _refuse_not_finite(path: Path, state: dict[str, Any]) -> None:
     """NaN spreads to everything it meets; better no run than a silent wrong one."""
     tensors = dict(state["network"])
-    for index, values in state["optimizer"].get("state", {}).items():
+    moments = state["optimizer"].get("state")
+    for index, values in moments.items() if isinstance(moments, dict) else ():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
     for name, tensor in tensors.items():
         if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():

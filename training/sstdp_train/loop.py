@@ -27,6 +27,11 @@ from .loss import loss_of
 from .recipe import Recipe
 
 EVALUATION_BATCH = 500
+BEST_PARTS = ("epoch", "validation_accuracy", "network")
+HISTORY_PARTS = (
+    "epoch", "loss", "train_accuracy", "decision_time", "silent_share", "firing",
+    "validation_accuracy", "learning_rate", "seconds",
+)  # fmt: skip
 CHECK_EVERY = 50  # batches between looks at the loss; each look waits for a GPU
 
 
@@ -103,10 +108,18 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from `state`."""
+        """Continue from `state`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, RuntimeError
+            If the state does not fit this training.
+        """
+        self.network.load_state_dict(state["best"]["network"])  # only to see that it fits
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.best, self.history = state["best"], state["history"]
+        self.best = {name: state["best"][name] for name in BEST_PARTS}
+        self.history = [{name: entry[name] for name in HISTORY_PARTS} for entry in state["history"]]
 
     def encode(self, images: Tensor) -> Tensor:
         """Images to flat input spike times: uint8 [batch, pixels]."""

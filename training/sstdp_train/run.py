@@ -152,15 +152,17 @@ def _table(recipe: Recipe, job: Job) -> Array:
 
 def _set_up(recipe: Recipe, job: Job, device: torch.device) -> Training:
     samples = job.samples
-    chosen, held_back = split(len(samples), recipe.validation_share, recipe.seed)
-    images = torch.from_numpy(np.ascontiguousarray(samples.images))
-    labels = torch.from_numpy(samples.labels.astype(np.int64))
+    parts = split(len(samples), recipe.validation_share, recipe.seed)
+    images, held_back_images = (torch.from_numpy(samples.images[part]) for part in parts)
+    labels, held_back_labels = (
+        torch.from_numpy(samples.labels[part].astype(np.int64)) for part in parts
+    )
     table = torch.from_numpy(_table(recipe, job).copy())
     network = SpikingNetwork(images[0].numel(), len(samples.class_names), recipe)
     if job.init is not None:
         export.load_weights(network, job.init)
     else:
-        first = table[images[chosen[:INITIALIZATION_IMAGES]].to(torch.int64)].flatten(1)
+        first = table[images[:INITIALIZATION_IMAGES].to(torch.int64)].flatten(1)
         initialize(network, first, recipe, generator_of(recipe.seed, 0))
     if recipe.weight_widths:
         export.fit_grids(network, recipe.weight_widths)
@@ -168,10 +170,10 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device) -> Training:
         network=network.to(device),
         recipe=recipe,
         table=table.to(device),
-        images=images[chosen].to(device),
-        labels=labels[chosen].to(device),
-        validation_images=images[held_back].to(device),
-        validation_labels=labels[held_back].to(device),
+        images=images.to(device),
+        labels=labels.to(device),
+        validation_images=held_back_images.to(device),
+        validation_labels=held_back_labels.to(device),
     )
 
 

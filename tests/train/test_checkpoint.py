@@ -1,0 +1,114 @@
+"""Damaged checkpoints are refused in one line, whatever the damage."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+
+from sstdp_hw.errors import UserError
+from sstdp_train import checkpoint, train
+
+
+@pytest.fixture
+def run(tiny, bars, tmp_path):
+    train(tiny.with_(epochs=1), bars, out=tmp_path / "run", device="cpu")
+    return tmp_path / "run"
+
+
+def resume(run, tiny, bars):
+    return train(tiny.with_(epochs=1), bars, out=run, device="cpu", resume=True)
+
+
+def damage(run, change):
+    path = run / checkpoint.FILE_NAME
+    state = torch.load(path, weights_only=True)
+    change(state)
+    torch.save(state, path)
+
+
+def one_line(caught):
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.count(checkpoint.FILE_NAME) == 1
+    return text
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 0.5, 0.99])
+def test_a_truncated_file(run, tiny, bars, keep):
+    path = run / checkpoint.FILE_NAME
+    content = path.read_bytes()
+    path.write_bytes(content[: keep if isinstance(keep, int) else int(keep * len(content))])
+    with pytest.raises(UserError, match="must be a whole checkpoint") as caught:
+        resume(run, tiny, bars)
+    one_line(caught)
+
+
+def test_a_missing_file(run, tiny, bars):
+    (run / checkpoint.FILE_NAME).unlink()
+    with pytest.raises(UserError, match="no such checkpoint; start the run without --resume"):
+        resume(run, tiny, bars)
+
+
+def test_code_in_a_file_is_not_executed(run, tiny, bars, tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "owned"), "w"))
+
+    path = run / checkpoint.FILE_NAME
+    for write in (lambda: torch.save(Attack(), path), lambda: path.write_bytes(
+        pickle.dumps(Attack()))):  # fmt: skip
+        write()
+        with pytest.raises(UserError, match="must be a whole checkpoint") as caught:
+            resume(run, tiny, bars)
+        one_line(caught)
+        assert not (tmp_path / "owned").exists()
+
+
+def test_nan_in_weights(run, tiny, bars):
+    damage(run, lambda state: state["network"]["layers.0.weight"].view(-1)[:3].fill_(float("nan")))
+    with pytest.raises(UserError, match=r"layers\.0\.weight must be finite, and has 3 NaN") as told:
+        resume(run, tiny, bars)
+    one_line(told)
+
+
+def test_nan_in_the_optimizer(run, tiny, bars):
+    damage(run, lambda state: state["optimizer"]["state"][0]["exp_avg"].fill_(float("inf")))
+    with pytest.raises(UserError, match=r"optimizer\.0\.exp_avg must be finite"):
+        resume(run, tiny, bars)
+
+
+def test_something_else(run, tiny, bars):
+    torch.save([1, 2], run / checkpoint.FILE_NAME)
+    with pytest.raises(UserError, match="checkpoint format must be 'sstdp-train-1', not 'list'"):
+        resume(run, tiny, bars)
+
+
+@pytest.mark.parametrize("name", ["optimizer", "scales", "history"])
+def test_a_missing_part(run, tiny, bars, name):
+    damage(run, lambda state: state.pop(name))
+    with pytest.raises(UserError, match=f"checkpoint must hold '{name}', and it is missing"):
+        resume(run, tiny, bars)
+
+
+@pytest.mark.parametrize("part", ["network", "optimizer", "best", "scales", "history", "recipe"])
+@pytest.mark.parametrize("value", [{}, [], 3])
+def test_parts_of_another_form(run, tiny, bars, part, value):
+    def change(state):
+        state[part] = value
+
+    damage(run, change)
+    with pytest.raises(UserError) as caught:
+        resume(run, tiny, bars)
+    one_line(caught)
+
+
+def test_weights_of_another_shape(run, tiny, bars):
+    def change(state):
+        state["network"]["layers.0.weight"] = torch.zeros(3, 3)
+
+    damage(run, change)
+    with pytest.raises(UserError, match="checkpoint must fit its own recipe") as caught:
+        resume(run, tiny, bars)
+    one_line(caught)

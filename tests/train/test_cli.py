@@ -1,0 +1,133 @@
+"""The verb: options to recipe, recipe to run folder, continue, fine-tune."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sstdp_hw.errors import UserError
+from sstdp_hw.float_network import FloatNetwork
+from sstdp_train.cli import train
+from sstdp_train.recipe import DIGITS, PUBLISHED, Recipe
+
+
+def run(*arguments):
+    parser = argparse.ArgumentParser()
+    train.configure(parser)
+    return train.run(parser.parse_args([str(argument) for argument in arguments]))
+
+
+@pytest.fixture(scope="module")
+def digits_run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("cli") / "digits"
+    arguments = ("--dataset", "digits", "--layers", "20", "--steps", 6, "--epochs", 3)
+    return out, run(*arguments, "--device", "cpu", "--no-wake-silent", "--out", out)
+
+
+def test_digits_end_to_end(digits_run):
+    out, result = digits_run
+    assert json.loads(json.dumps(result)) == result
+    expected = DIGITS.with_(layers=(20,), t_max=6, epochs=3, wake_silent=False)
+    assert Recipe.from_dict(result["recipe"], "result") == expected
+    assert result["test_images"] == 599
+    assert result["test_accuracy"] > 0.3
+    assert FloatNetwork.load(out).provenance["command"].startswith("sstdp-hw")
+
+
+def test_resume_finds_data_and_recipe_again(digits_run, tmp_path):
+    out, result = digits_run
+    again = run("--resume", "--out", out, "--device", "cpu")
+    assert again["test_accuracy"] == result["test_accuracy"]
+    with pytest.raises(UserError, match="epochs was 3, not 4"):
+        run("--resume", "--epochs", 4, "--out", out)
+
+
+def test_fine_tuning_from_a_run(digits_run, tmp_path):
+    out, result = digits_run
+    tuned = run(
+        "--init", out, "--weight-width", "4,3", "--epochs", 2, "--out", tmp_path, "--device", "cpu"
+    )
+    assert tuned["recipe"]["weight_widths"] == [4, 3]
+    assert tuned["recipe"]["epochs"] == 2
+    assert tuned["recipe"]["layers"] == [20]
+    assert tuned["initial"]["test_accuracy"] == result["test_accuracy"]
+    network = FloatNetwork.load(tmp_path)
+    assert [layer.weight_width for layer in network.layers[1:]] == [4, 3]
+    for layer, scale in zip(network.layers[1:], network.scales[1:], strict=True):
+        integers = layer.weight / np.float64(scale)
+        assert np.array_equal(integers, np.rint(integers))
+    with pytest.raises(UserError, match=r"must be left out with --init, whose network has \[20\]"):
+        run("--init", out, "--layers", "30", "--out", tmp_path / "other")
+
+
+def test_a_file_as_data_set_has_no_test_split(bars, tmp_path):
+    np.savez(tmp_path / "bars.npz", images=bars.images, labels=bars.labels)
+    arguments = (
+        "--layers",
+        8,
+        "--epochs",
+        1,
+        "--dataset",
+        tmp_path / "bars.npz",
+        "--device",
+        "cpu",
+    )
+    result = run(*arguments, "--out", tmp_path / "one")
+    assert result["test_accuracy"] is None
+    assert result["test_accuracy_ties_counted"] is None
+    np.savez(tmp_path / "test.npz", images=bars.images[:50], labels=bars.labels[:50])
+    result = run(*arguments, "--test-dataset", tmp_path / "test.npz", "--out", tmp_path / "two")
+    assert result["test_images"] == 50
+    resumed = run("--resume", "--out", tmp_path / "two", "--device", "cpu")
+    assert resumed["test_accuracy"] == result["test_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Data set must be given, and is not"),
+        (["--dataset", "cifar"], "Data set must be digits"),
+        (["--dataset", "digits", "--steps", "0"], "t_max must be between 1 and 255, not 0"),
+        (["--dataset", "digits", "--weight-width", "17"], "between 1 and 16, not 17"),
+        (
+            ["--dataset", "digits", "--weight-width", "4,4,4"],
+            "one width per weighted layer, 2, not",
+        ),
+        (["--init", "nowhere", "--weight-width", "4"], "nowhere: no such float network file"),
+        (["--resume"], "no such checkpoint; start the run without --resume"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(arguments, message, tmp_path):
+    with pytest.raises(UserError, match=message) as caught:
+        run(*arguments, "--out", tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_field_of_the_recipe_is_an_option():
+    parser = argparse.ArgumentParser()
+    train.configure(parser)
+    options = {action.dest for action in parser._actions}
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    assert fields - options == {"name"}
+
+
+def test_the_help_needs_no_torch():
+    code = "import sys, sstdp_train, sstdp_train.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_published_recipe_is_published():
+    """No addition of this project is left in it."""
+    assert PUBLISHED.gate == PUBLISHED.homeostasis == 0
+    assert not PUBLISHED.wake_silent
+    assert not PUBLISHED.augments
+    assert PUBLISHED.loss == "relative-target"
+    assert PUBLISHED.optimizer == "sgd"
+    assert PUBLISHED.schedule == "constant"
