@@ -1,0 +1,172 @@
+"""Board mode: a bitstream that answers images over the board's serial port."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sstdp_hw.errors import UserError
+
+from .accelerator_folder import AcceleratorFolder, read_accelerator
+from .board.parameters import BoardParameters
+from .board.pll import find_pll
+from .flow import run_plan
+from .plan import CELLS, NETLIST, SCRIPT, BuildPlan, check_clock, check_seeds
+from .result import BuildResult
+from .targets import DIES, PACKAGES_OF_AMARANTH, Board, Device, find_board
+from .tools import INSTALL
+
+DEFAULT_BAUD = 1_000_000
+# Longer than any pause that a host's USB stack makes within an image, short enough to wait for.
+QUIET_MS = 50
+# A receiver samples the stop bit 9.5 bits after the edge of the start bit: 5 % would be the end of
+# it, and the host's clock takes its share.
+_BAUD_TOLERANCE = 0.015
+
+_TOP = "sstdp_board"
+_YOSYS = f"""\
+read_verilog accelerator.v
+read_rtlil {_TOP}.il
+synth_ecp5 -top {_TOP}
+tee -q -o {CELLS} stat -json
+write_json {NETLIST}
+"""
+
+
+def build(
+    directory: Path | str,
+    *,
+    board: str,
+    clock_mhz: float | None = None,
+    baud: int = DEFAULT_BAUD,
+    seeds: Sequence[int] = (1,),
+    force: bool = False,
+    cache: Path | None = None,
+) -> BuildResult:
+    """Build a bitstream of the accelerator behind a serial bridge.
+
+    Parameters
+    ----------
+    directory : Path or str
+        Folder that ``sstdp-hw generate`` wrote.
+    board : str
+        Name of a board, see `targets.BOARDS`.
+    clock_mhz : float, optional
+        Clock of the design, made by a PLL; by default the board's own clock. The clock that the PLL
+        really makes is in the result; it differs by less than 0.5 %.
+    baud : int
+        Speed of the serial line.
+    seeds : sequence of int
+        Place and route runs once per seed; the bitstream is made of the fastest.
+    force : bool
+        Build even if the cache has the result.
+    cache : Path, optional
+        Folder of the cache.
+
+    Returns
+    -------
+    BuildResult
+        If no seed reaches the clock, ``timing_met`` is False and there is no bitstream.
+
+    Raises
+    ------
+    UserError
+        If the folder, the board or an option is wrong, a tool is missing or fails, or the design
+        does not fit.
+    """
+    chosen = find_board(board)
+    seeds = check_seeds(seeds)
+    clock = None if clock_mhz is None else check_clock(clock_mhz)
+    accelerator = read_accelerator(directory)
+    return run_plan(_plan(accelerator, chosen, clock, baud, seeds), force=force, cache=cache)
+
+
+def _plan(
+    accelerator: AcceleratorFolder,
+    board: Board,
+    clock_mhz: float | None,
+    baud: int,
+    seeds: tuple[int, ...],
+) -> BuildPlan:
+    platform = _platform(board)
+    # Here, after the platform: without Amaranth its absence is told in one line.
+    from .board.top import BoardTop
+
+    board_mhz = platform.default_clk_frequency / 1e6
+    try:
+        pll = None if clock_mhz in (None, board_mhz) else find_pll(board_mhz, clock_mhz)
+    except ValueError as error:
+        raise UserError(f"--clock: {error}") from None
+    mhz = pll.output_mhz if pll else board_mhz
+    divisor = _divisor(mhz, baud)
+    try:
+        parameters = BoardParameters(
+            inputs=accelerator.inputs,
+            pixels_per_beat=accelerator.pixels_per_beat,
+            divisor=divisor,
+            quiet=round(mhz * 1000 * QUIET_MS),
+            pll=pll,
+        )
+    except ValueError as error:
+        raise UserError(f"{accelerator.path}: {error}") from None
+    # Without source lines: the same design is the same bytes, wherever this package is installed.
+    design = platform.build(BoardTop(parameters), name=_TOP, do_build=False, emit_src=False)
+    files = {name: _bytes(design.files[name]) for name in (f"{_TOP}.il", f"{_TOP}.lpf")}
+    return BuildPlan(
+        kind="board",
+        target=board.name,
+        accelerator=accelerator,
+        device=_device(platform),
+        clock_mhz=round(mhz, 6),
+        seeds=seeds,
+        files={"accelerator.v": accelerator.verilog, SCRIPT: _YOSYS.encode(), **files},
+        place_arguments=("--lpf", f"{_TOP}.lpf"),
+        pack=True,
+        board={
+            "image_bytes": accelerator.inputs,
+            "baud": baud,
+            "baud_actual": round(mhz * 1e6 / divisor, 1),
+            "quiet_ms": QUIET_MS,
+            "serial": board.serial,
+            "clock": f"PLL of {board_mhz:g} MHz" if pll else f"the board's {board_mhz:g} MHz",
+        },
+    )
+
+
+def _platform(board: Board) -> Any:
+    module, name = board.platform.split(":")
+    try:
+        platform = getattr(importlib.import_module(f"amaranth_boards.{module}"), name)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"amaranth and amaranth-boards are needed and {error.name} is missing; {INSTALL}"
+        ) from None
+    return platform(toolchain="Trellis")
+
+
+def _device(platform: Any) -> Device:
+    package = PACKAGES_OF_AMARANTH[platform.package]
+    die = DIES[platform.device]
+    return Device(die, platform.device, f"--{die}", package, platform.speed)
+
+
+def _divisor(mhz: float, baud: int) -> int:
+    """Clock cycles per bit, if a whole number of them comes close enough to the baud rate."""
+    if isinstance(baud, bool) or not isinstance(baud, int) or not 1200 <= baud <= 12_000_000:
+        raise UserError(f"--baud must be between 1200 and 12000000, not {baud!r}")
+    exact = mhz * 1e6 / baud
+    divisor = max(4, round(exact))
+    if abs(exact / divisor - 1) > _BAUD_TOLERANCE:
+        near = sorted({max(4, int(exact)), max(4, int(exact) + 1)}, reverse=True)
+        names = " or ".join(f"{mhz * 1e6 / cycles:.0f}" for cycles in near)
+        raise UserError(
+            f"--baud {baud} is not within 1.5 % of a whole part of the {mhz:g} MHz clock; "
+            f"the nearest: {names}"
+        )
+    return divisor
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()

@@ -1,0 +1,1 @@
+"""The gateware around the accelerator on a board: clock, serial port and bridge."""

@@ -1,0 +1,69 @@
+"""Between the bytes of the serial port and the streams of the accelerator."""
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from .answer_sender import AnswerSender
+from .image_receiver import ImageReceiver, beat_layout
+
+# Bytes held while the accelerator stalls. A serial line has no backpressure: what comes on top is
+# lost, and found by the checksum.
+QUEUE_BYTES = 64
+
+
+class Bridge(wiring.Component):
+    """Receives images, sends answers; composes and computes nothing.
+
+    Parameters
+    ----------
+    inputs, pixels_per_beat, quiet : int
+        See `ImageReceiver`.
+
+    Members
+    -------
+    rx : stream of bytes, always ready
+        From the host.
+    tx : stream of bytes
+        To the host.
+    image : stream of `beat_layout`
+        To the accelerator.
+    result : stream of 32 bit
+        From the accelerator.
+    clear : Out
+        The accelerator must be in reset while this is set.
+    """
+
+    def __init__(self, inputs, pixels_per_beat, quiet):
+        self.inputs, self.pixels_per_beat, self.quiet = inputs, pixels_per_beat, quiet
+        super().__init__(
+            {
+                "rx": In(stream.Signature(8, always_ready=True)),
+                "tx": Out(stream.Signature(8)),
+                "image": Out(stream.Signature(beat_layout(pixels_per_beat))),
+                "result": In(stream.Signature(32)),
+                "clear": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.queue = queue = SyncFIFOBuffered(width=8, depth=QUEUE_BYTES)
+        m.submodules.receiver = receiver = ImageReceiver(
+            self.inputs, self.pixels_per_beat, self.quiet
+        )
+        m.submodules.sender = sender = AnswerSender(self.inputs)
+        m.d.comb += [queue.w_en.eq(self.rx.valid), queue.w_data.eq(self.rx.payload)]
+        connect(m, queue.r_stream, receiver.i)
+        connect(m, receiver.o, flipped(self.image))
+        connect(m, receiver.error, sender.error)
+        connect(m, sender.o, flipped(self.tx))
+        m.d.comb += [
+            self.clear.eq(receiver.clear),
+            # What an accelerator in reset shows is no result.
+            sender.result.valid.eq(self.result.valid & ~receiver.clear),
+            sender.result.payload.eq(self.result.payload),
+            self.result.ready.eq(sender.result.ready & ~receiver.clear),
+        ]
+        return m

@@ -1,0 +1,50 @@
+"""Everything the gateware of a board depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .pll import Pll
+from .protocol import MAX_IMAGE_BYTES
+
+
+@dataclass(frozen=True)
+class BoardParameters:
+    """Checked sizes of the gateware around an accelerator.
+
+    Parameters
+    ----------
+    inputs : int
+        Bytes of an image.
+    pixels_per_beat : int
+        Pixels in one beat of the accelerator's input.
+    divisor : int
+        Clock cycles per bit of the serial line, at least 4.
+    quiet : int
+        Clock cycles without a byte that count as a quiet line.
+    pll : Pll or None
+        How the clock is made; None takes the board's own.
+
+    Raises
+    ------
+    ValueError
+        If a size is out of its range.
+    """
+
+    inputs: int
+    pixels_per_beat: int
+    divisor: int
+    quiet: int
+    pll: Pll | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.inputs <= MAX_IMAGE_BYTES:
+            raise ValueError(
+                f"Bytes of an image must be between 1 and {MAX_IMAGE_BYTES}, not {self.inputs}"
+            )
+        if self.pixels_per_beat not in (1, 2, 4, 8):
+            raise ValueError(f"Pixels per beat must be 1, 2, 4 or 8, not {self.pixels_per_beat}")
+        if self.divisor < 4:
+            raise ValueError(f"Clock cycles per bit must be at least 4, not {self.divisor}")
+        if self.quiet < 1:
+            raise ValueError(f"Quiet cycles must be at least 1, not {self.quiet}")

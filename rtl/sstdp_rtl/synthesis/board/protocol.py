@@ -1,0 +1,84 @@
+"""The bytes on the serial line, as numbers for the gateware and as functions for a host.
+
+Host to board, one image::
+
+    A5 | length, 3 bytes, lowest first | pixels | CRC-16, high byte first
+
+Board to host, one answer per image, or one per error::
+
+    5A | status | word, 4 bytes, lowest first | CRC-16, high byte first
+
+The CRC is CRC-16/XMODEM (Python: ``binascii.crc_hqx(data, 0)``) over all bytes between the start
+byte and the CRC. The word of a result is the accelerator's result word; that of an error is the
+number of bytes that an image must have.
+"""
+
+from __future__ import annotations
+
+import binascii
+import enum
+from dataclasses import dataclass
+
+REQUEST_START = 0xA5
+ANSWER_START = 0x5A
+LENGTH_BYTES = 3
+ANSWER_BYTES = 8
+MAX_IMAGE_BYTES = 256**LENGTH_BYTES - 1
+
+
+class Status(enum.IntEnum):
+    """What an answer says. After any error all images without an answer are lost."""
+
+    RESULT = 0
+    INCOMPLETE = 1  # the line fell quiet in the middle of an image
+    CHECKSUM = 2  # a byte was lost, added or changed
+    LENGTH = 3  # the length is not that of this network's images
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of the board. Of a ``RESULT`` the fields of the word are properties."""
+
+    status: Status
+    word: int
+
+    @property
+    def label(self) -> int:
+        return self.word & 0xFF
+
+    @property
+    def decision_time(self) -> int:
+        return self.word >> 8 & 0xFF
+
+    @property
+    def silent(self) -> bool:
+        return bool(self.word >> 16 & 1)
+
+    @property
+    def frame_error(self) -> bool:
+        return bool(self.word >> 17 & 1)
+
+
+def encode_request(image: bytes) -> bytes:
+    """The bytes that send one image."""
+    body = len(image).to_bytes(LENGTH_BYTES, "little") + image
+    return bytes([REQUEST_START]) + body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """The bytes that the board sends for an answer."""
+    body = bytes([answer.status]) + answer.word.to_bytes(4, "little")
+    return bytes([ANSWER_START]) + body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
+
+
+def decode_answer(data: bytes) -> Answer:
+    """One answer from its 8 bytes.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are no answer: the host has lost its place.
+    """
+    if len(data) != ANSWER_BYTES or data[0] != ANSWER_START or binascii.crc_hqx(data[1:], 0):
+        raise ValueError(f"not an answer: {data.hex()}")
+    return Answer(Status(data[1]), int.from_bytes(data[2:6], "little"))
