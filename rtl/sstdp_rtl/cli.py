@@ -37,7 +37,9 @@ def _configure(parser):
         help=f"pixels per beat of the input stream: {PIXELS_PER_BEAT} (default: 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--no-early-exit", action="store_true", help="produce every spike, not only up to the decision"
+        "--no-early-exit",
+        action="store_true",
+        help="produce every spike, not only up to the decision",
     )
 
 

@@ -8,7 +8,7 @@ from sstdp_hw.hardware import index_width
 
 from .queue import Queue
 from .rom import Rom
-from .streams import TAG_WIDTH, event_layout, group_layout, is_stale
+from .streams import TAG_WIDTH, TRACED, event_layout, group_layout, is_stale
 
 #: Groups between the walk and the output queue, which must find room there: stages 1 to 4 and the
 #: one issued while the queue's level is on its way.
@@ -72,7 +72,9 @@ class DenseLayer(wiring.Component):
         # ---- Stage 0: which walk, and which group of it.
         event = self.i.payload
         group0 = Signal(group_width)
-        walked = Signal(TAG_WIDTH, init=(1 << TAG_WIDTH) - 1)  # the image that the potentials belong to
+        walked = Signal(
+            TAG_WIDTH, init=(1 << TAG_WIDTH) - 1
+        )  # the image that the potentials belong to
         first0 = Signal()  # no walk of this image is complete yet
         stale0 = Signal()
         silent0 = Signal()  # the walk adds nothing
@@ -115,8 +117,9 @@ class DenseLayer(wiring.Component):
             "tag": event.tag,
         }
         valid1, flags1 = self._register(m, 1, issue0, flags0)
-        m.submodules.weights = weights = Rom(f"{self.name}_weights", lanes * p.weight_width,
-                                             p.weight_rows())
+        m.submodules.weights = weights = Rom(
+            f"{self.name}_weights", lanes * p.weight_width, p.weight_rows()
+        )
         m.d.comb += weights.addr.eq(address1)
 
         # ---- Stage 2: the weights leave the memory, whose output is slow and gets a register.
@@ -150,11 +153,19 @@ class DenseLayer(wiring.Component):
                 fires3[lane].eq(flags3["compare"] & ~total[-1] & ~had_fired & in_use),
                 fired3[lane].eq(had_fired | fires3[lane]),
             ]
-        self._membranes(m, flags2["group"], valid3, flags3["group"],
-                        Cat(stored3, stored_fired3), Cat(*sums3, fired3))
+        self._membranes(
+            m,
+            flags2["group"],
+            valid3,
+            flags3["group"],
+            Cat(stored3, stored_fired3),
+            Cat(*sums3, fired3),
+        )
 
         # ---- Stage 4: sums and fired neurons are registered; groups worth a message leave.
-        valid4, flags4 = self._register(m, 4, valid3, flags3, without=("first", "silent", "compare"))
+        valid4, flags4 = self._register(
+            m, 4, valid3, flags3, without=("first", "silent", "compare")
+        )
         fires4 = Signal(lanes, reset_less=True)
         base4 = Signal(self.neurons_width, reset_less=True)
         m.d.sync += fires4.eq(fires3)
@@ -176,8 +187,8 @@ class DenseLayer(wiring.Component):
             item.fired.eq(fires4),
         ]
         # Seen by the co-simulation, used by nothing else.
-        trace = Signal(queue.i.payload.shape(), name="spikes")
-        trace_valid = Signal(name="spikes_valid")
+        trace = Signal(queue.i.payload.shape(), name="spikes", attrs=TRACED)
+        trace_valid = Signal(name="spikes_valid", attrs=TRACED)
         m.d.comb += [trace.eq(item), trace_valid.eq(queue.i.valid)]
         if p.output:
             sums4 = Signal(lanes * width, reset_less=True)
@@ -216,7 +227,9 @@ class DenseLayer(wiring.Component):
             m.d.comb += read_data.eq(stored)
             return
         m.submodules.membranes = membranes = memory.Memory(
-            shape=unsigned(len(write_data)), depth=self.p.groups, init=[],
+            shape=unsigned(len(write_data)),
+            depth=self.p.groups,
+            init=[],
             attrs={"ram_style": "distributed"},
         )
         read, write = membranes.read_port(), membranes.write_port()

@@ -9,7 +9,7 @@ from sstdp_hw.hardware import index_width
 from .bucket import BucketSorter, times_layout
 from .packet import beat_layout
 from .rom import Rom
-from .streams import MAX_IN_FLIGHT, TAG_WIDTH, event_layout, is_stale
+from .streams import MAX_IN_FLIGHT, TAG_WIDTH, TRACED, event_layout, is_stale
 
 
 class Encoder(wiring.Component):
@@ -74,9 +74,7 @@ class Encoder(wiring.Component):
             rom = Rom("encoder_table", p.step_width + 1, rows, style="distributed")
             m.submodules[f"table_{lane}"] = rom
             # A beat that waits looks up its pixels again, so that the memory needs no enable.
-            pixel, pixel1 = (
-                b.data[8 * lane : 8 * lane + 8] for b in (beat, beat1)
-            )
+            pixel, pixel1 = (b.data[8 * lane : 8 * lane + 8] for b in (beat, beat1))
             in_use = 1
             if lane >= p.pixels_per_beat - spare:
                 in_use = beat1.number != p.beats - 1
@@ -114,15 +112,14 @@ class Encoder(wiring.Component):
                         sorter.go.eq((tag - self.oldest)[:TAG_WIDTH] < MAX_IN_FLIGHT),
                         sorter.drop.eq(stale),
                         ended.eq(
-                            sorter.emitting
-                            & (stale | (sorter.o.valid & self.o.ready & out.end))
+                            sorter.emitting & (stale | (sorter.o.valid & self.o.ready & out.end))
                         ),
                     ]
                     with m.If(sorter.sorted & sorter.go):
                         m.d.sync += self.errors.bit_select(tag, 1).eq(error[number])
         # Seen by the co-simulation, used by nothing else.
-        trace = Signal(self.event_layout, name="spikes")
-        trace_valid = Signal(name="spikes_valid")
+        trace = Signal(self.event_layout, name="spikes", attrs=TRACED)
+        trace_valid = Signal(name="spikes_valid", attrs=TRACED)
         m.d.comb += [trace.eq(out), trace_valid.eq(self.o.valid & self.o.ready)]
         with m.If(ended):
             m.d.sync += [emits.eq(~emits), tag.eq(tag + 1)]

@@ -23,14 +23,11 @@ WAIVERS = {
     "PROCASSINIT": "registers have their reset value from power-up on",
     "CASEINCOMPLETE": "defaults stand before the case statement",
 }
-HEADER = (
-    """\
+HEADER = """\
 // SSTDP accelerator, generated: change the network or the configuration and generate again.
 // network {digest}
 // lanes {lanes}, {pixels_per_beat} pixels a beat, early exit {early_exit}
-"""
-    + "".join(f"// {why}:\n// verilator lint_off {code}\n" for code, why in WAIVERS.items())
-)
+""" + "".join(f"// {why}:\n// verilator lint_off {code}\n" for code, why in WAIVERS.items())
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
         "ports": [
             {
                 "name": port.name,
-                "direction": "output" if any(port is output for output in accelerator.outputs) else "input",
+                "direction": "output"
+                if any(port is output for output in accelerator.outputs)
+                else "input",
                 "width": len(port),
             }
             for port in accelerator.ports

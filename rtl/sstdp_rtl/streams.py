@@ -13,6 +13,10 @@ TAG_WIDTH = 3
 #: The encoder lets at most this many images into the chain, so that tags compare by their difference.
 MAX_IN_FLIGHT = 1 << (TAG_WIDTH - 1)
 
+#: Attributes of signals that only the co-simulation reads: they survive clean-up under their own
+#: names. The generator strips the attribute at the end, so that synthesis may drop them.
+TRACED = {"keep": 1}
+
 
 def is_stale(tag, oldest):
     """Whether ``tag`` lies before ``oldest`` on the circle of tags."""

@@ -22,6 +22,7 @@ pmuxtree
 opt_expr
 opt_clean
 memory_collect
+attrmap -remove keep
 attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy -remove amaranth.decoding
 attrmap -modattr -remove generator -remove top -remove src -remove amaranth.hierarchy
 write_verilog -norename design.v
@@ -46,9 +47,7 @@ def emit(parameters, header=""):
     accelerator = Accelerator(parameters)
     collector = RomCollector()
     fragment = Fragment.get(accelerator, collector)
-    netlist, _names = rtlil.convert_fragment(
-        fragment, accelerator.ports, TOP, emit_src=False
-    )
+    netlist, _names = rtlil.convert_fragment(fragment, accelerator.ports, TOP, emit_src=False)
     with tempfile.TemporaryDirectory(prefix="sstdp-hw-") as name:
         folder = Path(name)
         (folder / "design.il").write_text(netlist, encoding="utf-8")

@@ -1,1 +1,5 @@
 """Co-simulation of a generated accelerator against the integer reference."""
+
+from .accelerator import Accelerator, Predictions
+
+__all__ = ["Accelerator", "Predictions"]

@@ -46,7 +46,9 @@ class GeneratedDirectory:
             version = manifest["format_version"]
             _ = manifest["network"]["file"], manifest["configuration"], manifest["probes"]
         except (KeyError, TypeError) as error:
-            raise UserError(f"{path / MANIFEST_FILE}: must have the field {error}; generate again") from None
+            raise UserError(
+                f"{path / MANIFEST_FILE}: must have the field {error}; generate again"
+            ) from None
         if version != 1:
             raise UserError(f"{path / MANIFEST_FILE}: format_version must be 1, not {version!r}")
         data = _inside(path, verilog).read_bytes()

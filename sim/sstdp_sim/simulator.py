@@ -86,8 +86,8 @@ class Answers:
         Cycle in which the first beat of the first packet was taken.
     extra, violated : bool
         More answers than packets came; a rule of the output stream was broken.
-    spikes : int64 array [K, 3]
-        (probe, step, neuron), if probes were asked for.
+    spikes : int64 array [K, 4]
+        (probe, tag of the image, step, neuron), if probes were asked for; neuron -1 is the image's end.
     """
 
     words: Array
@@ -95,7 +95,7 @@ class Answers:
     first_cycle: int
     extra: bool
     violated: bool
-    spikes: Array = field(default_factory=lambda: np.zeros((0, 3), np.int64))
+    spikes: Array = field(default_factory=lambda: np.zeros((0, 4), np.int64))
 
 
 class Simulation:
@@ -187,7 +187,7 @@ class Simulation:
         packets: Packets,
         *,
         answers: int | None = None,
-        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
+        traffic: Traffic = Traffic(),
         timeout_cycles: int,
         probes: Sequence[dict[str, Any]] = (),
         progress: Callable[[int], None] | None = None,
@@ -281,9 +281,7 @@ class Simulation:
         size = -(-len(packets) // shards)
         parts = [packets[start : start + size] for start in range(0, len(packets), size)]
         with ThreadPoolExecutor(max_workers=shards) as pool:
-            return list(
-                pool.map(lambda part: self.run(part, progress=progress, **options), parts)
-            )
+            return list(pool.map(lambda part: self.run(part, progress=progress, **options), parts))
 
     def _keep_waves(self, shard: Path) -> None:
         assert self.waves is not None, "checked by the caller"

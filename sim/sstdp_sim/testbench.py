@@ -67,7 +67,7 @@ async def play(dut: Any) -> None:
             first_cycle=np.int64(int(dut.first_cycle.value)),
             extra=np.bool_(extra),
             violated=np.bool_(int(dut.violated.value)),
-            spikes=np.array(spikes, np.int64).reshape(-1, 3),
+            spikes=np.array(spikes, np.int64).reshape(-1, 4),
         )
 
 
@@ -82,7 +82,10 @@ async def _feed(dut: Any, packets: Any, beats: Any, last: Any) -> None:
 
 
 async def _watch(dut: Any, probes: list[dict[str, Any]], spikes: list[list[int]]) -> None:
-    """Note every spike at every probe as (probe, step, neuron), cycle by cycle."""
+    """Note every spike at every probe as (probe, tag, step, neuron), cycle by cycle.
+
+    The end of an image is noted with neuron -1.
+    """
     watched = []
     for number, probe in enumerate(probes):
         scope = dut.dut
@@ -93,21 +96,21 @@ async def _watch(dut: Any, probes: list[dict[str, Any]], spikes: list[list[int]]
     while True:
         await RisingEdge(dut.clk)
         for number, valid, payload, fields in watched:
-            if not valid.value.is_resolvable or not int(valid.value):
-                continue
-            word = int(payload.value)
+            if valid.value.is_resolvable and int(valid.value):
+                item = _unpack(int(payload.value), fields)
+                head = [number, item["tag"], item["step"]]
+                spikes.extend([*head, neuron] for neuron in _neurons(item))
 
-            def get(name: str, fields: Any = fields, word: int = word) -> int:
-                lsb, width = fields[name]
-                return word >> lsb & ((1 << width) - 1)
 
-            if "index" in fields:
-                if not get("end"):
-                    spikes.append([number, get("step"), get("index")])
-            else:
-                fired, base = get("fired"), get("base")
-                spikes.extend(
-                    [number, get("step"), base + lane]
-                    for lane in range(fired.bit_length())
-                    if fired >> lane & 1
-                )
+def _unpack(word: int, fields: dict[str, tuple[int, int]]) -> dict[str, int]:
+    return {name: word >> lsb & ((1 << width) - 1) for name, (lsb, width) in fields.items()}
+
+
+def _neurons(item: dict[str, int]) -> list[int]:
+    """The neurons that an event or a group stands for; -1 for the end of the image."""
+    if item.get("end") or item.get("final"):
+        return [-1]
+    if "index" in item:
+        return [item["index"]]
+    fired = item["fired"]
+    return [item["base"] + lane for lane in range(fired.bit_length()) if fired >> lane & 1]

@@ -1,0 +1,126 @@
+"""The accelerator as a Python object: images in, classes out, through the simulated hardware."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from sstdp_hw import reference
+from sstdp_hw.errors import UserError
+from sstdp_hw.layers import Array
+
+from .cosimulation import timeout_cycles
+from .directory import GeneratedDirectory
+from .simulator import Packets, Simulation, Traffic
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The hardware's answers to N images.
+
+    Parameters
+    ----------
+    classes, decision_times : int arrays [N]
+    silent, frame_errors : bool arrays [N]
+    cycles : int64 array [N]
+        Clock cycles since the answer before.
+    """
+
+    classes: Array
+    decision_times: Array
+    silent: Array
+    frame_errors: Array
+    cycles: Array
+
+
+class Accelerator:
+    """A generated accelerator, compiled for simulation on first use.
+
+    Use as a context manager, or call `close`, to remove the compiled simulation.
+
+    Parameters
+    ----------
+    directory : path
+        What `sstdp_rtl.generate.generate` wrote.
+    simulator : str
+        ``verilator`` or ``icarus``.
+
+    Raises
+    ------
+    UserError
+        If the directory is not whole, or the simulator is missing.
+
+    Examples
+    --------
+    >>> with Accelerator("build/accelerator") as accelerator:       # doctest: +SKIP
+    ...     classes = accelerator.predict(images).classes
+    """
+
+    def __init__(self, directory: Path | str, simulator: str = "verilator") -> None:
+        self.directory = GeneratedDirectory.load(directory)
+        self.simulator = simulator
+        self._simulation: Simulation | None = None
+
+    def __enter__(self) -> Accelerator:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def compile(self) -> Accelerator:
+        """Compile the simulation now rather than at the first prediction."""
+        if self._simulation is None:
+            parameters = self.directory.parameters
+            self._simulation = Simulation(
+                self.directory.verilog,
+                pixels_per_beat=parameters.pixels_per_beat,
+                max_beats=parameters.beats,
+                simulator=self.simulator,
+            )
+        return self
+
+    def predict(self, images: Array, *, traffic: Traffic = Traffic()) -> Predictions:  # noqa: B008
+        """Run images [N, *input_shape] or [N, H, W] (uint8) through the hardware.
+
+        Raises
+        ------
+        UserError
+            If the images do not fit the network, or the hardware does not answer.
+        """
+        images = reference.check_images(self.directory.network, images)
+        self.compile()
+        assert self._simulation is not None, "just compiled"
+        if not len(images):
+            empty = np.zeros(0, np.int64)
+            return Predictions(empty, empty, empty.astype(bool), empty.astype(bool), empty)
+        answers = self._simulation.run(
+            Packets.of_images(images, self._simulation.pixels_per_beat),
+            traffic=traffic,
+            timeout_cycles=timeout_cycles(self.directory, traffic),
+        )
+        if len(answers.words) != len(images):
+            raise UserError(
+                f"Hardware must answer every image; image {len(answers.words)} got no answer"
+            )
+        words = answers.words.astype(np.int64)
+        return Predictions(
+            classes=words & 255,
+            decision_times=words >> 8 & 255,
+            silent=words >> 16 & 1 == 1,
+            frame_errors=words >> 17 & 1 == 1,
+            cycles=np.diff(answers.cycles, prepend=answers.first_cycle - 1),
+        )
+
+    def close(self) -> None:
+        """Remove the compiled simulation."""
+        if self._simulation is not None:
+            self._simulation.__exit__()
+            self._simulation = None

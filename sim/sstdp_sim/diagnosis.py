@@ -1,0 +1,130 @@
+"""Finds the first divergence between hardware and reference: image, layer, step, neuron."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sstdp_hw.layers import Array
+from sstdp_hw.reference import Inference
+
+from .directory import GeneratedDirectory
+from .simulator import Packets, Simulation
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where hardware and reference part for the first time in one image.
+
+    Parameters
+    ----------
+    image : int
+        Index in the data set.
+    layer : str
+        ``input`` or the name of a layer.
+    step, neuron : int
+    expected, got : str
+    """
+
+    image: int
+    layer: str
+    step: int
+    neuron: int
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        return (
+            f"image {self.image}, {self.layer}, step {self.step}, neuron {self.neuron}: expected "
+            f"{self.expected}, got {self.got}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+def expected_spikes(directory: GeneratedDirectory, inference: Inference, row: int) -> list[Array]:
+    """Spike times of image ``row`` at every probe, flat."""
+    indices = [0] + [index + 1 for index, _ in directory.network.weighted]
+    return [inference.spike_times[index][row].reshape(-1) for index in indices]
+
+
+def first_difference(
+    names: list[str], expected: list[Array], spikes: Array, last_step: int
+) -> tuple[str, int, int, bool] | None:
+    """The first layer, in it the first step, in it the first neuron with a spike too many or missing.
+
+    Parameters
+    ----------
+    names : list of str
+        One per probe.
+    expected : list of uint8 arrays
+        Spike times at every probe.
+    spikes : int64 array [K, 3]
+        (probe, step, neuron) as seen in the hardware.
+    last_step : int
+        Later steps are not compared.
+
+    Returns
+    -------
+    layer, step, neuron, whether a spike was expected; None if there is no difference.
+    """
+    for probe, (name, times) in enumerate(zip(names, expected, strict=True)):
+        seen = spikes[(spikes[:, 0] == probe) & (spikes[:, 1] <= last_step) & (spikes[:, 2] >= 0)]
+        got = {(int(step), int(neuron)) for _, step, neuron in seen}
+        neurons = np.flatnonzero(times <= last_step)
+        wanted = {(int(times[neuron]), int(neuron)) for neuron in neurons}
+        if got != wanted or len(seen) != len(got):
+            step, neuron = min(got ^ wanted, default=(-1, -1))
+            return name, step, neuron, (step, neuron) in wanted
+    return None
+
+
+def diagnose(
+    directory: GeneratedDirectory,
+    simulation: Simulation,
+    images: Array,
+    inference: Inference,
+    row: int,
+    image: int,
+    timeout_cycles: int,
+) -> Divergence:
+    """Run one image again with every layer watched, after the image before it if there is one.
+
+    Parameters
+    ----------
+    images : uint8 array [N, ...]
+    inference : Inference
+        Of the same images.
+    row : int
+        The image that mismatched, in ``images``.
+    image : int
+        Its number in the data set.
+    """
+    probes = directory.manifest["probes"]
+    start = max(row - 1, 0)
+    packets = Packets.of_images(images[start : row + 1], simulation.pixels_per_beat)
+    answers = simulation.run(packets, timeout_cycles=timeout_cycles, probes=probes)
+    t_max = directory.network.t_max
+    expected_class, expected_time = int(inference.classes[row]), int(inference.decision_times[row])
+    got_class = got_time = -1
+    if len(answers.words) == len(packets):
+        word = int(answers.words[-1])
+        got_class, got_time = word & 255, word >> 8 & 255
+    last_step = t_max - 1
+    if directory.manifest["configuration"]["early_exit"] and got_time >= 0:
+        last_step = min(expected_time, got_time, t_max - 1)
+    spikes = answers.spikes[answers.spikes[:, 1] == row - start][:, [0, 2, 3]]
+    names = [probe["layer"] for probe in probes]
+    found = first_difference(names, expected_spikes(directory, inference, row), spikes, last_step)
+    if found:
+        layer, step, neuron, spike_expected = found
+        words = ("a spike", "none") if spike_expected else ("none", "a spike")
+        return Divergence(image, layer, step, neuron, *words)
+    return Divergence(
+        image, f"decision of {names[-1]}", min(expected_time, t_max - 1), expected_class,
+        f"class {expected_class} at step {expected_time}",
+        "no answer" if got_class < 0 else f"class {got_class} at step {got_time}",
+    )  # fmt: skip
