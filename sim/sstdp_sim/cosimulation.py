@@ -107,7 +107,7 @@ def cosimulate(
     inference = reference.run(directory.network, images)
     verilog, mutation = directory.verilog, None
     if mutate is not None:
-        mutation = mutations.choose(directory, inference, *mutate)
+        mutation = mutations.choose(directory, images, inference, *mutate)
         verilog = mutations.apply(verilog, mutation)
     parameters = directory.parameters
     packets = Packets.of_images(images, parameters.pixels_per_beat)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,15 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.errors import UserError
-from sstdp_hw.reference import Inference
+from sstdp_hw.layers import Array
+from sstdp_hw.network import Network
+from sstdp_hw.reference import Inference, run
 
 from .directory import GeneratedDirectory
 
 KINDS = ("weight", "threshold")
+TRIES = 100
+TRIED_IMAGES = 512
 
 
 @dataclass(frozen=True)
@@ -49,46 +54,101 @@ class Mutation:
 
 
 def choose(
-    directory: GeneratedDirectory, inference: Inference, kind: str, layer: int, seed: int
+    directory: GeneratedDirectory,
+    images: Array,
+    inference: Inference,
+    kind: str,
+    layer: int,
+    seed: int,
 ) -> Mutation:
-    """Choose a number whose corruption matters: the sign bit, of a synapse that spikes arrive at.
+    """Choose a number whose sign bit matters: the reference of the network with this one number
+    changed answers at least one of the images differently, so the hardware must, too.
 
     Parameters
     ----------
     directory : GeneratedDirectory
+    images : uint8 array [N, *input_shape]
+        The images to be played.
     inference : Inference
-        The reference's run on the images to be played.
+        The reference's run on them.
     kind : str
         One of `KINDS`.
     layer : int
         Weighted layer, counted from 0; negative from the end.
     seed : int
-        Chooses among the neurons.
+        Order in which numbers are tried.
 
     Raises
     ------
     UserError
-        If there is no such kind or layer.
+        If there is no such kind or layer, or no tried number matters to these images.
     """
     if kind not in KINDS:
         raise UserError(f"Mutation must be of a {' or '.join(KINDS)}, not {kind!r}")
-    layers = directory.manifest["layers"]
+    layers = directory.parameters.layers
     if not -len(layers) <= layer < len(layers):
         raise UserError(f"Mutated layer must be between 0 and {len(layers) - 1}, not {layer}")
-    entry = layers[layer]
+    layer %= len(layers)
+    p = layers[layer]
     index = directory.network.weighted[layer][0]
-    if kind == "weight":
-        times = inference.spike_times[index].reshape(len(inference.classes), -1)
-        arrived = (times <= inference.last_steps()[:, None]).sum(axis=0)
-        chosen_input = int(np.argmax(arrived))
-    else:
-        chosen_input = -1
-    neuron = int(np.random.default_rng(seed).integers(entry["neurons"]))
-    group, lane = divmod(neuron, entry["lanes"])
+    random = np.random.default_rng(seed)
+    times = inference.spike_times[index].reshape(len(inference.classes), -1)
+    arrived = (times <= inference.last_steps()[:, None]).sum(axis=0)
+    inputs = np.flatnonzero(arrived >= np.quantile(arrived, 0.9))
+    entry = directory.manifest["layers"][layer]
     memory = entry["memories"]["weights" if kind == "weight" else "initial"]
-    row = group * entry["inputs"] + chosen_input if kind == "weight" else group
-    bit = lane * memory["width"] + memory["width"] - 1
-    return Mutation(kind, entry["name"], neuron, chosen_input, memory["module"], row, bit)
+    sample = slice(0, TRIED_IMAGES)
+    for _ in range(TRIES):
+        neuron = int(random.integers(p.neurons))
+        chosen_input = int(random.choice(inputs)) if kind == "weight" else -1
+        group, lane = divmod(neuron, p.lanes)
+        row = group * p.inputs + chosen_input if kind == "weight" else group
+        bit = lane * memory["width"] + memory["width"] - 1
+        mutation = Mutation(kind, p.name, neuron, chosen_input, memory["module"], row, bit)
+        changed = run(_mutated_network(directory, layer, mutation), images[sample])
+        if (
+            (changed.classes != inference.classes[sample])
+            | (changed.decision_times != inference.decision_times[sample])
+        ).any():
+            return mutation
+    raise UserError(
+        f"Mutation must change an answer, and none of {TRIES} tried {kind}s of {p.name} changes one "
+        "of these images; simulate more of them"
+    )
+
+
+def _mutated_network(directory: GeneratedDirectory, layer: int, mutation: Mutation) -> Network:
+    """The network that the corrupted hardware computes."""
+    network, p = directory.network, directory.parameters.layers[layer]
+    index = network.weighted[layer][0]
+    weight, threshold = p.layer.weight.astype(np.int32), p.layer.threshold.astype(np.int64)
+    if mutation.kind == "weight":
+        place = mutation.neuron, mutation.input
+        old = int(weight[place])
+        if p.weight_width == 1:
+            weight[place] = -old
+        else:
+            weight[place] = old + (1 << p.weight_width - 1) * (1 if old < 0 else -1)
+    else:
+        rows = p.initial_rows()
+        # Equal rows are stored once: then every group has the flipped bit.
+        neurons = (
+            np.arange(mutation.neuron % p.lanes, p.neurons, p.lanes)
+            if len(set(rows)) == 1
+            else np.array([mutation.neuron])
+        )
+        old_initial = p.initial[neurons]
+        half = 1 << p.membrane_width - 1
+        threshold[neurons] = -np.where(old_initial < 0, old_initial + half, old_initial - half) - 1
+    limit = np.iinfo(np.int32)
+    changed = dataclasses.replace(
+        p.layer,
+        weight=weight,
+        threshold=np.clip(threshold, limit.min, limit.max).astype(np.int32),
+    )
+    layers = list(network.layers)
+    layers[index] = changed
+    return dataclasses.replace(network, layers=tuple(layers))
 
 
 def apply(verilog: str, mutation: Mutation) -> str:
