@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points, version
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 
 from .errors import UserError
@@ -22,7 +23,30 @@ def find_verbs() -> dict[str, Verb]:
     """All verbs that the installed packages publish, in the order of the flow."""
     found = {point.name: point for point in entry_points(group=GROUP)}
     names = [name for name in ORDER if name in found] + sorted(set(found) - set(ORDER))
-    return {name: found[name].load() for name in names}
+    return {name: _load(found[name]) for name in names}
+
+
+def _load(point: EntryPoint) -> Verb:
+    """The verb of an entry point, or one that names the package that is missing here."""
+    try:
+        loaded = point.load()
+    except ModuleNotFoundError as error:
+        text = _missing(error)
+        return Verb(f"not available: {text}", text, lambda _: None, _Refuse(text))
+    assert isinstance(loaded, Verb), point
+    return loaded
+
+
+@dataclass(frozen=True)
+class _Refuse:
+    text: str
+
+    def __call__(self, options: argparse.Namespace) -> Result:
+        raise UserError(self.text)
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    return f"the Python package {error.name} is missing; pip install 'sstdp-hw[all]' brings it"
 
 
 def make_parser(verbs: dict[str, Verb]) -> argparse.ArgumentParser:
@@ -49,18 +73,35 @@ def make_parser(verbs: dict[str, Verb]) -> argparse.ArgumentParser:
     return parser
 
 
+def run_verb(verbs: dict[str, Verb], arguments: Sequence[str]) -> Result:
+    """Run one verb as the command line would and return its result.
+
+    Raises
+    ------
+    UserError, VerbFailed
+        From the verb.
+    """
+    options = make_parser(verbs).parse_args(arguments)
+    result = verbs[options.verb].run(options)
+    if options.json:
+        write_json(options.json, result)
+    return result
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     verbs = find_verbs()
     options = make_parser(verbs).parse_args(arguments)
-    result: Result | None = None
     try:
         try:
-            result = verbs[options.verb].run(options)
-            status = 0
+            result, status = verbs[options.verb].run(options), 0
         except VerbFailed as failure:
             result, status = failure.result, 1
             print(f"sstdp-hw {options.verb}: {failure}", file=sys.stderr)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("sstdp_"):
+                raise  # a slip in this program, not in the installation
+            raise UserError(_missing(error)) from None
         if options.json:
             write_json(options.json, result)
         return status

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from .float_network import FloatNetwork
 from .hardware import AcceleratorParameters
 from .layers import Array, Conv2d, Dense
 from .network import Network
 from .reference import Inference
 
 
-def additions(network: Network, inference: Inference, *, up_to_decision: bool = True) -> Array:
+def additions(
+    network: Network | FloatNetwork, inference: Inference, *, up_to_decision: bool = True
+) -> Array:
     """Additions of synapses per image: int64 [N].
 
     Every input spike costs one addition per neuron that it reaches; after the decision nothing is
@@ -53,7 +56,7 @@ def layer_work(parameters: AcceleratorParameters, inference: Inference) -> Array
             events = inference.events(index)
         else:
             times = inference.spike_times[index].reshape(len(inference.classes), -1)
-            events = np.sum(times < parameters.t_max, axis=1, dtype=np.int64)
+            events = np.asarray(np.count_nonzero(times < parameters.t_max, axis=1))
         columns.append(events * layer.groups)
     return np.stack(columns, axis=1)
 
@@ -64,7 +67,8 @@ def cycle_bound(parameters: AcceleratorParameters, inference: Inference) -> Arra
     The busiest layer at one weight word a cycle, or the input stream at one beat a cycle, whichever
     takes longer.
     """
-    return np.maximum(layer_work(parameters, inference).max(axis=1), parameters.beats)
+    busiest = layer_work(parameters, inference).max(axis=1)
+    return np.asarray(np.maximum(busiest, parameters.beats))
 
 
 def efficiency(bound: Array, cycles: Array) -> float:

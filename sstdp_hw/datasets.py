@@ -1,8 +1,8 @@
 """Data sets by name: uint8 images [N, C, H, W] and integer labels [N], in a fixed order.
 
-``digits`` comes with scikit-learn; ``mnist`` and ``caltech-face-motorbike`` are looked for in the folder
-that the environment variable ``SSTDP_DATA`` names, then in the local cache; MNIST is downloaded with a
-checksum when it is in neither; anything that ends in ``.npz`` is read as a file.
+``digits`` comes with scikit-learn; ``mnist`` and ``caltech-face-motorbike`` are looked for in the
+folder that the environment variable ``SSTDP_DATA`` names, then in the local cache; MNIST is
+downloaded with a checksum when it is in neither; anything that ends in ``.npz`` is read as a file.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ def _mnist_file(name: str) -> tuple[Path, bytes]:
     except OSError as error:
         raise UserError(
             f"Data set mnist: {name} is neither in SSTDP_DATA nor in {cache_folder()}, and "
-            f"downloading it failed ({error}); put the four IDX files into a folder and set SSTDP_DATA"
+            f"downloading it failed ({error}); put the four IDX files into a folder and set "
+            "SSTDP_DATA"
         ) from None
     target = cache_folder() / "mnist" / f"{name}.gz"
     content = _checked(Path(url), packed, name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """Bad input, told in one line: subject, rule, value found and, where there is one, the next step.
+    """Bad input, told in one line: subject, rule, value found and, where there is one, the next
+    step.
 
     The command line prints the text and exits with status 2; a library caller may catch it.
     """

@@ -25,7 +25,7 @@ def _temporary_beside(path: Path) -> Path:
 
 @contextmanager
 def written_whole(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path; rename it to ``path`` when the block ends well, remove it otherwise."""
+    """Yield a temporary path; rename it to ``path`` if the block ends well, else remove it."""
     path = Path(path)
     temporary = _temporary_beside(path)
     try:
@@ -41,8 +41,8 @@ def written_whole(path: Path | str) -> Iterator[Path]:
 def folder_written_whole(path: Path | str, *, marker: str) -> Iterator[Path]:
     """As `written_whole`, for a folder.
 
-    An existing folder is replaced only if it is empty or holds the file ``marker``, that is, if this
-    program wrote it; anything else is refused, so that a slip in ``--out`` deletes nobody's work.
+    An existing folder is replaced only if it is empty or holds the file ``marker``, that is, if
+    this program wrote it; else it is refused, so that a slip in ``--out`` deletes nobody's work.
     """
     path = Path(path)
     if path.exists():

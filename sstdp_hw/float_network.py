@@ -1,28 +1,30 @@
 """The float network that training writes and quantization reads: ``RUN/float.safetensors``.
 
-The same container as the network file, with float32 weights and thresholds. A layer that was trained
-for a width carries that ``weight_width`` and the ``scale`` s of its weights (weight = s * integer);
-a plain float layer has width 0 and no scale.
+The same container as the network file, with float32 weights and thresholds. A layer that was
+trained for a width carries that ``weight_width`` and the ``scale`` s of its weights (weight = s *
+integer); a plain float layer has width 0 and no scale.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .chain import LayerChain
 from .errors import UserError
-from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, ShapeError
+from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape
 from .network import read_tensors, write_tensors
 
 FILE_NAME = "float.safetensors"
+FLOAT_DTYPES = ("float32", "float64")
 
 
 @dataclass(frozen=True, eq=False)
-class FloatNetwork:
+class FloatNetwork(LayerChain):
     """A trained network before quantization; weighted layers hold float32 arrays.
 
     Parameters
@@ -51,28 +53,30 @@ class FloatNetwork:
     source: str = "float network"
 
     def __post_init__(self) -> None:
+        self.check_frame()
         for index, layer in enumerate(self.layers):
             if isinstance(layer, Conv2d | Dense):
-                for part, array in (("weight", layer.weight), ("threshold", layer.threshold)):
-                    bad = int(np.sum(~np.isfinite(array)))
-                    if bad:
-                        raise UserError(
-                            f"{self.source}: layers.{index}.{part} must be finite, and has {bad} "
-                            f"NaN or infinite of {array.size} values; train again with a lower "
-                            "learning rate"
-                        )
-        _ = self.shapes
+                self.check_weights(index, layer, FLOAT_DTYPES, FLOAT_DTYPES)
+                self._check_finite(index, layer)
+            self.check_geometry(index, layer)
+        if len(self.scales) != len(self.layers):
+            self.refuse(
+                "scales", f"must be one per layer, {len(self.layers)}, not {len(self.scales)}"
+            )
+        for index, scale in enumerate(self.scales):
+            if scale is not None and not (scale > 0 and math.isfinite(scale)):
+                self.refuse(f"layers.{index}.scale", f"must be positive and finite, not {scale}")
+        self.check_chain()
 
-    @cached_property
-    def shapes(self) -> tuple[Shape, ...]:
-        """As `sstdp_hw.network.Network.shapes`."""
-        shapes = [self.input_shape]
-        for index, layer in enumerate(self.layers):
-            try:
-                shapes.append(layer.output_shape(shapes[-1]))
-            except ShapeError as error:
-                raise UserError(f"{self.source}: layers.{index} {error}") from None
-        return tuple(shapes)
+    def _check_finite(self, index: int, layer: Dense | Conv2d) -> None:
+        for part, array in (("weight", layer.weight), ("threshold", layer.threshold)):
+            bad = int(np.sum(~np.isfinite(array)))
+            if bad:
+                self.refuse(
+                    f"layers.{index}.{part}",
+                    f"must be finite, and has {bad} NaN or infinite of {array.size} values; train "
+                    "again with a lower learning rate",
+                )
 
     def save(self, path: Path | str) -> None:
         """Write the file, whole or not at all."""

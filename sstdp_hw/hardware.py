@@ -1,7 +1,8 @@
 """The hardware configuration and, derived from it once, every width and count of the accelerator.
 
-`Configuration` is what a user chooses. `AcceleratorParameters` joins it with a network; the gateware,
-the manifest and the cost model read the derived figures from there and compute none themselves.
+`Configuration` is what a user chooses. `AcceleratorParameters` joins it with a network; the
+gateware, the manifest and the cost model read the derived figures from there and compute none
+themselves.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class Configuration:
     Parameters
     ----------
     lanes : tuple of int, optional
-        Physical adders of each weighted layer, in order, each from 1 (smallest) to the number of its
-        neurons (fastest). By default `DEFAULT_LANES`, or fewer where the layer is smaller.
+        Physical adders of each weighted layer, in order, each from 1 (smallest) to the number of
+        its neurons (fastest). By default `DEFAULT_LANES`, or fewer where the layer is smaller.
     pixels_per_beat : 1, 2, 4 or 8
         Pixels a beat of the input stream carries.
     early_exit : bool
@@ -63,8 +64,8 @@ def index_width(count: int) -> int:
 class DenseParameters:
     """A fully connected layer of time-multiplexed IF neurons.
 
-    The hardware keeps ``V - theta - 1`` instead of ``V``: it starts at `initial` and the neuron fires
-    when the number is not negative. That saves the comparator, and the number orders output
+    The hardware keeps ``V - theta - 1`` instead of ``V``: it starts at `initial` and the neuron
+    fires when the number is not negative. That saves the comparator, and the number orders output
     neurons by their margin.
 
     Parameters
@@ -121,8 +122,9 @@ class DenseParameters:
     def initial(self) -> Array:
         """What each potential starts at, ``-theta - 1``: int64 [neurons].
 
-        In a hidden layer a threshold beyond the reach of the potential is moved to its border, which
-        changes no spike and keeps the number narrow. An output neuron keeps its own: its margin counts.
+        In a hidden layer a threshold beyond the reach of the potential is moved to its border,
+        which changes no spike and keeps the number narrow. An output neuron keeps its own: its
+        margin counts.
         """
         theta = self.layer.threshold.astype(np.int64)
         if not self.output:
@@ -132,8 +134,10 @@ class DenseParameters:
 
     @cached_property
     def membrane_width(self) -> int:
-        """Signed width of a stored potential. Overflow is impossible: each input fires at most once, so
-        every partial sum lies between the sum of the negative and that of the positive weights."""
+        """Signed width of a stored potential. Overflow is impossible: each input fires at most
+        once, so every partial sum lies between the sum of the negative and that of the positive
+        weights.
+        """
         low, high = potential_bounds(self.layer.weight)
         return signed_width(int((low + self.initial).min()), int((high + self.initial).max()))
 
@@ -196,8 +200,8 @@ class AcceleratorParameters:
         for index, layer in enumerate(self.network.layers):
             if not isinstance(layer, Dense | Flatten):
                 raise UserError(
-                    f"{self.network.source}: layers.{index} must be dense or flatten to be generated, "
-                    f"not {layer.kind}; `sstdp-hw evaluate` runs it in software"
+                    f"{self.network.source}: layers.{index} must be dense or flatten to be "
+                    f"generated, not {layer.kind}; `sstdp-hw evaluate` runs it in software"
                 )
         lanes, weighted = self.configuration.lanes, self.network.weighted
         if lanes is not None and len(lanes) != len(weighted):

@@ -97,7 +97,7 @@ class Conv2d:
 
 @dataclass(frozen=True)
 class Pool2d:
-    """First-spike pooling: windows of ``kernel`` side by side; a remainder at the border is dropped."""
+    """First-spike pooling: windows of ``kernel`` side by side; what fills none is dropped."""
 
     kernel: tuple[int, int]
 
@@ -129,7 +129,7 @@ Layer = Dense | Conv2d | Pool2d | Flatten
 
 
 def fits_width(weight: Array, width: int) -> bool:
-    """Whether every weight is a signed ``width``-bit number; at width 1, whether each is -1 or +1."""
+    """Whether every weight is a signed ``width``-bit number; at width 1, -1 or +1."""
     if not weight.size:
         return True
     if width == 1:

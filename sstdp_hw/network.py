@@ -1,8 +1,9 @@
 """The network file: the one thing that passes from training to hardware.
 
 A safetensors file with the tensors ``encoder`` (uint8[256]) and, for every weighted layer N,
-``layers.N.weight`` and ``layers.N.threshold``, and one metadata entry ``sstdp_hw`` with the JSON that
-docs/network-format.md describes. Reading checks every rule; what `Network` holds is always valid.
+``layers.N.weight`` and ``layers.N.threshold``, and one metadata entry ``sstdp_hw`` with the JSON
+that docs/network-format.md describes. Reading checks every rule; what `Network` holds is always
+valid.
 """
 
 from __future__ import annotations
@@ -11,24 +12,25 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
+from .chain import MAX_T as MAX_T
+from .chain import LayerChain
 from .errors import UserError
 from .files import sha256, written_whole
-from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, ShapeError, fits_width
+from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, fits_width
 
 FORMAT_VERSION = 1
+FILE_NAME = "network.safetensors"  # in a run folder
 METADATA_KEY = "sstdp_hw"
-MAX_T = 255
-MAX_CLASSES = 256
 WEIGHT_DTYPES = ("int8", "int16", "int32")
 MAX_WEIGHT_WIDTH = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Network(LayerChain):
     """A quantized network, checked against every rule of the file format on construction.
 
     Parameters
@@ -62,119 +64,31 @@ class Network:
     source: str = "network"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.t_max <= MAX_T:
-            self._refuse("t_max", f"must be between 1 and {MAX_T}, not {self.t_max}")
-        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
-            self._refuse(
-                "input_shape", f"must be three positive integers, not {list(self.input_shape)}"
-            )
-        self._check_array("encoder", self.encoder, ("uint8",), (256,))
-        if self.encoder.max() > self.t_max:
-            self._refuse("encoder", f"must not exceed t_max {self.t_max}, not {self.encoder.max()}")
+        self.check_frame()
         for index, layer in enumerate(self.layers):
-            self._check_layer(f"layers.{index}", layer)
-        self._check_shapes()
+            if isinstance(layer, Conv2d | Dense):
+                self.check_weights(index, layer, WEIGHT_DTYPES, ("int32",))
+                self._check_width(f"layers.{index}", layer)
+            self.check_geometry(index, layer)
+        self.check_chain()
 
-    def _refuse(self, subject: str, rule_and_value: str) -> NoReturn:
-        raise UserError(f"{self.source}: {subject} {rule_and_value}")
-
-    def _check_array(
-        self, subject: str, array: Array, dtypes: tuple[str, ...], shape: tuple[int | None, ...]
-    ) -> None:
-        """``None`` in ``shape`` stands for any positive extent."""
-        if array.dtype.name not in dtypes:
-            self._refuse(subject, f"must be {' or '.join(dtypes)}, not {array.dtype.name}")
-        found = list(array.shape)
-        if len(found) != len(shape) or any(
-            size < 1 if rule is None else size != rule
-            for size, rule in zip(found, shape, strict=False)
-        ):
-            wanted = ", ".join("*" if rule is None else str(rule) for rule in shape)
-            self._refuse(subject, f"must have shape [{wanted}], not {found}")
-
-    def _check_layer(self, subject: str, layer: Layer) -> None:
-        if isinstance(layer, Conv2d | Dense):
-            rank = 4 if isinstance(layer, Conv2d) else 2
-            self._check_array(f"{subject}.weight", layer.weight, WEIGHT_DTYPES, (None,) * rank)
-            self._check_array(
-                f"{subject}.threshold", layer.threshold, ("int32",), (layer.weight.shape[0],)
+    def _check_width(self, subject: str, layer: Dense | Conv2d) -> None:
+        if not 1 <= layer.weight_width <= MAX_WEIGHT_WIDTH:
+            self.refuse(
+                f"{subject}.weight_width",
+                f"must be between 1 and {MAX_WEIGHT_WIDTH}, not {layer.weight_width}",
             )
-            if not 1 <= layer.weight_width <= MAX_WEIGHT_WIDTH:
-                self._refuse(
-                    f"{subject}.weight_width",
-                    f"must be between 1 and {MAX_WEIGHT_WIDTH}, not {layer.weight_width}",
-                )
-            if not fits_width(layer.weight, layer.weight_width):
-                rule = "be -1 or +1" if layer.weight_width == 1 else "fit in weight_width"
-                self._refuse(
-                    f"{subject}.weight",
-                    f"must {rule} ({layer.weight_width} bit), and spans "
-                    f"{layer.weight.min()} to {layer.weight.max()}",
-                )
-        if isinstance(layer, Conv2d):
-            if min(layer.stride) < 1:
-                self._refuse(f"{subject}.stride", f"must be positive, not {list(layer.stride)}")
-            if min(layer.padding) < 0:
-                self._refuse(
-                    f"{subject}.padding", f"must not be negative, not {list(layer.padding)}"
-                )
-        if isinstance(layer, Pool2d) and min(layer.kernel) < 1:
-            self._refuse(f"{subject}.kernel", f"must be positive, not {list(layer.kernel)}")
-
-    def _check_shapes(self) -> None:
-        if not self.layers or not isinstance(self.layers[-1], Dense):
-            found = self.layers[-1].kind if self.layers else "no layer at all"
-            self._refuse("layers", f"must end with a dense layer, whose neurons are the classes, "
-                         f"not {found}")
-        _ = self.shapes
-        classes = self.layers[-1].neurons
-        if classes > MAX_CLASSES:
-            self._refuse("layers", f"must end in at most {MAX_CLASSES} classes, not {classes}")
-        if len(self.class_names) != classes:
-            self._refuse(
-                "class_names",
-                f"must have one name per output neuron, {classes}, not {len(self.class_names)}",
+        if not fits_width(layer.weight, layer.weight_width):
+            rule = "be -1 or +1" if layer.weight_width == 1 else "fit in weight_width"
+            self.refuse(
+                f"{subject}.weight",
+                f"must {rule} ({layer.weight_width} bit), and spans "
+                f"{layer.weight.min()} to {layer.weight.max()}",
             )
-
-    @cached_property
-    def shapes(self) -> tuple[Shape, ...]:
-        """Shape of the input and of every layer's output: ``shapes[n]`` is the input of layer n."""
-        shapes = [self.input_shape]
-        for index, layer in enumerate(self.layers):
-            try:
-                shapes.append(layer.output_shape(shapes[-1]))
-            except ShapeError as error:
-                self._refuse(f"layers.{index}", str(error))
-        return tuple(shapes)
-
-    @property
-    def inputs(self) -> int:
-        """Number of pixels."""
-        return int(np.prod(self.input_shape))
-
-    @property
-    def weighted(self) -> tuple[tuple[int, Dense | Conv2d], ...]:
-        """The layers that have neurons, each with its index in `layers`."""
-        return tuple(
-            (index, layer)
-            for index, layer in enumerate(self.layers)
-            if isinstance(layer, Conv2d | Dense)
-        )
-
-    @cached_property
-    def multiply_accumulates(self) -> int:
-        """Multiply-accumulates of the same network without spikes, padding left out of the count."""
-        total = 0
-        for index, layer in self.weighted:
-            if isinstance(layer, Dense):
-                total += layer.weight.size
-            else:
-                total += layer.weight.size * int(np.prod(self.shapes[index + 1][1:]))
-        return total
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over everything that the hardware depends on; name and provenance do not count."""
+        """SHA-256 over all that the hardware depends on; name and provenance do not count."""
         header = self._header()
         for free in ("name", "provenance", "class_names"):
             del header[free]
@@ -230,7 +144,7 @@ class Network:
 
 
 def write_tensors(path: Path | str, tensors: dict[str, Array], header: dict[str, Any]) -> None:
-    """Write a safetensors file with one metadata entry, whole or not at all; same input, same bytes."""
+    """Write tensors and one metadata entry, whole or not at all; same input, same bytes."""
     from safetensors.numpy import save
 
     data = save(
@@ -260,8 +174,10 @@ def read_tensors(path: Path | str, what: str) -> tuple[dict[str, Array], dict[st
             f"{path}: the {what} must be a whole safetensors file of numpy types ({reason})"
         ) from None
     if METADATA_KEY not in metadata:
-        raise UserError(f"{path}: the {what} must have the metadata entry {METADATA_KEY!r}, not "
-                        f"{sorted(metadata) or 'none'}")
+        raise UserError(
+            f"{path}: the {what} must have the metadata entry {METADATA_KEY!r}, not "
+            f"{sorted(metadata) or 'none'}"
+        )
     try:
         header = json.loads(metadata[METADATA_KEY])
     except (ValueError, RecursionError) as error:
@@ -276,7 +192,7 @@ def read_tensors(path: Path | str, what: str) -> tuple[dict[str, Array], dict[st
 class _NetworkReader:
     """Turns untrusted tensors and JSON into a `Network`, refusing with one line."""
 
-    LAYER_KEYS: dict[str, tuple[set[str], set[str]]] = {  # kind -> required, optional
+    LAYER_KEYS: ClassVar[dict[str, tuple[set[str], set[str]]]] = {  # kind -> required, optional
         "dense": ({"weight_width"}, set()),
         "conv2d": ({"weight_width"}, {"stride", "padding"}),
         "pool2d": ({"kernel"}, set()),
@@ -341,8 +257,8 @@ class _NetworkReader:
         kind = entry.get("kind") if isinstance(entry, dict) else None
         if not isinstance(kind, str) or kind not in self.LAYER_KEYS:
             self._refuse(
-                subject, f"must be an object with kind {' or '.join(self.LAYER_KEYS)}, not "
-                f"{_shown(entry)}"
+                subject,
+                f"must be an object with kind {' or '.join(self.LAYER_KEYS)}, not {_shown(entry)}",
             )
         required, optional = self.LAYER_KEYS[kind]
         keys = set(entry) - {"kind"}
@@ -357,7 +273,9 @@ class _NetworkReader:
             return Pool2d((height, width))
         width_found = entry["weight_width"]
         if type(width_found) is not int:
-            self._refuse(f"{subject}.weight_width", f"must be an integer, not {_shown(width_found)}")
+            self._refuse(
+                f"{subject}.weight_width", f"must be an integer, not {_shown(width_found)}"
+            )
         weight, threshold = self._tensor(f"{subject}.weight"), self._tensor(f"{subject}.threshold")
         if kind == "dense":
             return Dense(weight, threshold, width_found)

@@ -1,4 +1,4 @@
-"""Progress on long work, on stderr; silent where stderr is no terminal, except for the start line."""
+"""Progress on long work, on stderr; where that is no terminal, one line at start and end."""
 
 from __future__ import annotations
 

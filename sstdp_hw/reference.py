@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import UserError
 from .float_network import FloatNetwork
-from .layers import Array, Conv2d, Dense, Pool2d, Shape
+from .layers import Array, Conv2d, Dense, Layer, Pool2d, Shape
 from .network import Network
 
 BATCH = 256
@@ -35,8 +35,8 @@ class Inference:
     margins : int64 (float64 for a float network) array [N, classes]
         ``V - theta`` of the output neurons at the decision time (at ``t_max - 1`` if silent).
     spike_times : tuple of uint8 arrays
-        ``spike_times[0]`` is the encoded input [N, channels, height, width], ``spike_times[n + 1]`` the
-        output of layer n, all of them complete (as without early exit).
+        ``spike_times[0]`` is the encoded input [N, channels, height, width], ``spike_times[n + 1]``
+        the output of layer n, all of them complete (as without early exit).
     """
 
     classes: Array
@@ -50,7 +50,7 @@ class Inference:
         return float(np.mean(self.classes == labels))
 
     def accuracy_ties_counted(self, labels: Array) -> float:
-        """The laxer figure of the SSTDP paper's script: a tie for the first spike counts as correct."""
+        """The laxer figure of the SSTDP paper's script: a tie for the first spike is correct."""
         rows = np.arange(len(labels))
         tied = self.spike_times[-1][rows, labels] == self.decision_times
         return float(np.mean(np.where(self.silent, self.classes == labels, tied)))
@@ -58,7 +58,7 @@ class Inference:
     def events(self, layer: int) -> Array:
         """Input spikes of ``layer`` up to the decision, per image: int64 [N]."""
         spikes = self.spike_times[layer].reshape(len(self.classes), -1)
-        return np.sum(spikes <= self.last_steps()[:, None], axis=1, dtype=np.int64)
+        return np.asarray(np.count_nonzero(spikes <= self.last_steps()[:, None], axis=1))
 
     def last_steps(self) -> Array:
         """The last step that matters per image: the decision's, or the last of all if silent."""
@@ -113,41 +113,55 @@ def run(
         if progress:
             progress(len(batches[-1].classes))
     return Inference(
-        *(np.concatenate([getattr(batch, name) for batch in batches])
-          for name in ("classes", "decision_times", "silent", "margins")),
-        spike_times=tuple(
+        np.concatenate([batch.classes for batch in batches]),
+        np.concatenate([batch.decision_times for batch in batches]),
+        np.concatenate([batch.silent for batch in batches]),
+        np.concatenate([batch.margins for batch in batches]),
+        tuple(
             np.concatenate(parts)
             for parts in zip(*(batch.spike_times for batch in batches), strict=True)
         ),
-    )  # fmt: skip
+    )
 
 
 def _run_batch(network: Network | FloatNetwork, images: Array) -> Inference:
     t_max = network.t_max
-    spike_times = [network.encoder[images]]
+    times = [network.encoder[images]]
     for layer, shape in zip(network.layers[:-1], network.shapes[1:-1], strict=True):
-        times = spike_times[-1]
-        if isinstance(layer, Conv2d | Dense):
-            times = _fire(layer, times, t_max)[0]
-        elif isinstance(layer, Pool2d):
-            times = _pool(times, layer.kernel, shape)
-        spike_times.append(times.reshape(len(images), *shape))
+        times.append(spike_times(layer, times[-1], shape, t_max))
     output = network.layers[-1]
     assert isinstance(output, Dense), "the network's own check"
-    times, margins = _fire(output, spike_times[-1], t_max, margins_at_first_spike=True)
-    spike_times.append(times)
+    last, margins = fire(output, times[-1], t_max, margins_at_first_spike=True)
+    times.append(last)
+    return Inference(*classify(last, margins, t_max), margins, tuple(times))
+
+
+def spike_times(layer: Layer, inputs: Array, shape: Shape, t_max: int) -> Array:
+    """Spike times [N, *shape] of one layer from those of its inputs."""
+    if isinstance(layer, Conv2d | Dense):
+        inputs = fire(layer, inputs, t_max)[0]
+    elif isinstance(layer, Pool2d):
+        inputs = _pool(inputs, layer.kernel, shape)
+    return inputs.reshape(len(inputs), *shape)
+
+
+def classify(times: Array, margins: Array, t_max: int) -> tuple[Array, Array, Array]:
+    """Rule 6: classes, decision times and silent flags from the output layer's `fire`."""
     decision_times = times.min(axis=1)
     silent = decision_times == t_max
     candidates = (times == decision_times[:, None]) | silent[:, None]
     lowest = np.iinfo(np.int64).min if margins.dtype == np.int64 else -np.inf
     classes = np.argmax(np.where(candidates, margins, lowest), axis=1)  # first of equal ones
-    return Inference(classes, decision_times, silent, margins, tuple(spike_times))
+    return classes, decision_times, silent
 
 
-def _fire(
+def fire(
     layer: Dense | Conv2d, inputs: Array, t_max: int, *, margins_at_first_spike: bool = False
 ) -> tuple[Array, Array]:
-    """Spike times of a weighted layer, and V - theta at each image's first output spike."""
+    """Spike times of a weighted layer; if asked for, V - theta at each image's first spike in it.
+
+    An image without a spike gets the margins of the last step.
+    """
     exact, real, threshold = _arithmetic(layer)
     theta = layer.threshold.astype(exact)
     if isinstance(layer, Conv2d):
@@ -180,7 +194,7 @@ def _fire(
 
 
 def potential_bounds(weight: Array) -> tuple[Array, Array]:
-    """Lowest and highest membrane potential each neuron (row of ``weight``) can reach: int64 arrays.
+    """Lowest and highest potential each neuron (row of ``weight``) can reach: int64 arrays.
 
     Every input fires at most once, so the potential is always the sum over a subset of the weights.
     """
@@ -191,8 +205,8 @@ def potential_bounds(weight: Array) -> tuple[Array, Array]:
 def _arithmetic(layer: Dense | Conv2d) -> tuple[Any, Any, Array]:
     """Type of margins, type that holds every potential exactly, and thresholds in that type.
 
-    A threshold outside the potential's range is moved to its border, which changes no comparison and
-    keeps it exact.
+    A threshold outside the potential's range is moved to its border, which changes no comparison
+    and keeps it exact.
     """
     if layer.weight.dtype.kind == "f":
         return np.float64, np.float64, layer.threshold.astype(np.float64)
@@ -213,7 +227,7 @@ def _drive(layer: Dense | Conv2d, inputs: Array, real: Any) -> Callable[[Array],
 
         return dense
 
-    channels, depth, kernel_height, kernel_width = layer.weight.shape
+    channels, _, kernel_height, kernel_width = layer.weight.shape
     matrix = np.ascontiguousarray(layer.weight.reshape(channels, -1).T.astype(real))
     (stride_y, stride_x), (pad_y, pad_x) = layer.stride, layer.padding
 

@@ -29,7 +29,7 @@ def infer(network: Network, image: Array) -> tuple[int, int, bool, list[Times]]:
     return best[0], decision_time, silent, history
 
 
-def _items(image: Array) -> list[tuple[tuple[int, int, int], int]]:
+def _items(image: Array) -> list[tuple[tuple[int, ...], int]]:
     channels, height, width = image.shape
     return [
         ((c, y, x), int(image[c, y, x]))
@@ -43,7 +43,7 @@ def _layer(
     if isinstance(layer, Flatten):
         return {(index,): inputs[key] for index, key in enumerate(sorted(inputs))}, {}
     if isinstance(layer, Pool2d):
-        pooled = {
+        pooled: Times = {
             (c, y, x): min(
                 inputs[c, y * layer.kernel[0] + dy, x * layer.kernel[1] + dx]
                 for dy in range(layer.kernel[0]) for dx in range(layer.kernel[1])
