@@ -134,7 +134,7 @@ def _check_ports(fields: _Fields, pixels_per_beat: int) -> None:
     ports = fields.get("ports")
     if not isinstance(ports, list) or not all(isinstance(port, dict) for port in ports):
         fields.refuse("ports", "must be a list of objects", ports)
-    found = {port.get("name"): (port.get("direction"), port.get("width")) for port in ports}
+    found = {str(port.get("name")): (port.get("direction"), port.get("width")) for port in ports}
     for name, (direction, width) in _AXI_PORTS.items():
         expected = (direction, 8 * pixels_per_beat if width is None else width)
         if found.get(name) != expected:
@@ -147,7 +147,7 @@ def _read_verilog(path: Path, fields: _Fields) -> bytes:
     """The Verilog's bytes. The name comes from a file, so it must not lead out of the folder."""
     name = fields.text("verilog")
     file = path / name
-    if not name or "\0" in name or Path(name).name != name or "\\" in name:
+    if name in ("", "..") or Path(name).name != name or "\\" in name:
         fields.refuse("verilog", "must be a plain file name in the same folder", name)
     if file.resolve().parent != path.resolve():
         fields.refuse("verilog", "must not be a link that leads out of the folder", name)

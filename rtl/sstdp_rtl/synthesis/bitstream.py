@@ -55,7 +55,7 @@ def build(
         Name of a board, see `targets.BOARDS`.
     clock_mhz : float, optional
         Clock of the design, made by a PLL; by default the board's own clock. The clock that the PLL
-        really makes is in the result; it differs by less than 0.5 %.
+        really makes is in the result; it differs by less than 1 %.
     baud : int
         Speed of the serial line.
     seeds : sequence of int

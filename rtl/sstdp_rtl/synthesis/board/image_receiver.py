@@ -18,7 +18,7 @@ class ImageReceiver(wiring.Component):
     Pixels are handed on as they come, except for the last beat, which waits for the checksum: an
     image is complete for the accelerator only if it was received whole. At any error the
     accelerator is held in reset, bytes are thrown away until none came for ``quiet`` cycles, and
-    the error is reported; so a quiet line always leads back to the same state, whatever went before.
+    the error is reported; so a quiet line leads back to the same state, whatever went before.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ class ImageReceiver(wiring.Component):
         arrived = Signal()
         m.d.comb += [arrived.eq(self.i.valid & self.i.ready), checksum.data.eq(self.i.payload)]
 
-        # Cycles since the last byte, or since the last cycle in which none could be taken.
+        # Cycles since the last byte, or since an error.
         silence = Signal(range(self.quiet + 1))
         silent = Signal()
         m.d.comb += silent.eq(silence == self.quiet)
-        with m.If(arrived | ~self.i.ready):
+        with m.If(arrived):
             m.d.sync += silence.eq(0)
         with m.Elif(~silent):
             m.d.sync += silence.eq(silence + 1)
@@ -75,7 +75,7 @@ class ImageReceiver(wiring.Component):
         m.d.comb += [self.o.p.data.eq(beat), self.error.payload.eq(status)]
 
         def fail(reason):
-            m.d.sync += status.eq(reason)
+            m.d.sync += [status.eq(reason), silence.eq(0)]
             m.next = "FLUSH"
 
         with m.FSM():

@@ -12,7 +12,7 @@ _DETECTOR_MHZ = (10.0, 400.0)  # at the phase detector
 _VCO_MHZ = (400.0, 800.0)
 _OUTPUT_MHZ = (3.125, 400.0)
 _MAX_DIVIDER = 128
-_TOLERANCE = 0.005
+_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def find_pll(input_mhz: float, output_mhz: float) -> Pll:
     Raises
     ------
     ValueError
-        If none comes within 0.5 %.
+        If none comes within 1 %.
     """
     best: Pll | None = None
     for reference in range(1, _MAX_DIVIDER + 1):

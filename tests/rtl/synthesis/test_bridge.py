@@ -1,0 +1,271 @@
+"""Bridge: whole images reach the accelerator, damaged ones never, and a quiet line heals all."""
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from amaranth.sim import Simulator
+
+from sstdp_rtl.synthesis.board.bridge import QUEUE_BYTES, Bridge
+from sstdp_rtl.synthesis.board.protocol import (
+    ANSWER_BYTES,
+    Answer,
+    Status,
+    decode_answer,
+    encode_answer,
+    encode_request,
+)
+
+QUIET = 40
+
+
+@dataclass
+class Bench:
+    """A bridge between a host and a model of the accelerator, both with random stalls.
+
+    The model gathers the beats of a packet and answers with their sum; a ``clear`` makes it forget
+    the packet it was in and any result not yet taken, as the reset of the accelerator does, and
+    makes it show a result that is none.
+    """
+
+    inputs: int
+    pixels_per_beat: int
+    seed: int = 1
+    byte_gap: tuple[int, int] = (8, 14)  # cycles from byte to byte, as of a serial line
+    stall: float = 0.3  # share of cycles in which the accelerator and the line are not ready
+    packets: list[list[int]] = field(default_factory=list)
+    received: bytearray = field(default_factory=bytearray)
+    clears: list[int] = field(default_factory=list)  # how many cycles each took
+
+    def __post_init__(self):
+        self.dut = Bridge(self.inputs, self.pixels_per_beat, QUIET)
+        self.random = random.Random(self.seed)
+
+    def run(self, host):
+        """Run the coroutine function ``host(ctx)``, then wait until nothing more can come."""
+
+        async def drive(ctx):
+            await host(ctx)
+            await ctx.tick().repeat(10 * QUIET)
+
+        simulator = Simulator(self.dut)
+        simulator.add_clock(1e-6)
+        simulator.add_testbench(drive)
+        simulator.add_testbench(self._accelerator, background=True)
+        simulator.add_testbench(self._line, background=True)
+        simulator.run()
+
+    async def send(self, ctx, data):
+        for byte in data:
+            ctx.set(self.dut.rx.payload, byte)
+            ctx.set(self.dut.rx.valid, 1)
+            await ctx.tick()
+            ctx.set(self.dut.rx.valid, 0)
+            await ctx.tick().repeat(self.random.randint(*self.byte_gap) - 1)
+
+    async def answers(self, ctx, count):
+        """Wait until ``count`` answers have come."""
+        for _ in range(200 * QUIET):
+            if len(self.received) >= count * ANSWER_BYTES:
+                return
+            await ctx.tick()
+        raise AssertionError(f"{len(self.received)} bytes of answers, not {count * ANSWER_BYTES}")
+
+    def decoded(self):
+        assert len(self.received) % ANSWER_BYTES == 0
+        chunks = range(0, len(self.received), ANSWER_BYTES)
+        return [decode_answer(bytes(self.received[i : i + ANSWER_BYTES])) for i in chunks]
+
+    def result_of(self, image):
+        return Answer(Status.RESULT, word_of(image))
+
+    async def _accelerator(self, ctx):
+        image, result = self.dut.image, self.dut.result
+        packet, results, was_clear = [], [], False
+        while True:
+            taking = self.random.random() >= self.stall
+            ctx.set(image.ready, taking)
+            ctx.set(result.valid, bool(results))
+            ctx.set(result.payload, results[0] if results else 0)
+            *_, valid, beat, taken, clear = await ctx.tick().sample(
+                image.valid, image.payload, result.ready, self.dut.clear
+            )
+            if clear:
+                self.clears += [] if was_clear else [0]
+                self.clears[-1] += 1
+                packet, results, was_clear = [], [0xBAD], True
+                continue
+            if was_clear:
+                results, was_clear = [], False
+            elif results and taken:
+                results.pop(0)
+            if valid and taking:
+                packet.append(int(beat.data))
+                if beat.last:
+                    self.packets.append(packet)
+                    results.append(word_of(self.bytes_of(packet)))
+                    packet = []
+
+    def bytes_of(self, packet):
+        data = b"".join(beat.to_bytes(self.pixels_per_beat, "little") for beat in packet)
+        return data[: self.inputs]
+
+    async def _line(self, ctx):
+        tx = self.dut.tx
+        while True:
+            ready = self.random.random() >= self.stall
+            ctx.set(tx.ready, ready)
+            *_, valid, byte = await ctx.tick().sample(tx.valid, tx.payload)
+            if valid and ready:
+                self.received.append(byte)
+
+
+def word_of(image):
+    """A result word that depends on every byte and its place."""
+    return sum((place + 1) * byte * 2654435761 for place, byte in enumerate(image)) % 2**32
+
+
+def images(count, inputs, seed=7):
+    generator = random.Random(seed)
+    return [generator.randbytes(inputs) for _ in range(count)]
+
+
+@pytest.mark.parametrize("pixels_per_beat", [1, 2, 4, 8])
+@pytest.mark.parametrize("inputs", [1, 7, 8, 17])
+def test_images_become_packets_and_results_answers(inputs, pixels_per_beat):
+    bench = Bench(inputs, pixels_per_beat, seed=inputs)
+    sent = images(5, inputs)
+
+    async def host(ctx):
+        for image in sent:  # back to back, answers are not waited for
+            await bench.send(ctx, encode_request(image))
+
+    bench.run(host)
+    assert [bench.bytes_of(packet) for packet in bench.packets] == sent
+    beats = -(-inputs // pixels_per_beat)
+    assert {len(packet) for packet in bench.packets} == {beats}
+    last_pixels = inputs - (beats - 1) * pixels_per_beat
+    assert all(packet[-1] < 256**last_pixels for packet in bench.packets), "filled up with zeros"
+    assert bench.decoded() == [bench.result_of(image) for image in sent]
+    assert bench.clears == []
+
+
+def lose(data, place):
+    return data[:place] + data[place + 1 :]
+
+
+def add(data, place):
+    return data[:place] + b"\x5c" + data[place:]
+
+
+def change(data, place):
+    return data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize("damage", [lose, add, change])
+def test_a_damaged_request_is_never_a_result_and_harms_no_other(damage):
+    inputs = 6
+    first, second, third = images(3, inputs)
+    whole = encode_request(second)
+    for place in range(len(whole)):
+        if (damage, place) == (add, 0):
+            continue  # a byte before the start byte is noise between images, see below
+        bench = Bench(inputs, 2, seed=place)
+
+        async def host(ctx, bench=bench, place=place):
+            await bench.send(ctx, encode_request(first))
+            await bench.answers(ctx, 1)
+            await bench.send(ctx, damage(whole, place))
+            await ctx.tick().repeat(5 * QUIET)
+            await bench.send(ctx, encode_request(third))
+
+        bench.run(host)
+        answers = bench.decoded()
+        assert answers[0] == bench.result_of(first), place
+        assert answers[-1] == bench.result_of(third), place
+        # Without its start byte a request is noise; any other damage is answered with an error.
+        errors = answers[1:-1]
+        assert len(errors) == (0 if place == 0 else 1), place
+        assert all(error.status != Status.RESULT and error.word == inputs for error in errors)
+        assert [bench.bytes_of(packet) for packet in bench.packets] == [first, third], place
+
+
+def test_each_error_has_its_status():
+    inputs = 9
+    image, last = images(2, inputs)
+    bench = Bench(inputs, 4)
+    cases = [
+        (encode_request(image)[:-5], Status.INCOMPLETE),
+        (encode_request(image)[:2], Status.INCOMPLETE),
+        (encode_request(image)[:-1], Status.INCOMPLETE),
+        (change(encode_request(image), 8), Status.CHECKSUM),
+        (encode_request(image + b"\0"), Status.LENGTH),
+        (encode_request(b""), Status.LENGTH),  # how a host asks for the length
+    ]
+
+    async def host(ctx):
+        for number, (data, _status) in enumerate(cases):
+            await bench.send(ctx, data)
+            await bench.answers(ctx, number + 1)
+        await bench.send(ctx, encode_request(last))
+
+    bench.run(host)
+    expected = [Answer(status, inputs) for _data, status in cases]
+    assert bench.decoded() == [*expected, bench.result_of(last)]
+    assert len(bench.clears) == len(cases)
+    assert min(bench.clears) >= QUIET
+
+
+def test_noise_between_images_is_ignored():
+    bench = Bench(5, 1)
+    first, second = images(2, 5)
+
+    async def host(ctx):
+        await bench.send(ctx, b"\x00\xff\x5a" + encode_request(first) + b"\x00" * 9)
+        await bench.send(ctx, encode_request(second))
+
+    bench.run(host)
+    assert bench.decoded() == [bench.result_of(first), bench.result_of(second)]
+
+
+def test_a_host_that_goes_on_after_an_error_is_heard_again_after_a_pause():
+    bench = Bench(12, 1)
+    sent = images(4, 12)
+
+    async def host(ctx):
+        await bench.send(ctx, lose(encode_request(sent[0]), 5))
+        await bench.send(ctx, encode_request(sent[1]) + encode_request(sent[2]))
+        await bench.answers(ctx, 1)
+        await bench.send(ctx, encode_request(sent[3]))
+
+    bench.run(host)
+    assert bench.decoded() == [Answer(Status.CHECKSUM, 12), bench.result_of(sent[3])]
+    assert [bench.bytes_of(packet) for packet in bench.packets] == [sent[3]]
+
+
+def test_bytes_lost_in_a_full_queue_are_found():
+    inputs = 3 * QUEUE_BYTES
+    bench = Bench(inputs, 1, byte_gap=(2, 2), stall=0.9)
+    image, last = images(2, inputs)
+
+    async def host(ctx):
+        await bench.send(ctx, encode_request(image))
+        await bench.answers(ctx, 1)
+        bench.stall, bench.byte_gap = 0.1, (8, 8)
+        await bench.send(ctx, encode_request(last))
+
+    bench.run(host)
+    error, result = bench.decoded()
+    assert error.status in (Status.CHECKSUM, Status.INCOMPLETE)
+    assert result == bench.result_of(last)
+    assert [bench.bytes_of(packet) for packet in bench.packets] == [last]
+
+
+def test_protocol_functions_are_inverse_and_refuse_damage():
+    answer = Answer(Status.RESULT, 0x0003_0507)
+    assert decode_answer(encode_answer(answer)) == answer
+    fields = answer.label, answer.decision_time, answer.silent, answer.frame_error
+    assert fields == (7, 5, True, True)
+    for bad in (encode_answer(answer)[:-1], change(encode_answer(answer), 3), b""):
+        with pytest.raises(ValueError, match="not an answer"):
+            decode_answer(bad)

@@ -1,0 +1,120 @@
+"""Parsers of the tools' reports, on small reports of the shape that the tools write."""
+
+import json
+
+import pytest
+
+from sstdp_rtl.synthesis.report import (
+    BadReport,
+    CriticalPath,
+    overfull,
+    read_cell_counts,
+    read_placed_report,
+)
+
+
+def pin(cell, port):
+    return {"cell": cell, "loc": [37, 2], "port": port}
+
+
+def step(kind, delay, start, end):
+    return {"type": kind, "delay": delay, "from": start, "to": end}
+
+
+# Abridged from a report of nextpnr-ecp5 0.11: two clocks, a path between registers of one of them,
+# and a path from a port.
+REPORT = {
+    "critical_paths": [
+        {"from": "<async>", "to": "posedge slow", "path": [step("source", 1, {}, {})]},
+        {
+            "from": "posedge fast",
+            "to": "posedge fast",
+            "path": [
+                step("clk-to-q", 0.525, pin("beat_Q", "Q"), pin("beat_Q", "Q")),
+                step("routing", 0.857, pin("beat_Q", "Q"), pin("lut", "D")),
+                step("logic", 0.236, pin("lut", "D"), pin("lut", "F")),
+                step("routing", 1.134, pin("lut", "F"), pin("sum_Q", "DI")),
+                step("setup", 0, pin("sum_Q", "DI"), pin("sum_Q", "DI")),
+            ],
+        },
+    ],
+    "fmax": {
+        "slow": {"achieved": 250.0, "constraint": 12.0},
+        "fast": {"achieved": 141.28285217285156, "constraint": 100.00000149011612},
+    },
+    "utilization": {
+        "DP16KD": {"available": 56, "used": 1},
+        "MULT18X18D": {"available": 28, "used": 2},
+        "TRELLIS_COMB": {"available": 24288, "used": 121},
+        "TRELLIS_FF": {"available": 24288, "used": 47},
+        "TRELLIS_RAMW": {"available": 3036, "used": 3},
+        "TRELLIS_IO": {"available": 197, "used": 0},
+    },
+}
+
+LOG = """\
+Info: Device utilisation:
+Info: 	          TRELLIS_IO:       0/    197     0%
+Info: 	              DP16KD:     129/     56   230%
+Info: 	               DCUA:        2/      1   200%
+Info: 	        TRELLIS_COMB:   24288/  24288   100%
+Info: Placed 0 cells based on constraints.
+ERROR: Unable to place cell 'ram.0.37', no BELs remaining to implement cell type 'DP16KD'
+"""
+
+
+def write(tmp_path, value):
+    path = tmp_path / "report"
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    return path
+
+
+def test_placed_report(tmp_path):
+    report = read_placed_report(write(tmp_path, REPORT))
+    assert report.used == {"lut": 121, "ff": 47, "bram": 1, "lut_ram": 3, "multiplier": 2}
+    assert report.available["bram"] == 56
+    clock = report.clock_of(100)
+    assert (clock.clock, round(clock.fmax_mhz, 2)) == ("fast", 141.28)
+    assert clock.critical_path == CriticalPath("beat_Q.Q", "sum_Q.DI", 2.752, 0.761, 1.991, 1)
+    assert report.clock_of(12).critical_path is None
+
+
+def test_a_clock_that_got_no_constraint_gives_no_figure(tmp_path):
+    report = read_placed_report(write(tmp_path, REPORT))
+    with pytest.raises(BadReport, match=r"no clock with the constraint 50 MHz .*slow at 12\.00"):
+        report.clock_of(50)
+
+
+def test_the_slowest_of_clocks_with_the_same_constraint_counts(tmp_path):
+    fmax = {name: {"achieved": mhz, "constraint": 100} for name, mhz in (("a", 120), ("b", 90))}
+    report = read_placed_report(write(tmp_path, {**REPORT, "fmax": fmax}))
+    assert report.clock_of(100).clock == "b"
+
+
+def test_long_names_are_cut_in_the_middle(tmp_path):
+    text = json.dumps(REPORT).replace("beat_Q", "x" * 200 + "_end")
+    path = read_placed_report(write(tmp_path, text)).clock_of(100).critical_path
+    assert len(path.start) < 130
+    assert path.start.endswith("_end.Q")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"utilization": {}}', json.dumps({**REPORT, "fmax": {"a": 1}})]
+)
+def test_anything_else_is_refused(tmp_path, text):
+    with pytest.raises(BadReport, match="is not a report of nextpnr"):
+        read_placed_report(write(tmp_path, text))
+
+
+def test_cell_counts(tmp_path):
+    report = {"design": {"num_cells_by_type": {"CCU2C": 20, "LUT4": 63}}}
+    assert read_cell_counts(write(tmp_path, report)) == {"CCU2C": 20, "LUT4": 63}
+    with pytest.raises(BadReport, match="is not a report of yosys"):
+        read_cell_counts(write(tmp_path, "{}"))
+    with pytest.raises(BadReport, match="is not a report of yosys"):
+        read_cell_counts(tmp_path / "none")
+
+
+def test_overfull_names_what_does_not_fit_and_only_that():
+    assert overfull(LOG) == ["bram (DP16KD) needs 129, has 56", "DCUA needs 2, has 1"]
+    assert overfull("") == []
