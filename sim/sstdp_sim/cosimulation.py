@@ -119,6 +119,7 @@ def cosimulate(
         max_beats=parameters.beats,
         simulator=simulator,
         waves=waves,
+        observable=every_spike,
     ) as simulation:
         compiled = time.monotonic()
         answers = simulation.run_sharded(
@@ -134,7 +135,7 @@ def cosimulate(
         first: Divergence | None = min(spike_mismatches, key=lambda d: d.image, default=None)
         if len(wrong) and first is None:
             row = int(wrong[0])
-            first = diagnose(directory, simulation, images, inference, row, row, timeout)
+            first = diagnose(directory, verilog, simulator, images, inference, row, timeout)
         tools = simulation.tools
     mismatched = set(wrong.tolist()) | {divergence.image for divergence in spike_mismatches}
     protocol = [

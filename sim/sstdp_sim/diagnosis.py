@@ -45,10 +45,10 @@ class Divergence:
         return dict(vars(self))
 
 
-def expected_spikes(directory: GeneratedDirectory, inference: Inference, row: int) -> list[Array]:
-    """Spike times of image ``row`` at every probe, flat."""
+def expected_spikes(directory: GeneratedDirectory, inference: Inference, image: int) -> list[Array]:
+    """Spike times of ``image`` at every probe, flat."""
     indices = [0] + [index + 1 for index, _ in directory.network.weighted]
-    return [inference.spike_times[index][row].reshape(-1) for index in indices]
+    return [inference.spike_times[index][image].reshape(-1) for index in indices]
 
 
 def first_difference(
@@ -84,10 +84,10 @@ def first_difference(
 
 def diagnose(
     directory: GeneratedDirectory,
-    simulation: Simulation,
+    verilog: str,
+    simulator: str,
     images: Array,
     inference: Inference,
-    row: int,
     image: int,
     timeout_cycles: int,
 ) -> Divergence:
@@ -95,20 +95,31 @@ def diagnose(
 
     Parameters
     ----------
+    verilog : str
+        What was simulated, which a mutation may have changed.
     images : uint8 array [N, ...]
     inference : Inference
         Of the same images.
-    row : int
-        The image that mismatched, in ``images``.
     image : int
-        Its number in the data set.
+        The one that mismatched.
     """
     probes = directory.manifest["probes"]
-    start = max(row - 1, 0)
-    packets = Packets.of_images(images[start : row + 1], simulation.pixels_per_beat)
-    answers = simulation.run(packets, timeout_cycles=timeout_cycles, probes=probes)
+    start = max(image - 1, 0)
+    parameters = directory.parameters
+    packets = Packets.of_images(images[start : image + 1], parameters.pixels_per_beat)
+    with Simulation(
+        verilog,
+        pixels_per_beat=parameters.pixels_per_beat,
+        max_beats=parameters.beats,
+        simulator=simulator,
+        observable=True,
+    ) as simulation:
+        answers = simulation.run(packets, timeout_cycles=timeout_cycles, probes=probes)
     t_max = directory.network.t_max
-    expected_class, expected_time = int(inference.classes[row]), int(inference.decision_times[row])
+    expected_class, expected_time = (
+        int(inference.classes[image]),
+        int(inference.decision_times[image]),
+    )
     got_class = got_time = -1
     if len(answers.words) == len(packets):
         word = int(answers.words[-1])
@@ -116,9 +127,9 @@ def diagnose(
     last_step = t_max - 1
     if directory.manifest["configuration"]["early_exit"] and got_time >= 0:
         last_step = min(expected_time, got_time, t_max - 1)
-    spikes = answers.spikes[answers.spikes[:, 1] == row - start][:, [0, 2, 3]]
+    spikes = answers.spikes[answers.spikes[:, 1] == image - start][:, [0, 2, 3]]
     names = [probe["layer"] for probe in probes]
-    found = first_difference(names, expected_spikes(directory, inference, row), spikes, last_step)
+    found = first_difference(names, expected_spikes(directory, inference, image), spikes, last_step)
     if found:
         layer, step, neuron, spike_expected = found
         words = ("a spike", "none") if spike_expected else ("none", "a spike")

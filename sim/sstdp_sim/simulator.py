@@ -20,6 +20,7 @@ import numpy as np
 from sstdp_hw.errors import UserError
 from sstdp_hw.layers import Array
 
+from . import runtime_cache
 from .harness import HARNESS_TOP, harness_verilog
 
 SIMULATORS = ("verilator", "icarus")
@@ -110,6 +111,8 @@ class Simulation:
         One of `SIMULATORS`.
     waves : path, optional
         Where to write a VCD file; allowed for one shard only.
+    observable : bool
+        Whether `run` may watch probes; slower.
 
     Raises
     ------
@@ -125,10 +128,12 @@ class Simulation:
         max_beats: int,
         simulator: str = "verilator",
         waves: Path | None = None,
+        observable: bool = False,
     ) -> None:
         if simulator not in SIMULATORS:
             raise UserError(f"Simulator must be {' or '.join(SIMULATORS)}, not {simulator!r}")
         self.simulator, self.waves = simulator, waves
+        self.observable = observable or waves is not None
         self._folder = tempfile.TemporaryDirectory(prefix="sstdp-hw-")
         self.folder = Path(self._folder.name)
         self.max_beats, self.pixels_per_beat = max_beats, pixels_per_beat
@@ -156,12 +161,17 @@ class Simulation:
         from cocotb_tools.runner import get_runner
 
         log = self.folder / "build.log"
-        arguments = []
+        build = self.folder / "build"
+        arguments: list[str] = []
         if self.simulator == "verilator":
-            # The design is linted by tests of its own; here speed counts. Large designs are split into
-            # small functions, which compile in parallel and much faster.
-            arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3", "--x-assign", "fast",
-                         "--output-split", "20000", "-CFLAGS", "-O1"]  # fmt: skip
+            # The design is linted by tests of its own; here speed counts. The runner makes every signal
+            # of the design visible to Python, which doubles the code; the harness alone is enough.
+            arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-TIMESCALEMOD", "-O3"]
+            arguments += ["--x-assign", "fast", "--output-split", "20000", "-CFLAGS", "-O1"]
+            if not self.observable:
+                arguments += ["--no-public-flat-rw", "--public-depth", "1"]
+            flags = ["-O1", "trace" if self.waves else ""]
+            runtime_cache.restore(build, flags)
         elif shutil.which("iverilog") is None:
             raise UserError(
                 "Simulator icarus: iverilog is not installed; use --simulator verilator, or install it"
@@ -171,7 +181,7 @@ class Simulation:
                 get_runner(self.simulator).build(
                     sources=[self.folder / "accelerator.v", self.folder / "harness.v"],
                     hdl_toplevel=HARNESS_TOP,
-                    build_dir=self.folder / "build",
+                    build_dir=build,
                     build_args=arguments,
                     always=True,
                     waves=self.waves is not None,
@@ -181,6 +191,8 @@ class Simulation:
             raise UserError(
                 f"Simulator {self.simulator}: compiling failed: {_last_line(log, error)}"
             ) from None
+        if self.simulator == "verilator":
+            runtime_cache.keep(build, flags)
 
     def run(
         self,
