@@ -9,6 +9,7 @@ from pathlib import Path
 from sstdp_hw.errors import UserError
 from sstdp_hw.evaluation import Evaluation, check_samples, evaluate
 from sstdp_hw.load import data_sets, load_network
+from sstdp_hw.network import Network
 from sstdp_hw.progress import progress
 from sstdp_hw.tables import number, percent, show, table
 from sstdp_hw.verb import Result, Verb
@@ -71,7 +72,13 @@ def _run(options: argparse.Namespace) -> Result:
     with progress(f"Evaluating {len(samples)} images", len(samples)) as advance:
         result = evaluate(network, samples, progress=advance)
     _show(result, options.split)
-    return {"split": options.split, "source": str(options.network), **result.to_json()}
+    digest = network.digest if isinstance(network, Network) else None
+    return {
+        "source": str(options.network),
+        "digest": digest,
+        "split": options.split,
+        **result.to_json(),
+    }
 
 
 def _own_dataset(provenance: object, split: str) -> str | None:
