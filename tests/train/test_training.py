@@ -12,7 +12,7 @@ from sstdp_hw import reference
 from sstdp_hw.datasets import Samples
 from sstdp_hw.errors import UserError
 from sstdp_hw.float_network import FloatNetwork
-from sstdp_train import Recipe, train
+from sstdp_train import Recipe, fine_tuning, train
 from sstdp_train.layers import DenseIF
 from sstdp_train.loop import Training, split
 from sstdp_train.rule import LayerRule
@@ -104,6 +104,34 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     train(recipe, bars, out=tmp_path / "parts", device="cpu", resume=True)
     assert same_weights(tmp_path / "whole", tmp_path / "parts")
     assert history(tmp_path / "whole") == history(tmp_path / "parts")
+
+
+def test_a_resumed_fine_tuning_keeps_the_grids_it_began_with(tiny, bars, tmp_path, monkeypatch):
+    """Even where the network it started from has changed meanwhile."""
+    train(tiny, bars, out=tmp_path / "float", device="cpu")
+    tuning = fine_tuning(tiny.with_(cutoff=20), (4,)).with_(epochs=2)
+    train(tuning, bars, out=tmp_path / "whole", device="cpu", init=tmp_path / "float")
+    run_epoch = Training.run_epoch
+
+    def interrupted(self, advance):
+        if self.epoch == 1:
+            raise Interrupted
+        return run_epoch(self, advance)
+
+    monkeypatch.setattr(Training, "run_epoch", interrupted)
+    with pytest.raises(Interrupted):
+        train(tuning, bars, out=tmp_path / "parts", device="cpu", init=tmp_path / "float")
+    monkeypatch.setattr(Training, "run_epoch", run_epoch)
+    train(tiny.with_(seed=9), bars, out=tmp_path / "float", device="cpu", overwrite=True)
+    train(tuning, bars, out=tmp_path / "parts", device="cpu", init=tmp_path / "float", resume=True)
+    assert same_weights(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_among_equally_good_epochs_the_later_is_exported(tiny, bars, tmp_path, monkeypatch):
+    monkeypatch.setattr(Training, "_validate", lambda self: (0.5, 0.8, 0.7, 0.8, 0.6)[self.epoch])
+    assert train(tiny, bars, out=tmp_path / "best", device="cpu")["exported_epoch"] == 4
+    last = train(tiny.with_(choose="last"), bars, out=tmp_path / "last", device="cpu")
+    assert last["exported_epoch"] == 5
 
 
 def test_a_finished_run_resumes_to_itself(whole_run, tiny, bars):
