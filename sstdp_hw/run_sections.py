@@ -62,7 +62,7 @@ def summary(figures: dict[str, Any]) -> Section:
         title,
         ("", "value"),
         rows,
-        note="Accuracy by rule 6 on test images. Efficiency: the cycles of the busiest layer at one "
+        note="Accuracy by rule 6 on test images. Efficiency: cycles of the busiest layer at one "
         "weight word a cycle, over the measured ones.",
     )
 
