@@ -25,6 +25,8 @@ class Accelerator(Elaboratable):
     ----------
     ports : list of Signal
         aclk, aresetn (synchronous, active low), s_axis_*, m_axis_*.
+    probes : list of Encoder or DenseLayer
+        Blocks whose ``spikes`` and ``spikes_valid`` show every spike, once elaborated.
     """
 
     def __init__(self, parameters):
@@ -62,6 +64,7 @@ class Accelerator(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         p = self.p
+        self.probes = []
         m.domains.sync = sync = ClockDomain("sync")
         sync.clk = self.aclk
         m.d.comb += sync.rst.eq(~self.aresetn)
@@ -75,6 +78,7 @@ class Accelerator(Elaboratable):
             input_queue.i.valid.eq(self.s_axis_tvalid),
             self.s_axis_tready.eq(input_queue.i.ready),
         ]
+        self.probes.append(encoder)
         wiring.connect(m, input_queue.o, reader.i)
         wiring.connect(m, reader.o, encoder.i)
 
@@ -90,6 +94,7 @@ class Accelerator(Elaboratable):
             layer = DenseLayer(parameters, p.step_width, name=f"layer_{number}")
             m.submodules[f"events_{number}"] = queue = Queue(layout)
             m.submodules[f"layer_{number}"] = layer
+            self.probes.append(layer)
             m.d.comb += layer.oldest.eq(decision.oldest)
             wiring.connect(m, events, queue.i)
             wiring.connect(m, queue.o, layer.i)

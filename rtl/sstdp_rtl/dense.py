@@ -53,6 +53,9 @@ class DenseLayer(wiring.Component):
             step_width,
             parameters.membrane_width if parameters.output else 0,
         )
+        # Seen by simulations, used by nothing else.
+        self.spikes = Signal(self.group_layout, attrs=TRACED)
+        self.spikes_valid = Signal(attrs=TRACED)
         super().__init__(
             {
                 "i": In(stream.Signature(self.event_layout)),
@@ -186,10 +189,7 @@ class DenseLayer(wiring.Component):
             item.base.eq(base4),
             item.fired.eq(fires4),
         ]
-        # Seen by the co-simulation, used by nothing else.
-        trace = Signal(queue.i.payload.shape(), name="spikes", attrs=TRACED)
-        trace_valid = Signal(name="spikes_valid", attrs=TRACED)
-        m.d.comb += [trace.eq(item), trace_valid.eq(queue.i.valid)]
+        m.d.comb += [self.spikes.eq(item), self.spikes_valid.eq(queue.i.valid)]
         if p.output:
             sums4 = Signal(lanes * width, reset_less=True)
             m.d.sync += sums4.eq(Cat(*sums3))

@@ -34,6 +34,9 @@ class Encoder(wiring.Component):
     def __init__(self, parameters):
         self.p = parameters
         self.event_layout = event_layout(index_width(parameters.pixels), parameters.step_width)
+        # Seen by simulations, used by nothing else.
+        self.spikes = Signal(self.event_layout, attrs=TRACED)
+        self.spikes_valid = Signal(attrs=TRACED)
         super().__init__(
             {
                 "i": In(
@@ -117,10 +120,7 @@ class Encoder(wiring.Component):
                     ]
                     with m.If(sorter.sorted & sorter.go):
                         m.d.sync += self.errors.bit_select(tag, 1).eq(error[number])
-        # Seen by the co-simulation, used by nothing else.
-        trace = Signal(self.event_layout, name="spikes", attrs=TRACED)
-        trace_valid = Signal(name="spikes_valid", attrs=TRACED)
-        m.d.comb += [trace.eq(out), trace_valid.eq(self.o.valid & self.o.ready)]
+        m.d.comb += [self.spikes.eq(out), self.spikes_valid.eq(self.o.valid & self.o.ready)]
         with m.If(ended):
             m.d.sync += [emits.eq(~emits), tag.eq(tag + 1)]
         return m

@@ -1,0 +1,55 @@
+"""The whole gateware against the reference, in Amaranth's simulator."""
+
+import pytest
+from support.networks import random_case
+from support.simulation import expected_spikes, expected_words, run
+
+from sstdp_hw import reference
+
+SEEDS = range(50)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_answers_equal_the_reference(seed):
+    case = random_case(seed, early_exit=True)
+    stalls = (0.0, 0.0, 0.3, 0.8)[seed % 4]
+    seen = run(case.network, case.configuration, case.images, stalls=stalls, seed=seed)
+    assert seen.words == expected_words(reference.run(case.network, case.images))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_spike_equals_the_reference_without_early_exit(seed):
+    case = random_case(1000 + seed, early_exit=False)
+    inference = reference.run(case.network, case.images)
+    seen = run(case.network, case.configuration, case.images, seed=seed)
+    assert seen.words == expected_words(inference)
+    wanted = set.union(
+        *(expected_spikes(case.network, inference, image) for image in range(len(case.images)))
+    )
+    assert set(seen.spikes) == wanted
+    assert len(seen.spikes) == len(wanted), "a spike came twice"
+
+
+def test_the_random_cases_reach_the_corners():
+    """The cases above must hold what the hardware is most likely to get wrong."""
+    cases = [random_case(seed, early_exit=True) for seed in SEEDS]
+    inferences = [reference.run(case.network, case.images) for case in cases]
+    layers = [layer for case in cases for _, layer in case.network.weighted]
+    assert any(inference.silent.any() for inference in inferences)
+    assert any(not inference.silent.all() for inference in inferences)
+    assert sum(len(set(inference.classes.tolist())) > 1 for inference in inferences) > 10
+    assert {1, 255} <= {case.network.t_max for case in cases}
+    assert {1, 12} <= {layer.weight_width for layer in layers}
+    assert any((layer.threshold < 0).any() for layer in layers)
+    assert any((layer.threshold == 2**31 - 1).any() for layer in layers)
+    assert {1, 2, 3} == {len(case.network.weighted) for case in cases}
+    divides = {
+        layer.neurons % lanes == 0
+        for case in cases
+        for (_, layer), lanes in zip(
+            case.network.weighted, case.configuration.lanes, strict=True
+        )
+    }
+    assert divides == {True, False}
+    late = [time for inference in inferences for time in inference.decision_times]
+    assert max(late) > 20, "decisions late in the image"

@@ -1,0 +1,116 @@
+"""Runs the whole accelerator in Amaranth's simulator: gateware before any Verilog."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from amaranth.sim import Simulator
+
+from sstdp_hw.hardware import AcceleratorParameters
+from sstdp_rtl.accelerator import Accelerator
+
+
+@dataclass
+class Seen:
+    """What came out: answers as words, and spikes as (probe, tag, step, neuron)."""
+
+    words: list[int] = field(default_factory=list)
+    spikes: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+
+def beats_of(image, pixels_per_beat):
+    """Beats of one image: bytes beyond the last pixel are 0xAA."""
+    flat = [int(pixel) for pixel in image.reshape(-1)]
+    flat += [0xAA] * (-len(flat) % pixels_per_beat)
+    return [
+        int.from_bytes(bytes(flat[start : start + pixels_per_beat]), "little")
+        for start in range(0, len(flat), pixels_per_beat)
+    ]
+
+
+def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, quiet=40):
+    """Feed images, collect one answer each; waits ``quiet`` cycles more for answers too many.
+
+    ``stalls`` is the chance of a gap before a beat and of backpressure in a cycle.
+    """
+    dut = Accelerator(AcceleratorParameters(network, configuration))
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    chance, seen = random.Random(seed), Seen()
+
+    async def feed(ctx):
+        ctx.set(dut.aresetn, 0)
+        await ctx.tick()
+        await ctx.tick()
+        ctx.set(dut.aresetn, 1)
+        for image in images:
+            beats = beats_of(image, configuration.pixels_per_beat)
+            for number, beat in enumerate(beats):
+                while chance.random() < stalls:
+                    await ctx.tick()
+                ctx.set(dut.s_axis_tdata, beat)
+                ctx.set(dut.s_axis_tlast, number == len(beats) - 1)
+                ctx.set(dut.s_axis_tvalid, 1)
+                await ctx.tick().until(dut.s_axis_tready)
+                ctx.set(dut.s_axis_tvalid, 0)
+
+    async def take(ctx):
+        left = quiet
+        for _ in range(limit):
+            ready = chance.random() >= stalls
+            ctx.set(dut.m_axis_tready, ready)
+            _, _, valid, word = await ctx.tick().sample(dut.m_axis_tvalid, dut.m_axis_tdata)
+            if valid and ready:
+                seen.words.append(word)
+            if len(seen.words) >= len(images):
+                left -= 1
+            if not left:
+                return
+        raise AssertionError(f"{len(seen.words)} of {len(images)} answers after {limit} cycles")
+
+    async def watch(ctx):
+        signals = [s for block in dut.probes for s in (block.spikes_valid, block.spikes)]
+        async for _, _, *values in ctx.tick().sample(*signals):
+            for probe, (valid, item) in enumerate(zip(values[::2], values[1::2], strict=True)):
+                if valid:
+                    seen.spikes.extend(_spikes(probe, item))
+
+    simulator.add_testbench(feed, background=True)
+    simulator.add_testbench(watch, background=True)
+    simulator.add_testbench(take)
+    simulator.run()
+    return seen
+
+
+def _spikes(probe, item):
+    if probe == 0:
+        return [] if item.end else [(0, item.tag, item.step, item.index)]
+    if item.final:
+        return []
+    return [
+        (probe, item.tag, item.step, item.base + lane)
+        for lane in range(item.fired.bit_length())
+        if item.fired >> lane & 1
+    ]
+
+
+def expected_words(inference):
+    """The answers that the reference asks for, as words of the output stream."""
+    return [
+        int(number) | int(time) << 8 | int(silent) << 16
+        for number, time, silent in zip(
+            inference.classes, inference.decision_times, inference.silent, strict=True
+        )
+    ]
+
+
+def expected_spikes(network, inference, image):
+    """Every spike of one image as (probe, tag, step, neuron); the tag counts images modulo 8."""
+    indices = [0] + [index + 1 for index, _ in network.weighted]
+    return {
+        (probe, image % 8, int(time), neuron)
+        for probe, index in enumerate(indices)
+        for neuron, time in enumerate(inference.spike_times[index][image].reshape(-1))
+        if time < network.t_max
+    }
