@@ -207,9 +207,9 @@ class Recipe:
 MNIST = Recipe()
 DIGITS = Recipe(
     # 120 validation images are too few to tell epochs apart, so the last one is exported.
-    name="digits", layers=(64,), t_max=16, epochs=100, batch_size=16, learning_rate=0.01,
+    name="digits", layers=(128,), t_max=16, epochs=100, batch_size=8, learning_rate=0.007,
     sharpness=20.0, validation_share=0.1, choose="last",
-    shift=0.25, rotation=0.05, scaling=0.05, shear=0.05,
+    shift=0.4, rotation=0.1, scaling=0.05, shear=0.05,
 )  # fmt: skip
 CALTECH = Recipe(name="caltech-face-motorbike", layers=(400,), epochs=30, batch_size=16)
 PUBLISHED = Recipe(
