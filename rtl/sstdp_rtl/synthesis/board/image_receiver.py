@@ -83,8 +83,12 @@ class ImageReceiver(wiring.Component):
                 m.d.comb += [self.i.ready.eq(1), checksum.start.eq(1)]
                 m.d.sync += [field.eq(0), wrong.eq(0), left.eq(self.inputs - 1)]
                 m.d.sync += [lane.eq(0), beat.eq(0)]
-                with m.If(arrived & (self.i.payload == REQUEST_START)):
+                with m.If(arrived):
                     m.next = "LENGTH"
+                    # Perhaps an image without its start byte: had it no answer at all, a host that
+                    # sends ahead would take the answer to the next image for this one's.
+                    with m.If(self.i.payload != REQUEST_START):
+                        fail(Status.NOISE)
 
             with m.State("LENGTH"):
                 m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(arrived)]

@@ -33,6 +33,7 @@ class Status(enum.IntEnum):
     INCOMPLETE = 1  # the line fell quiet in the middle of an image
     CHECKSUM = 2  # a byte was lost, added or changed
     LENGTH = 3  # the length is not that of this network's images
+    NOISE = 4  # a byte came where an image should have begun
 
 
 @dataclass(frozen=True)
