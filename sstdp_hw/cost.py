@@ -8,7 +8,7 @@ from .float_network import FloatNetwork
 from .hardware import AcceleratorParameters
 from .layers import Array, Conv2d, Dense
 from .network import Network
-from .reference import Inference
+from .reference import Inference, flattened
 
 
 def additions(
@@ -22,7 +22,7 @@ def additions(
     total = np.zeros(len(inference.classes), np.int64)
     last = inference.last_steps() if up_to_decision else np.full(len(total), network.t_max - 1)
     for index, layer in network.weighted:
-        times = inference.spike_times[index].reshape(len(total), -1)
+        times = flattened(inference.spike_times[index])
         reached = fan_out(layer, network.shapes[index]).reshape(-1)
         total += (times <= last[:, None]) @ reached
     return total
@@ -55,7 +55,7 @@ def layer_work(parameters: AcceleratorParameters, inference: Inference) -> Array
         if early_exit:
             events = inference.events(index)
         else:
-            times = inference.spike_times[index].reshape(len(inference.classes), -1)
+            times = flattened(inference.spike_times[index])
             events = np.asarray(np.count_nonzero(times < parameters.t_max, axis=1))
         columns.append(events * layer.groups)
     return np.stack(columns, axis=1)

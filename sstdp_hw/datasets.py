@@ -12,6 +12,7 @@ import hashlib
 import os
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,10 @@ MNIST_MD5 = {  # of the uncompressed files
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
+UNREADABLE_NPZ = (
+    OSError, ValueError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 CALTECH_FOLDERS = ("Faces_easy", "Motorbikes")
 CALTECH_SIZE = (48, 72)  # height, width: the aspect of most motorbike pictures
 CALTECH_TRAIN_PER_CLASS = 200
@@ -199,11 +204,12 @@ def _caltech(split: Split) -> Samples:
 
 def _npz(path: Path) -> Samples:
     try:
-        with np.load(path, allow_pickle=False) as opened:
+        # Opened here, because np.load leaves a file that it cannot read open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
             arrays = {name: opened[name] for name in ("images", "labels") if name in opened}
     except FileNotFoundError:
         raise UserError(f"{path}: no such data set file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError) as error:
+    except UNREADABLE_NPZ as error:
         raise UserError(f"{path}: must be an .npz file of plain arrays ({error})") from None
     for name in ("images", "labels"):
         if name not in arrays:

@@ -147,9 +147,13 @@ def write_tensors(path: Path | str, tensors: dict[str, Array], header: dict[str,
     """Write tensors and one metadata entry, whole or not at all; same input, same bytes."""
     from safetensors.numpy import save
 
+    try:
+        text = json.dumps(header, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: provenance must be JSON of finite numbers ({error})") from None
     data = save(
         {name: np.ascontiguousarray(tensor) for name, tensor in sorted(tensors.items())},
-        metadata={METADATA_KEY: json.dumps(header, allow_nan=False)},
+        metadata={METADATA_KEY: text},
     )
     with written_whole(path) as temporary:
         temporary.write_bytes(data)

@@ -57,12 +57,17 @@ class Inference:
 
     def events(self, layer: int) -> Array:
         """Input spikes of ``layer`` up to the decision, per image: int64 [N]."""
-        spikes = self.spike_times[layer].reshape(len(self.classes), -1)
+        spikes = flattened(self.spike_times[layer])
         return np.asarray(np.count_nonzero(spikes <= self.last_steps()[:, None], axis=1))
 
     def last_steps(self) -> Array:
         """The last step that matters per image: the decision's, or the last of all if silent."""
         return self.decision_times - self.silent.astype(np.uint8)
+
+
+def flattened(times: Array) -> Array:
+    """Spike times as [N, neurons]; N may be 0."""
+    return times.reshape(len(times), int(np.prod(times.shape[1:])))
 
 
 def check_images(network: Network | FloatNetwork, images: Array) -> Array:
@@ -222,7 +227,7 @@ def _drive(layer: Dense | Conv2d, inputs: Array, real: Any) -> Callable[[Array],
         matrix = np.ascontiguousarray(layer.weight.T.astype(real))
 
         def dense(arriving: Array) -> Array:
-            product: Array = arriving.reshape(len(arriving), -1).astype(real) @ matrix
+            product: Array = flattened(arriving).astype(real) @ matrix
             return product
 
         return dense

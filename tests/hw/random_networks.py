@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from sstdp_hw.float_network import FloatNetwork
@@ -107,9 +109,9 @@ def random_images(rng, network, count):
 
 
 def float_network(rng, *, sizes=(20, 12, 4), t_max=8, scale=0.37, widths=None, **fields):
-    """Dense layers of normal weights; with ``widths`` as quantization-aware training leaves them."""
+    """Dense layers of normal weights; with ``widths`` as training for a width leaves them."""
     layers, scales = [Flatten()], [None]
-    for place, (inputs, neurons) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for place, (inputs, neurons) in enumerate(pairwise(sizes)):
         weight = rng.normal(0, 1, (neurons, inputs)).astype(np.float32)
         threshold = rng.uniform(0.2, 2.5, neurons).astype(np.float32)
         width = 0

@@ -1,0 +1,209 @@
+"""What is derived from network and configuration: widths, groups, memory contents."""
+
+import numpy as np
+import pytest
+from hw.random_networks import dense_network, random_weight
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sstdp_hw.errors import UserError
+from sstdp_hw.hardware import (
+    AcceleratorParameters,
+    Configuration,
+    DenseParameters,
+    index_width,
+    pack_rows,
+    signed_width,
+)
+from sstdp_hw.layers import Conv2d, Dense, Flatten
+from sstdp_hw.network import Network
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def parameters(weight, threshold, width, lanes=1, output=False):
+    layer = Dense(np.asarray(weight), np.asarray(threshold, np.int32), width)
+    return DenseParameters("layers.1", layer, lanes, output)
+
+
+@given(st.integers(-(2**40), 2**40), st.integers(-(2**40), 2**40))
+def test_signed_width_is_the_narrowest(one, other):
+    low, high = sorted((one, other))
+    width = signed_width(low, high)
+    assert -(1 << (width - 1)) <= low <= high < 1 << (width - 1)
+    if width > 1:
+        assert low < -(1 << (width - 2)) or high >= 1 << (width - 2)
+
+
+@pytest.mark.parametrize(
+    "count, width", [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (256, 8), (257, 9)]
+)
+def test_index_width(count, width):
+    assert index_width(count) == width
+
+
+@settings(max_examples=150, deadline=None)
+@given(seeds, st.integers(1, 12), st.booleans())
+def test_membrane_never_overflows(seed, width, output):
+    """In whatever order and number inputs fire, the stored potential stays within its width."""
+    rng = np.random.default_rng(seed)
+    weight = random_weight(rng, (int(rng.integers(1, 5)), int(rng.integers(1, 20))), width)
+    limit = np.iinfo(np.int32)
+    reach = int(np.abs(weight.astype(np.int64)).sum())
+    threshold = rng.choice(
+        [limit.min, limit.max, -1, 0, 1, *(rng.integers(-reach, reach + 1, 5))], len(weight)
+    )
+    layer = parameters(weight, threshold, width, output=output)
+    low, high = -(1 << (layer.membrane_width - 1)), (1 << (layer.membrane_width - 1)) - 1
+    orders = [rng.permutation(weight.shape[1]) for _ in range(5)]
+    mean = weight.mean(axis=0)
+    orders += [np.argsort(mean), np.argsort(-mean), np.argsort(weight[0]), np.argsort(-weight[0])]
+    for order in orders:
+        path = layer.initial[:, None] + np.cumsum(weight[:, order].astype(np.int64), axis=1)
+        assert layer.initial.min() >= low and layer.initial.max() <= high
+        assert path.min() >= low and path.max() <= high
+
+
+@settings(max_examples=150, deadline=None)
+@given(seeds, st.integers(1, 12))
+def test_membrane_is_no_wider_than_needed(seed, width):
+    """The extremes are reached, so that one bit less would overflow."""
+    rng = np.random.default_rng(seed)
+    weight = random_weight(rng, (3, 8), width).astype(np.int64)
+    layer = parameters(weight, rng.integers(-50, 50, 3), width, output=True)
+    lowest = (layer.initial + np.minimum(weight, 0).sum(axis=1)).min()
+    highest = (layer.initial + np.maximum(weight, 0).sum(axis=1)).max()
+    border = 1 << (layer.membrane_width - 2) if layer.membrane_width > 1 else 0
+    assert lowest < -border or highest >= border
+
+
+@settings(max_examples=150, deadline=None)
+@given(seeds, st.integers(1, 8))
+def test_moved_thresholds_change_no_spike(seed, width):
+    """``initial`` of a hidden layer clips thresholds beyond reach; comparisons stay the same."""
+    rng = np.random.default_rng(seed)
+    weight = random_weight(rng, (6, 5), width).astype(np.int64)
+    threshold = rng.choice([-(2**31), 2**31 - 1, -3, 0, 3, 40, -40, 400, -400], 6)
+    layer = parameters(weight, threshold, width)
+    for subset in range(32):
+        chosen = [(subset >> bit) & 1 for bit in range(5)]
+        potential = weight @ chosen
+        assert np.array_equal(potential > threshold, potential + layer.initial >= 0)
+
+
+def test_output_layer_keeps_its_thresholds():
+    layer = parameters([[1, 1]], [1000], 2, output=True)
+    assert layer.initial.tolist() == [-1001]
+    assert layer.membrane_width == 11
+    assert parameters([[1, 1]], [1000], 2).initial.tolist() == [-3]
+
+
+@pytest.mark.parametrize("lanes, groups, padding", [(1, 7, 0), (2, 4, 1), (3, 3, 2), (7, 1, 0)])
+def test_groups(lanes, groups, padding):
+    layer = parameters(np.ones((7, 3), np.int8), np.zeros(7), 2, lanes)
+    assert (layer.groups, layer.padding, layer.weight_depth) == (groups, padding, 3 * groups)
+    assert len(layer.weight_rows()) == layer.weight_depth
+    assert len(layer.initial_rows()) == groups
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.integers(1, 12), st.integers(1, 9))
+def test_weight_rows_layout(seed, width, lanes):
+    """Row ``group * inputs + input`` holds neuron ``group * lanes + lane`` at ``lane * width``."""
+    rng = np.random.default_rng(seed)
+    weight = random_weight(rng, (9, 4), width)
+    layer = parameters(weight, np.zeros(9), width, lanes)
+    rows = layer.weight_rows()
+    for group in range(layer.groups):
+        for source in range(4):
+            row = rows[group * 4 + source]
+            assert row < 1 << (lanes * width)
+            for lane in range(lanes):
+                field = (row >> (lane * width)) & ((1 << width) - 1)
+                neuron = group * lanes + lane
+                if neuron >= 9:
+                    assert field == 0
+                elif width == 1:
+                    assert field == (weight[neuron, source] == -1)
+                else:
+                    assert field == int(weight[neuron, source]) % (1 << width)
+
+
+def test_initial_rows_repeat_the_last_neuron_in_empty_lanes():
+    layer = parameters(np.ones((3, 4), np.int8), [0, 1, 2], 2, lanes=2)
+    width = layer.membrane_width
+    mask = (1 << width) - 1
+    fields = [(row & mask, row >> width) for row in layer.initial_rows()]
+    assert fields == [(-1 & mask, -2 & mask), (-3 & mask, -3 & mask)]
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 5), seeds)
+def test_pack_rows(width, columns, rows, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(-(1 << (width - 1)), 1 << (width - 1), (rows, columns))
+    wanted = [
+        sum((int(value) % (1 << width)) << (width * place) for place, value in enumerate(row))
+        for row in values
+    ]
+    assert pack_rows(values, width) == wanted
+
+
+@pytest.fixture
+def network():
+    return dense_network(np.random.default_rng(0), neurons=[20, 5], inputs=(1, 3, 3), t_max=8)
+
+
+@pytest.mark.parametrize("lanes", [0, -1, 21])
+def test_lanes_out_of_range(network, lanes):
+    with pytest.raises(UserError) as caught:
+        AcceleratorParameters(network, Configuration(lanes=(lanes, 5)))
+    assert str(caught.value) == (
+        f"Lanes of layers.1 must be between 1 and its 20 neurons, not {lanes}"
+    )
+
+
+def test_lanes_for_each_layer(network):
+    with pytest.raises(UserError, match="one number for each of the 2 weighted layers, not 1: 4"):
+        AcceleratorParameters(network, Configuration(lanes=(4,)))
+    with pytest.raises(UserError, match="not 3: 4,4,4"):
+        AcceleratorParameters(network, Configuration(lanes=(4, 4, 4)))
+
+
+def test_default_lanes(network):
+    assert AcceleratorParameters(network, Configuration()).lanes == (16, 5)
+
+
+@pytest.mark.parametrize("pixels", [0, 3, 16])
+def test_pixels_per_beat(pixels):
+    with pytest.raises(UserError, match=f"Pixels per beat must be 1, 2, 4 or 8, not {pixels}"):
+        Configuration(pixels_per_beat=pixels)
+
+
+@pytest.mark.parametrize("pixels, beats", [(1, 9), (2, 5), (4, 3), (8, 2)])
+def test_beats(network, pixels, beats):
+    made = AcceleratorParameters(network, Configuration(pixels_per_beat=pixels))
+    assert (made.pixels, made.beats) == (9, beats)
+
+
+def test_only_the_last_layer_is_output(network):
+    made = AcceleratorParameters(network, Configuration())
+    assert [layer.output for layer in made.layers] == [False, True]
+    assert [layer.name for layer in made.layers] == ["layers.1", "layers.2"]
+
+
+def test_spontaneous():
+    weight = np.ones((2, 2), np.int8)
+    assert parameters(weight, [5, -1], 2).spontaneous
+    assert not parameters(weight, [5, 0], 2).spontaneous
+
+
+def test_layer_without_hardware_is_refused_or_generated():
+    conv = Conv2d(np.ones((1, 1, 1, 1), np.int8), np.zeros(1, np.int32), 2)
+    out = Dense(np.ones((1, 4), np.int8), np.zeros(1, np.int32), 2)
+    network = Network(
+        "c", 2, (1, 2, 2), ("a",), np.zeros(256, np.uint8), (conv, Flatten(), out), source="n.st"
+    )
+    try:
+        AcceleratorParameters(network, Configuration())
+    except UserError as error:
+        assert str(error).startswith("n.st: layers.0 must be dense or flatten to be generated")
