@@ -255,7 +255,7 @@ class Simulation:
                     hdl_toplevel=HARNESS_TOP,
                     build_dir=self.folder / "build",
                     test_dir=shard,
-                    results_xml="results.xml",
+                    results_xml=str(shard / "results.xml"),
                     waves=self.waves is not None,
                     extra_env={
                         "SSTDP_JOB": str(shard / "job.npz"),

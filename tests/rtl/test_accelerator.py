@@ -46,9 +46,7 @@ def test_the_random_cases_reach_the_corners():
     divides = {
         layer.neurons % lanes == 0
         for case in cases
-        for (_, layer), lanes in zip(
-            case.network.weighted, case.configuration.lanes, strict=True
-        )
+        for (_, layer), lanes in zip(case.network.weighted, case.configuration.lanes, strict=True)
     }
     assert divides == {True, False}
     late = [time for inference in inferences for time in inference.decision_times]

@@ -24,8 +24,9 @@ class Case:
 
 
 def random_case(seed: int, *, early_exit: bool, images: int = 6) -> Case:
-    """1 to 3 layers, 1 to 60 neurons, widths 1 to 12 bit, t_max 1 to 255, thresholds also negative and
-    huge, random encoder tables, lanes that divide and that do not; one image all dark, one all bright."""
+    """1 to 3 layers, 1 to 60 neurons, widths 1 to 12 bit, t_max 1 to 255, thresholds also negative
+    and huge, random encoder tables, lanes that divide and that do not; one image all dark, one all
+    bright."""
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(1, 3)), int(rng.integers(1, 8)), int(rng.integers(1, 8)))
     t_max = int(rng.choice(T_MAX))
@@ -67,3 +68,14 @@ def random_dense(rng: np.random.Generator, neurons: int, inputs: int, width: int
     if rng.random() < 0.3:
         threshold[:] = abs(int(threshold[0])) % reach  # all equal, as training makes them
     return Dense(weight.astype(np.int16), threshold.astype(np.int32), width)
+
+
+def small_network(seed=5, t_max=6):
+    """64-20-7: every image has an answer, and classes differ."""
+    rng = np.random.default_rng(seed)
+    encoder = np.clip((255 - np.arange(256)) // 30, 0, t_max).astype(np.uint8)
+    hidden, output = random_dense(rng, 20, 64, 4), random_dense(rng, 7, 20, 3)
+    hidden.threshold[:] = 12
+    output.threshold[:] = 3
+    names = tuple("abcdefg")
+    return Network("small", t_max, (1, 8, 8), names, encoder, (Flatten(), hidden, output))

@@ -1,0 +1,137 @@
+"""Whole image sets through Verilog and cocotb, on every simulator."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from support.networks import random_case
+
+from sstdp_hw import reference
+from sstdp_hw.errors import UserError
+from sstdp_rtl.generate import generate
+from sstdp_sim import Accelerator
+from sstdp_sim.cosimulation import cosimulate
+from sstdp_sim.directory import GeneratedDirectory
+from sstdp_sim.simulator import Traffic
+
+
+def labels_of(directory, images):
+    """Labels that the reference gets right except for every fourth."""
+    labels = reference.run(directory.network, images).classes.copy()
+    labels[::4] = (labels[::4] + 1) % 7
+    return labels
+
+
+def test_hardware_equals_the_reference(generated, images, simulator, tmp_path):
+    directory = GeneratedDirectory.load(generated)
+    report = cosimulate(
+        directory, images, labels_of(directory, images), simulator=simulator, shards=2
+    )
+    assert report.result["mismatches"] == 0
+    assert report.result["first_mismatch"] is None
+    assert report.result["images"] == len(images)
+    assert report.result["software_accuracy"] == report.result["hardware_accuracy"] == 0.75
+    assert report.result["protocol_findings"] == []
+    assert 0.5 < report.result["efficiency"] <= 1
+    report.save(tmp_path)
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written == report.result
+    with np.load(tmp_path / "results.npz") as arrays:
+        for name in ("predicted", "decision_time", "silent"):
+            assert arrays[name].shape == (len(images),)
+            np.testing.assert_array_equal(arrays[name], arrays[f"reference_{name}"])
+        assert arrays["cycles"].min() > 0
+        # `first_cycle - 1` is the origin, so that the cycles add up to the whole run.
+        assert written["cycles_per_image"]["mean"] == arrays["cycles"].mean()
+
+
+def test_gaps_and_backpressure_change_no_answer(generated, images, simulator):
+    directory = GeneratedDirectory.load(generated)
+    traffic = Traffic(gap_chance=100, stall_chance=200, seed=3)
+    result = cosimulate(
+        directory, images, labels_of(directory, images), simulator=simulator, traffic=traffic
+    ).result
+    assert result["mismatches"] == 0 and result["protocol_findings"] == []
+    assert result["efficiency"] is None, "says nothing about the hardware with gaps"
+
+
+def test_every_spike_of_every_layer(generated_without_exit, images, simulator):
+    directory = GeneratedDirectory.load(generated_without_exit)
+    labels = np.zeros(len(images), int)
+    result = cosimulate(
+        directory, images[:40], labels[:40], simulator=simulator, every_spike=True
+    ).result
+    assert result["mismatches"] == 0 and result["every_spike_compared"]
+
+
+def test_every_spike_needs_hardware_that_makes_them(generated, images):
+    directory = GeneratedDirectory.load(generated)
+    with pytest.raises(UserError, match="generate with --no-early-exit"):
+        cosimulate(directory, images, np.zeros(len(images), int), every_spike=True)
+
+
+@pytest.mark.parametrize("kind", ["weight", "threshold"])
+@pytest.mark.parametrize("layer", [0, -1])
+def test_a_mutation_is_reported(generated, images, simulator, kind, layer):
+    if simulator == "verilator" and (kind, layer) != ("weight", 0):
+        pytest.skip("one compilation is enough for the slow compiler")
+    directory = GeneratedDirectory.load(generated)
+    labels = np.zeros(len(images), int)
+    result = cosimulate(
+        directory, images, labels, simulator=simulator, mutate=(kind, layer, 1)
+    ).result
+    assert result["mismatches"] > 0
+    assert result["mutation"]["kind"] == kind
+    name = result["mutation"]["layer"]
+    assert re.fullmatch(
+        rf"image \d+, (decision of )?{name}, step \d+, neuron \d+: expected .+, got .+",
+        result["first_mismatch"],
+    )
+
+
+def test_every_spike_notices_what_the_answers_do_not_show(generated_without_exit, images):
+    """A weight of the first layer is corrupted; more images differ in spikes than in answers."""
+    directory = GeneratedDirectory.load(generated_without_exit)
+    options = {"simulator": "verilator", "mutate": ("weight", 0, 2)}
+    labels = np.zeros(40, int)
+    spikes = cosimulate(directory, images[:40], labels, every_spike=True, **options)
+    answers = sum(
+        (spikes.arrays[name] != spikes.arrays[f"reference_{name}"])
+        for name in ("predicted", "decision_time", "silent")
+    )
+    assert spikes.result["mismatches"] > np.count_nonzero(answers) > 0
+    divergence = spikes.result["first_divergence"]
+    mutated = spikes.result["mutation"]
+    assert (divergence["layer"], divergence["neuron"]) == (mutated["layer"], mutated["neuron"])
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_random_networks_as_verilog(seed, simulator, tmp_path):
+    if simulator == "verilator" and seed > 102:
+        pytest.skip("three compilations are enough for the slow compiler")
+    case = random_case(seed, early_exit=bool(seed % 2))
+    generate(case.network, case.configuration, tmp_path / "out")
+    directory = GeneratedDirectory.load(tmp_path / "out")
+    result = cosimulate(
+        directory, case.images, np.zeros(len(case.images), int), simulator=simulator,
+        every_spike=not seed % 2,
+    ).result  # fmt: skip
+    assert result["mismatches"] == 0, result["first_mismatch"]
+
+
+def test_the_accelerator_object_predicts(generated, images, simulator):
+    with Accelerator(generated, simulator) as accelerator:
+        found = accelerator.predict(images[:10, 0])
+        again = accelerator.predict(images[3:5])
+    wanted = reference.run(GeneratedDirectory.load(generated).network, images[:10])
+    np.testing.assert_array_equal(found.classes, wanted.classes)
+    np.testing.assert_array_equal(found.decision_times, wanted.decision_times)
+    np.testing.assert_array_equal(found.silent, wanted.silent)
+    np.testing.assert_array_equal(again.classes, wanted.classes[3:5])
+    assert not found.frame_errors.any()
+
+
+def test_images_of_another_shape_are_refused(generated):
+    with pytest.raises(UserError, match=r"input shape \[1, 8, 8\], not \[1, 7, 8\]"):
+        Accelerator(generated).predict(np.zeros((1, 7, 8), np.uint8))

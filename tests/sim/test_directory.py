@@ -1,0 +1,63 @@
+"""What is simulated is what was generated, or it is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from support.networks import small_network
+
+from sstdp_hw.cli import main
+from sstdp_hw.errors import UserError
+from sstdp_sim.directory import GeneratedDirectory
+
+
+@pytest.fixture
+def copy(generated, tmp_path):
+    return shutil.copytree(generated, tmp_path / "copy")
+
+
+def test_a_missing_directory(tmp_path):
+    with pytest.raises(UserError, match="no such manifest file"):
+        GeneratedDirectory.load(tmp_path / "nowhere")
+
+
+def test_edited_verilog(copy):
+    verilog = copy / "accelerator.v"
+    verilog.write_text(verilog.read_text().replace("endmodule", "endmodule ", 1))
+    with pytest.raises(UserError, match="must be the file that the manifest describes"):
+        GeneratedDirectory.load(copy)
+
+
+def test_another_network(copy):
+    other = copy / "network.safetensors"
+
+    small_network(seed=6).save(other)
+    with pytest.raises(UserError, match="must be the network of the manifest"):
+        _ = GeneratedDirectory.load(copy).network
+
+
+@pytest.mark.parametrize("name", ["../accelerator.v", "/etc/passwd", "", "missing.v", "."])
+def test_a_manifest_that_points_elsewhere(copy, name):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["verilog"] = name
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match="must name a file beside it"):
+        GeneratedDirectory.load(copy)
+
+
+def test_the_verb_refuses_in_one_line(copy, tmp_path, capsys):
+    images = np.zeros((2, 7, 7), np.uint8)
+    np.savez(tmp_path / "other.npz", images=images, labels=np.zeros(2, int))
+    for arguments, text in [
+        (["--dataset", "nothing"], "Data set must be"),
+        (["--dataset", str(tmp_path / "other.npz")], "input shape [1, 8, 8], not [1, 7, 7]"),
+        (["--dataset", "digits", "--samples", "0"], "Samples must be a positive number"),
+        (["--dataset", "digits", "--simulator", "modelsim"], "Simulator must be verilator or"),
+        (["--dataset", "digits", "--gaps", "1.0"], "Gaps must be a chance between"),
+        (["--dataset", "digits", "--mutate", "all"], "Mutation must be of a weight or threshold"),
+    ]:
+        assert main(["simulate", str(copy), *arguments]) == 2
+        error = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+        assert len(error) == 1 and text in error[0]
+    assert not (copy / "results.json").exists()
