@@ -1,7 +1,7 @@
 """Make a virtual environment with pip in it, also where the system's Python comes without ensurepip.
 
 Debian and Ubuntu leave ensurepip to the package python3-venv. Without it this script fetches pip's
-own wheel from the Python package index, checks its SHA-256, and lets it install itself.
+own wheel from the Python package index, checks it, and lets it install itself.
 Needs nothing but the standard library.
 """
 
@@ -11,26 +11,31 @@ import json
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 import venv
 from pathlib import Path
 
-PIP_VERSION = "25.3"
-INDEX = "https://pypi.org/pypi/pip/{}/json"
+# Pinned, so that what runs here is known; pip upgrades nothing else in the environment.
+PIP_WHEEL = "pip-25.3-py3-none-any.whl"
+PIP_SHA256 = "9655943313a94722b7774661c21049070f6bbb0a1516bf02f7c8d5d9201514cd"
+INDEX = "https://pypi.org/simple/pip/"
+INDEX_TYPE = "application/vnd.pypi.simple.v1+json"
 OLDEST = (3, 11)
 
 
 def pip_wheel(folder: Path) -> Path:
-    """Download pip's wheel into ``folder``; the index's own checksum must fit."""
-    with urllib.request.urlopen(INDEX.format(PIP_VERSION), timeout=60) as response:
-        files = json.load(response)["urls"]
-    wheel = next(entry for entry in files if entry["packagetype"] == "bdist_wheel")
-    with urllib.request.urlopen(wheel["url"], timeout=60) as response:
+    """Download pip's wheel into ``folder`` and check it."""
+    request = urllib.request.Request(INDEX, headers={"Accept": INDEX_TYPE})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        files = json.load(response)["files"]
+    url = next(entry["url"] for entry in files if entry["filename"] == PIP_WHEEL)
+    with urllib.request.urlopen(urllib.parse.urljoin(INDEX, url), timeout=60) as response:
         content = response.read()
     found = hashlib.sha256(content).hexdigest()
-    if found != wheel["digests"]["sha256"]:
-        sys.exit(f"{wheel['filename']}: must have the SHA-256 of the index, not {found}")
-    path = folder / wheel["filename"]
+    if found != PIP_SHA256:
+        sys.exit(f"{PIP_WHEEL}: must have the SHA-256 {PIP_SHA256}, not {found}")
+    path = folder / PIP_WHEEL
     path.write_bytes(content)
     return path
 

@@ -104,11 +104,16 @@ class BucketSorter(wiring.Component):
         offered = Cat(ready for _, ready, *_ in lists)
         any_head = Cat(head for *_, head in lists).any()
 
-        chosen = lowest_set(offered)
+        # A pixel once offered stays until it is taken, also if one before it becomes ready meanwhile.
+        waiting = Signal(self.lanes)
+        candidates = Signal(self.lanes)
+        m.d.comb += candidates.eq(Mux(waiting.any(), waiting, offered))
+        chosen = lowest_set(candidates)
         one_hot = Signal(self.lanes)
         number = Signal(index_width(self.beats))
         more = Signal()  # the chosen list goes on after this pixel
-        m.d.comb += one_hot.eq(offered & -offered)
+        m.d.comb += one_hot.eq(candidates & -candidates)
+        m.d.sync += waiting.eq(Mux(self.o.valid & ~self.o.ready, one_hot, 0))
         with m.Switch(chosen):
             for lane, (_, _, pointer, next_valid, _) in enumerate(lists):
                 with m.Case(lane):
@@ -157,7 +162,13 @@ class BucketSorter(wiring.Component):
                 with m.If(self.drop):
                     m.next = "CLEAR"
             with m.State("END"):
-                m.d.comb += [self.emitting.eq(1), self.o.valid.eq(1), out.end.eq(1)]
+                m.d.comb += [
+                    self.emitting.eq(1),
+                    self.o.valid.eq(1),
+                    out.end.eq(1),
+                    out.last.eq(0),
+                    out.index.eq(0),
+                ]
                 with m.If(self.o.ready):
                     m.d.sync += step.eq(0)
                     m.next = "LOAD"

@@ -134,7 +134,7 @@ class DenseLayer(wiring.Component):
         # ---- Stage 3: weights and potentials meet in the adders; sums go back to the memory.
         valid3, flags3 = self._register(m, 3, valid2, flags2)
         m.submodules.initial = initial = Rom(
-            f"{self.name}_initial", lanes * width, p.initial_rows(), style="distributed"
+            f"{self.name}_initial", lanes * width, p.initial_rows(), style="logic"
         )
         m.d.comb += initial.addr.eq(flags2["group"])
         initial3 = initial.data

@@ -74,7 +74,7 @@ class Encoder(wiring.Component):
         m.d.comb += [times.number.eq(beat1.number), times.final.eq(beat1.final)]
         spare = p.beats * p.pixels_per_beat - p.pixels  # positions of the last beat without a pixel
         for lane in range(p.pixels_per_beat):
-            rom = Rom("encoder_table", p.step_width + 1, rows, style="distributed")
+            rom = Rom("encoder_table", p.step_width + 1, rows, style="logic")
             m.submodules[f"table_{lane}"] = rom
             # A beat that waits looks up its pixels again, so that the memory needs no enable.
             pixel, pixel1 = (b.data[8 * lane : 8 * lane + 8] for b in (beat, beat1))

