@@ -293,3 +293,18 @@ def test_nothing_half_written(tmp_path, network):
     with pytest.raises(UserError, match="provenance must be JSON of finite numbers"):
         bad.save(tmp_path / "bad")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("width", range(2, 33))
+def test_borders_of_each_width(width):
+    low, high = -(1 << (width - 1)), (1 << (width - 1)) - 1
+
+    def make(*weights):
+        layer = Dense(np.array([weights], np.int32), np.zeros(1, np.int32), width)
+        return Network("n", 1, (1, 1, 2), ("a",), np.zeros(256, np.uint8), (Flatten(), layer))
+
+    make(low, high)
+    for weight in (low - 1, high + 1):
+        if -(1 << 31) <= weight < 1 << 31:
+            with pytest.raises(UserError, match="must fit in weight_width"):
+                make(0, weight)

@@ -317,3 +317,7 @@ def test_shares_of_clipped_and_zero_weights():
     _, (detail,) = quantize(network, 3, scales=[1.0])
     assert (detail.clipped, detail.zero) == (0.5, 0.25)
     assert detail.deviation == pytest.approx(0.1)
+
+
+def test_one_bit_weight_of_zero_is_plus_one():
+    assert integer_weights(np.array([-0.5, 0.0, 0.5]), 1, 1.0).tolist() == [-1, 1, 1]

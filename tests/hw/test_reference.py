@@ -289,3 +289,11 @@ def test_speed_on_one_core():
         [sys.executable, "-c", SPEED], env=environment, capture_output=True, text=True, check=True
     )
     assert float(answer.stdout) > 1000
+
+
+def test_silent_images_are_no_tie():
+    """All output neurons "tie" at t_max; only the class by rule 6 counts there."""
+    result = run(dense([[1], [0]], [5, 5]), 0)
+    assert result.silent[0]
+    assert result.accuracy_ties_counted(np.array([0])) == 1
+    assert result.accuracy_ties_counted(np.array([1])) == 0
