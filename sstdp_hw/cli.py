@@ -9,9 +9,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from . import __version__
 from .errors import UserError
 from .files import write_json
 from .verb import GROUP, Result, Verb, VerbFailed
@@ -57,7 +58,7 @@ def make_parser(verbs: dict[str, Verb]) -> argparse.ArgumentParser:
         "Each verb reads and writes files and can be used alone.",
         epilog="Start with `sstdp-hw demo`; `sstdp-hw VERB --help` explains a verb.",
     )
-    parser.add_argument("--version", action="version", version=version("sstdp-hw"))
+    parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in verbs.items():
         sub = commands.add_parser(

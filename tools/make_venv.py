@@ -1,4 +1,5 @@
-"""Make a virtual environment with pip in it, also where the system's Python comes without ensurepip.
+"""Make a virtual environment with pip in it, also where the system's Python comes without
+ensurepip.
 
 Debian and Ubuntu leave ensurepip to the package python3-venv. Without it this script fetches pip's
 own wheel from the Python package index, checks it, and lets it install itself.
@@ -43,7 +44,9 @@ def pip_wheel(folder: Path) -> Path:
 def main() -> None:
     """Make the environment that the one argument names."""
     if sys.version_info < OLDEST:
-        sys.exit(f"Python must be 3.11 or newer, not {sys.version.split()[0]}; set PYTHON=python3.12")
+        sys.exit(
+            f"Python must be 3.11 or newer, not {sys.version.split()[0]}; set PYTHON=python3.12"
+        )
     target = Path(sys.argv[1])
     complete = importlib.util.find_spec("ensurepip") is not None
     venv.create(target, with_pip=complete, clear=True)

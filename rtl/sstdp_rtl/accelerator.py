@@ -14,8 +14,8 @@ from .serializer import PIECE, GroupSplitter, SpikeSerializer
 class Accelerator(Elaboratable):
     """One network as hardware: pixels in, classes out.
 
-    Takes one image per packet and answers each packet with one beat, in order. Both streams may stall
-    at any time.
+    Takes one image per packet and answers each packet with one beat, in order. Both streams may
+    stall at any time.
 
     Parameters
     ----------

@@ -44,12 +44,12 @@ def spike_layout(index_bits, step_width):
 class BucketSorter(wiring.Component):
     """Holds one image: takes its beats, one a cycle, then emits its spikes in order of time.
 
-    For each position in the beat there is a list per time step, linked through the beat numbers, so that
-    all pixels of a beat are filed at once, and heads of the lists of one step are read at once. A list
-    yields a spike every second cycle, two or more lists one every cycle. A step costs one cycle
-    (two if it has spikes). After the last step comes the end. Then, or as soon as ``drop`` is high,
-    the remaining heads are cleared, one step a cycle, before the next image is taken; the same happens
-    after reset, whatever the memory held.
+    For each position in the beat there is a list per time step, linked through the beat numbers,
+    so that all pixels of a beat are filed at once, and heads of the lists of one step are read at
+    once. A list yields a spike every second cycle, two or more lists one every cycle. A step costs
+    one cycle (two if it has spikes). After the last step comes the end. Then, or as soon as
+    ``drop`` is high, the remaining heads are cleared, one step a cycle, before the next image is
+    taken; the same happens after reset, whatever the memory held.
 
     Parameters
     ----------
@@ -104,7 +104,8 @@ class BucketSorter(wiring.Component):
         offered = Cat(ready for _, ready, *_ in lists)
         any_head = Cat(head for *_, head in lists).any()
 
-        # A pixel once offered stays until it is taken, also if one before it becomes ready meanwhile.
+        # A pixel once offered stays until it is taken, also if one before it becomes ready
+        # meanwhile.
         waiting = Signal(self.lanes)
         candidates = Signal(self.lanes)
         m.d.comb += candidates.eq(Mux(waiting.any(), waiting, offered))
@@ -180,8 +181,9 @@ class BucketSorter(wiring.Component):
     def _list(self, m, lane, step, loading, clear, fetch, take):
         """The lists of one position in the beat.
 
-        Returns whether there is a present pixel, whether it can leave (what follows it is known), its
-        beat number, whether another follows, and whether the list of ``step`` has a head at all.
+        Returns whether there is a present pixel, whether it can leave (what follows it is known),
+        its beat number, whether another follows, and whether the list of ``step`` has a head at
+        all.
         """
         beat = self.i.payload
         number_width = index_width(self.beats)

@@ -13,7 +13,8 @@ RESULT = data.StructLayout({"class": 8, "time": 8, "silent": 1, "error": 1, "zer
 
 
 class Decision(wiring.Component):
-    """Answers every image once, by the output neuron with the largest margin among the first to fire.
+    """Answers every image once, by the output neuron with the largest margin among the first to
+    fire.
 
     Looks at the lanes of a group one a cycle, for the groups of the deciding step only. With early
     exit ``oldest`` moves on as soon as the deciding step is complete, before the margins are

@@ -18,11 +18,11 @@ IN_FLIGHT = 5
 class DenseLayer(wiring.Component):
     """Adds the weights of every input spike to the potentials and reports which neurons fire.
 
-    An event walks over all groups of ``lanes`` neurons, one group a cycle, without a gap to the next
-    event. The walk of a step's last event also compares: groups with a neuron that fires come out on
-    ``o``, in order, the last one with ``close`` set; a step in which nothing fires leaves no trace.
-    Potentials are not cleared: the first walk of an image takes `DenseParameters.initial` instead of
-    what is stored.
+    An event walks over all groups of ``lanes`` neurons, one group a cycle, without a gap to the
+    next event. The walk of a step's last event also compares: groups with a neuron that fires come
+    out on ``o``, in order, the last one with ``close`` set; a step in which nothing fires leaves
+    no trace. Potentials are not cleared: the first walk of an image takes
+    `DenseParameters.initial` instead of what is stored.
 
     A hidden layer passes the end of an image on as one item with ``final`` set. An output layer
     shows all its groups then, with ``final`` set, for the decision by margin.
@@ -104,8 +104,8 @@ class DenseLayer(wiring.Component):
             with m.If(last0):
                 m.d.sync += walked.eq(event.tag)
 
-        # ---- Stage 1: the weight address is there. Row (group, input) follows row (group - 1, input)
-        # at a distance of `inputs`: an adder instead of a multiplier.
+        # ---- Stage 1: the weight address is there. Row (group, input) follows row (group - 1,
+        # input) at a distance of `inputs`: an adder instead of a multiplier.
         address1 = Signal(index_width(p.weight_depth))
         with m.If(issue0):
             m.d.sync += address1.eq(Mux(group0 == 0, event.index, address1 + p.inputs))

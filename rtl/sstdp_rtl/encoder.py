@@ -15,8 +15,8 @@ from .streams import MAX_IN_FLIGHT, TAG_WIDTH, TRACED, event_layout, is_stale
 class Encoder(wiring.Component):
     """Looks up the spike time of every pixel and emits the spikes of an image in order of time.
 
-    Takes a beat a cycle. Double-buffered: while one image is emitted the next one loads. Every image
-    ends with an event that has ``end`` set, unless it went stale before.
+    Takes a beat a cycle. Double-buffered: while one image is emitted the next one loads. Every
+    image ends with an event that has ``end`` set, unless it went stale before.
 
     Parameters
     ----------

@@ -13,8 +13,8 @@ from .verilog import emit
 
 CORE_FILE = "sstdp_accelerator.core"
 
-# Findings of `verilator --lint-only -Wall` that are Amaranth's and yosys' way of writing Verilog. Each
-# is waived with its reason in the file itself; a test holds the text to no others.
+# Findings of `verilator --lint-only -Wall` that are Amaranth's and yosys' way of writing Verilog.
+# Each is waived with its reason in the file itself; a test holds the text to no others.
 WAIVERS = {
     "DECLFILENAME": "one file holds all modules, so that it can be handed on",
     "UNUSEDSIGNAL": "every field of a payload gets a name, also where a block needs only some",

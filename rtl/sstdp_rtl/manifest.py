@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from amaranth.lib.data import Layout
 
+from sstdp_hw import __version__
 from sstdp_hw.hardware import index_width
 
 from .decision import RESULT
@@ -60,8 +61,8 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
         "reset": {"port": "aresetn", "active": "low", "kind": "synchronous"},
         "streams": {
             "s_axis": {
-                "packet": "one image, pixels in C order, first pixel in the lowest byte, tlast on the "
-                "last beat; bytes beyond the last pixel are ignored",
+                "packet": "one image, pixels in C order, first pixel in the lowest byte, tlast "
+                "on the last beat; bytes beyond the last pixel are ignored",
                 "beats": parameters.beats,
             },
             "m_axis": {
@@ -91,7 +92,7 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
         },
         "probes": _probes(parameters),
         "tools": {
-            "sstdp-hw": version("sstdp-hw"),
+            "sstdp-hw": __version__,
             "amaranth": version("amaranth"),
             "yosys": yosys_version,
         },
@@ -108,7 +109,8 @@ def _fields(layout: Layout):
 
 
 def _memories(number, layer):
-    """Where weights and thresholds stand in the Verilog: module, and the place of a number in it."""
+    """Where weights and thresholds stand in the Verilog: module, and the place of a number in
+    it."""
     return {
         "weights": {
             "module": f"layer_{number}_weights",

@@ -35,8 +35,8 @@ def beat_layout(width, beats):
 class PacketReader(wiring.Component):
     """Counts the beats of each packet and makes exactly one image of it.
 
-    A packet that ends early makes an image whose missing pixels never fire; of one that goes on beyond
-    the last beat the rest is thrown away up to its ``last``. Both are marked ``error``.
+    A packet that ends early makes an image whose missing pixels never fire; of one that goes on
+    beyond the last beat the rest is thrown away up to its ``last``. Both are marked ``error``.
 
     Parameters
     ----------

@@ -22,7 +22,8 @@ class Queue(wiring.Component):
     -------
     i, o : streams of ``shape``
     has_room : Out(1)
-        For a producer that cannot stop at once: high while ``reserve`` items in flight would still fit.
+        For a producer that cannot stop at once: high while ``reserve`` items in flight would still
+        fit.
     """
 
     def __init__(self, shape, depth=16, reserve=0):

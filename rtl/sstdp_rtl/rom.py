@@ -15,8 +15,8 @@ CHUNK_BITS = 4096
 class Rom(wiring.Component):
     """Synchronous read-only memory: ``data`` is the row at the ``addr`` of the cycle before.
 
-    If all rows are equal it is no memory but a constant, in a module all the same, so that a mutation
-    finds every weight and threshold in the same form.
+    If all rows are equal it is no memory but a constant, in a module all the same, so that a
+    mutation finds every weight and threshold in the same form.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ class Rom(wiring.Component):
     rows : list of int
         Contents.
     style : str
-        ``block`` for block RAM, ``logic`` for small tables: the LUT RAM of most FPGAs has no initial
-        contents.
+        ``block`` for block RAM, ``logic`` for small tables: the LUT RAM of most FPGAs has no
+        initial contents.
 
     Members
     -------

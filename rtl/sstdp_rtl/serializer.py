@@ -21,8 +21,8 @@ def lowest_set(mask):
 class GroupSplitter(wiring.Component):
     """Cuts wide groups into pieces of `PIECE` lanes and leaves out the empty ones.
 
-    One piece a cycle. ``close`` and ``final`` stay with the last piece; a group in which nothing fired
-    passes as one piece.
+    One piece a cycle. ``close`` and ``final`` stay with the last piece; a group in which nothing
+    fired passes as one piece.
 
     Members
     -------
@@ -73,8 +73,8 @@ class SpikeSerializer(wiring.Component):
     """Emits the index of every fired neuron, one event a cycle, in the order of the neurons.
 
     The last event of a step carries ``last``. Since only the group that closes a step tells which
-    event was the last, one event is always held back. The end of an image follows as an event of its
-    own. Stale images are dropped.
+    event was the last, one event is always held back. The end of an image follows as an event of
+    its own. Stale images are dropped.
 
     Members
     -------

@@ -1,8 +1,8 @@
 """What travels between the blocks of the accelerator.
 
 Images in flight are told apart by a tag of `TAG_WIDTH` bits. The decision publishes the tag of the
-oldest image it has not answered; whatever carries an older tag is stale and may be dropped by anybody at
-any time. That is all there is to early exit: no block is ever told to stop.
+oldest image it has not answered; whatever carries an older tag is stale and may be dropped by
+anybody at any time. That is all there is to early exit: no block is ever told to stop.
 """
 
 from amaranth.hdl import unsigned
@@ -10,7 +10,8 @@ from amaranth.lib import data
 
 TAG_WIDTH = 3
 
-#: The encoder lets at most this many images into the chain, so that tags compare by their difference.
+#: The encoder lets at most this many images into the chain, so that tags compare by their
+#: difference.
 MAX_IN_FLIGHT = 1 << (TAG_WIDTH - 1)
 
 #: Attributes of signals that only the co-simulation reads: they survive clean-up under their own

@@ -12,9 +12,9 @@ from .synthesis.tools import find_tool, run_tool
 
 TOP = "accelerator"
 
-# Processes become multiplexers and registers: an `always @*` does not run at time 0 in Icarus 11 unless
-# something changes, and would leave its outputs unknown. Amaranth's attributes name source lines of this program, which would make the text depend on where it
-# is installed.
+# Processes become multiplexers and registers: an `always @*` does not run at time 0 in Icarus 11
+# unless something changes, and would leave its outputs unknown. Amaranth's attributes name source
+# lines of this program, which would make the text depend on where it is installed.
 SCRIPT = """\
 read_rtlil design.il
 proc -norom
@@ -23,7 +23,7 @@ opt_expr
 opt_clean
 memory_collect
 attrmap -remove keep
-attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy -remove amaranth.decoding
+attrmap -remove generator -remove src -remove amaranth.decoding
 attrmap -modattr -remove generator -remove top -remove src -remove amaranth.hierarchy
 write_verilog -norename design.v
 """

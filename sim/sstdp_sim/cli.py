@@ -11,8 +11,8 @@ from sstdp_hw.verb import Result, Verb, VerbFailed
 
 DESCRIPTION = """\
 Run a data set through the generated Verilog with cocotb and compare class, decision time and the
-silent flag of every image with the integer reference. Writes DIR/results.json and DIR/results.npz and
-exits with status 1 on any mismatch, naming the first one: image, layer, step, neuron.
+silent flag of every image with the integer reference. Writes DIR/results.json and DIR/results.npz
+and exits with status 1 on any mismatch, naming the first one: image, layer, step, neuron.
 
   sstdp-hw simulate build/accelerator --dataset mnist
   sstdp-hw simulate build/accelerator --dataset mnist --samples 200 --gaps 0.3 --backpressure 0.3

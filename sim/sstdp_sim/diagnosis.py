@@ -54,7 +54,8 @@ def expected_spikes(directory: GeneratedDirectory, inference: Inference, image: 
 def first_difference(
     names: list[str], expected: list[Array], spikes: Array, last_step: int
 ) -> tuple[str, int, int, bool] | None:
-    """The first layer, in it the first step, in it the first neuron with a spike too many or missing.
+    """The first layer, in it the first step, in it the first neuron with a spike too many or
+    missing.
 
     Parameters
     ----------

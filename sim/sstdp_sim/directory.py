@@ -82,7 +82,8 @@ class GeneratedDirectory:
             )
         except (KeyError, TypeError) as error:
             raise UserError(
-                f"{self.path / MANIFEST_FILE}: configuration must be whole ({error}); generate again"
+                f"{self.path / MANIFEST_FILE}: configuration must be whole ({error}); "
+                "generate again"
             ) from None
         return AcceleratorParameters(self.network, configuration)
 

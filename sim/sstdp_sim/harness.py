@@ -9,8 +9,8 @@ from __future__ import annotations
 
 HARNESS_TOP = "harness"
 
-# Verilog-2005. `next_*` belong to Python: it fills them and flips `next_flag`; the harness takes them
-# over and flips `taken_flag` to match.
+# Verilog-2005. `next_*` belong to Python: it fills them and flips `next_flag`; the harness takes
+# them over and flips `taken_flag` to match.
 _TEMPLATE = """\
 `timescale 1ns / 1ps
 module harness (

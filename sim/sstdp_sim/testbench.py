@@ -43,7 +43,8 @@ async def play(dut: Any) -> None:
     spikes: list[list[int]] = []
     if settings["probes"]:
         cocotb.start_soon(_watch(dut, settings["probes"], spikes))
-    answers, cycles = [], []
+    answers: list[int] = []
+    cycles: list[int] = []
     count = settings["answers"]
     progress = Path(os.environ["SSTDP_ANSWER"] + ".progress")
     timeout = settings["timeout_cycles"] * PERIOD_NS
