@@ -62,10 +62,11 @@ def layer_work(parameters: AcceleratorParameters, inference: Inference) -> Array
 
 
 def cycle_bound(parameters: AcceleratorParameters, inference: Inference) -> Array:
-    """Fewest cycles per image that this configuration allows, images back to back: int64 [N].
+    """Fewest cycles that one image keeps this configuration busy: int64 [N].
 
     The busiest layer at one weight word a cycle, or the input stream at one beat a cycle, whichever
-    takes longer.
+    takes longer. Images overlap in the chain, so a sequence in which different layers are the
+    busiest can take less than the sum (docs/cost-model.md).
     """
     busiest = layer_work(parameters, inference).max(axis=1)
     return np.asarray(np.maximum(busiest, parameters.beats))

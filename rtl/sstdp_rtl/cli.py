@@ -14,7 +14,8 @@ Verilog-2005 file), manifest.json, the network and a FuseSoC core file.
   sstdp-hw generate RUN/network.safetensors --lanes 16,10 --out build/accelerator
 
 Lanes are the physical adders of each weighted layer: 1 is smallest, the number of its neurons is
-fastest. A layer takes ceil(neurons / lanes) cycles for every spike that reaches it."""
+fastest. A layer takes ceil(neurons / lanes) cycles for every spike that reaches it.
+An earlier output in DIR is replaced whole, with the results and builds it holds."""
 
 
 def parse_lanes(text):
@@ -57,7 +58,7 @@ def _run(options):
         print(
             f"{layer['name']}: {layer['inputs']} inputs, {layer['neurons']} neurons on "
             f"{layer['lanes']} lanes, weights {layer['weight_width']} bit, potentials "
-            f"{layer['membrane_width']} bit, {layer['groups']} cycles per spike"
+            f"{layer['membrane_width']} bit, cycles per spike: {layer['groups']}"
         )
     print(f"Written: {result.directory}")
     return {"directory": str(result.directory), "manifest": manifest}

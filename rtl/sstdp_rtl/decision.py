@@ -9,7 +9,9 @@ from sstdp_hw.hardware import index_width
 from .streams import TAG_WIDTH, group_layout, is_stale
 
 #: One answer, in the bit order of the output stream.
-RESULT = data.StructLayout({"class": 8, "time": 8, "silent": 1, "error": 1, "zero": 14})
+RESULT = data.StructLayout(
+    {"class": 8, "decision_time": 8, "silent": 1, "frame_error": 1, "zero": 14}
+)
 
 
 class Decision(wiring.Component):
@@ -112,13 +114,13 @@ class Decision(wiring.Component):
                 with m.Elif(self.i.valid):
                     with m.If(completes):
                         m.d.sync += [
-                            answer.time.eq(Mux(item.final, self.t_max, item.step)),
+                            answer.decision_time.eq(Mux(item.final, self.t_max, item.step)),
                             answer.silent.eq(item.final),
                         ]
                     with m.If(ends):
                         m.d.sync += [
                             self.oldest.eq(self.oldest + 1),
-                            answer.error.eq(self.errors.bit_select(self.oldest, 1)),
+                            answer.frame_error.eq(self.errors.bit_select(self.oldest, 1)),
                         ]
                     m.d.sync += then_answer.eq(ends)
                     with m.If(wanted):

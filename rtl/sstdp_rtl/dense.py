@@ -75,9 +75,7 @@ class DenseLayer(wiring.Component):
         # ---- Stage 0: which walk, and which group of it.
         event = self.i.payload
         group0 = Signal(group_width)
-        walked = Signal(
-            TAG_WIDTH, init=(1 << TAG_WIDTH) - 1
-        )  # the image that the potentials belong to
+        walked = Signal(TAG_WIDTH, init=(1 << TAG_WIDTH) - 1)  # the last image seen
         first0 = Signal()  # no walk of this image is complete yet
         stale0 = Signal()
         silent0 = Signal()  # the walk adds nothing
@@ -98,7 +96,9 @@ class DenseLayer(wiring.Component):
             self.i.ready.eq(stale0 | (issue0 & last0 & ~spontaneous0)),
         ]
         with m.If(self.i.valid & stale0):
-            m.d.sync += group0.eq(0)
+            # An image that is dropped in its first walk is noted, too: else, when its tag comes
+            # round again, the potentials of an older image would pass for that one's.
+            m.d.sync += [group0.eq(0), walked.eq(event.tag)]
         with m.Elif(issue0):
             m.d.sync += group0.eq(Mux(last0, 0, group0 + 1))
             with m.If(last0):

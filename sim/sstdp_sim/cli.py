@@ -57,10 +57,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="compare every spike of every layer (needs `generate --no-early-exit`; slow)",
     )  # fmt: skip
     parser.add_argument(
-        "--waves", type=Path, metavar="FILE", help="write a waveform; use few samples"
+        "--waves", type=Path, metavar="FILE", help="write a waveform (VCD; FST with icarus)"
     )
     parser.add_argument(
-        "--mutate", metavar="KIND", help="corrupt one weight or threshold in the hardware first"
+        "--mutate", metavar="KIND", help="corrupt one number first: weight or threshold"
     )
     parser.add_argument(
         "--mutate-layer", type=int, default=-1, metavar="N",
@@ -89,15 +89,25 @@ def _run(options: argparse.Namespace) -> Result:
 
     from .cosimulation import cosimulate
     from .directory import GeneratedDirectory
-    from .simulator import Traffic
+    from .mutation import check_kind
+    from .simulator import Traffic, check_simulator
 
     if options.jobs < 1:
         raise UserError(f"Jobs must be at least 1, not {options.jobs}")
-    directory = GeneratedDirectory.load(options.directory)
-    samples = datasets.load(options.dataset).first(_count(options.samples))
+    check_simulator(options.simulator)
+    if options.mutate:
+        check_kind(options.mutate)
     traffic = Traffic(
         _chance("Gaps", options.gaps), _chance("Backpressure", options.backpressure), options.seed
     )
+    directory = GeneratedDirectory.load(options.directory)
+    samples = datasets.load(options.dataset)
+    count = _count(options.samples)
+    if count is not None and count > len(samples):
+        raise UserError(
+            f"Samples must be at most the {len(samples)} images of {samples.name}, not {count}"
+        )
+    samples = samples.first(count)
     mutate = None
     if options.mutate:
         mutate = (options.mutate, options.mutate_layer, options.seed)

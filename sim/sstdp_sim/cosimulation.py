@@ -99,6 +99,11 @@ def cosimulate(
     images = reference.check_images(directory.network, images)
     if not len(images):
         raise UserError("Images to simulate must be at least one, not 0")
+    if len(labels) and labels.max() >= len(directory.network.class_names):
+        raise UserError(
+            f"Labels must be below the network's {len(directory.network.class_names)} classes, "
+            f"not {labels.max()}"
+        )
     if every_spike and directory.manifest["configuration"]["early_exit"]:
         raise UserError(
             "Comparing every spike needs hardware that makes every spike; generate with "

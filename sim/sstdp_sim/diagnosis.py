@@ -13,6 +13,9 @@ from sstdp_hw.reference import Inference
 from .directory import GeneratedDirectory
 from .simulator import Packets, Simulation
 
+#: Images played before the one in question; with it they fill the tags that tell images apart.
+HISTORY = 7
+
 
 @dataclass(frozen=True)
 class Divergence:
@@ -92,7 +95,7 @@ def diagnose(
     image: int,
     timeout_cycles: int,
 ) -> Divergence:
-    """Run one image again with every layer watched, after the image before it if there is one.
+    """Run one image again with every layer watched, after up to `HISTORY` images before it.
 
     Parameters
     ----------
@@ -105,7 +108,7 @@ def diagnose(
         The one that mismatched.
     """
     probes = directory.manifest["probes"]
-    start = max(image - 1, 0)
+    start = max(image - HISTORY, 0)
     parameters = directory.parameters
     packets = Packets.of_images(images[start : image + 1], parameters.pixels_per_beat)
     with Simulation(
@@ -135,6 +138,11 @@ def diagnose(
         layer, step, neuron, spike_expected = found
         words = ("a spike", "none") if spike_expected else ("none", "a spike")
         return Divergence(image, layer, step, neuron, *words)
+    if (got_class, got_time) == (expected_class, expected_time):
+        return Divergence(
+            image, names[-1], min(expected_time, t_max - 1), expected_class, "the same again",
+            f"the right answer when only {image - start} images come before it",
+        )  # fmt: skip
     return Divergence(
         image, f"decision of {names[-1]}", min(expected_time, t_max - 1), expected_class,
         f"class {expected_class} at step {expected_time}",

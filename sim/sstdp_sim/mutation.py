@@ -54,6 +54,12 @@ class Mutation:
         return dict(vars(self))
 
 
+def check_kind(kind: str) -> None:
+    """Refuse what cannot be corrupted."""
+    if kind not in KINDS:
+        raise UserError(f"Mutation must be of a {' or '.join(KINDS)}, not {kind!r}")
+
+
 def choose(
     directory: GeneratedDirectory,
     images: Array,
@@ -84,8 +90,7 @@ def choose(
     UserError
         If there is no such kind or layer, or no tried number matters to these images.
     """
-    if kind not in KINDS:
-        raise UserError(f"Mutation must be of a {' or '.join(KINDS)}, not {kind!r}")
+    check_kind(kind)
     layers = directory.parameters.layers
     if not -len(layers) <= layer < len(layers):
         raise UserError(f"Mutated layer must be between 0 and {len(layers) - 1}, not {layer}")

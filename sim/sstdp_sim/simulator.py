@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -100,6 +101,16 @@ class Answers:
     spikes: Array = field(default_factory=lambda: np.zeros((0, 4), np.int64))
 
 
+def check_simulator(name: str) -> None:
+    """Refuse a simulator that there is no flow for, or that is not installed."""
+    if name not in SIMULATORS:
+        raise UserError(f"Simulator must be {' or '.join(SIMULATORS)}, not {name!r}")
+    if name == "icarus" and shutil.which("iverilog") is None:
+        raise UserError(
+            "Simulator icarus: iverilog is not installed; install it or use --simulator verilator"
+        )
+
+
 class Simulation:
     """A compiled simulation; use as a context manager, the temporary files go with it.
 
@@ -111,7 +122,8 @@ class Simulation:
     simulator : str
         One of `SIMULATORS`.
     waves : path, optional
-        Where to write a VCD file; allowed for one shard only.
+        Where to write a waveform, VCD from Verilator and FST from Icarus; allowed for one shard
+        only.
     observable : bool
         Whether `run` may watch probes; slower.
 
@@ -131,8 +143,7 @@ class Simulation:
         waves: Path | None = None,
         observable: bool = False,
     ) -> None:
-        if simulator not in SIMULATORS:
-            raise UserError(f"Simulator must be {' or '.join(SIMULATORS)}, not {simulator!r}")
+        check_simulator(simulator)
         self.simulator, self.waves = simulator, waves
         self.observable = observable or waves is not None
         self._folder = tempfile.TemporaryDirectory(prefix="sstdp-hw-")
@@ -156,6 +167,9 @@ class Simulation:
         names = {"cocotb": version("cocotb")}
         if self.simulator == "verilator":
             names["verilator"] = version("verilator")
+        else:
+            told = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
+            names["icarus"] = told.stdout.partition("\n")[0].strip()
         return names
 
     def _compile(self) -> None:
@@ -174,11 +188,6 @@ class Simulation:
                 arguments += ["--no-public-flat-rw", "--public-depth", "1"]
             flags = ["-O1", "trace" if self.waves else ""]
             runtime_cache.restore(build, flags)
-        elif shutil.which("iverilog") is None:
-            raise UserError(
-                "Simulator icarus: iverilog is not installed; install it or use "
-                "--simulator verilator"
-            )
         try:
             with _tool_environment():
                 get_runner(self.simulator).build(

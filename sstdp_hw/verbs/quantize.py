@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sstdp_hw import __version__
 from sstdp_hw.datasets import Samples
 from sstdp_hw.errors import UserError
 from sstdp_hw.files import sha256, write_json
@@ -174,7 +174,7 @@ def _provenance(
     return {
         **{key: value for key, value in network.provenance.items() if key != "quantization"},
         "quantization": {
-            "sstdp-hw": version("sstdp-hw"),
+            "sstdp-hw": __version__,
             "float_network_sha256": sha256(file.read_bytes()),
             "calibration_images": 0 if data.calibration is None else len(data.calibration),
             "scales": [layer.scale for layer in found.layers],

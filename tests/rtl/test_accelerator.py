@@ -1,10 +1,14 @@
 """The whole gateware against the reference, in Amaranth's simulator."""
 
+import numpy as np
 import pytest
 from support.networks import random_case
 from support.simulation import expected_spikes, expected_words, run
 
 from sstdp_hw import reference
+from sstdp_hw.hardware import Configuration
+from sstdp_hw.layers import Dense, Flatten
+from sstdp_hw.network import Network
 
 SEEDS = range(50)
 
@@ -28,6 +32,28 @@ def test_every_spike_equals_the_reference_without_early_exit(seed):
     )
     assert set(seen.spikes) == wanted
     assert len(seen.spikes) == len(wanted), "a spike came twice"
+
+
+def test_images_dropped_in_their_first_walk_leave_no_trace():
+    """An output neuron with a negative threshold decides while the first layer is still in its
+    first walk, often enough for the tags to come round: the next image must not meet old
+    potentials."""
+    encoder = np.full(256, 4, np.uint8)
+    encoder[255], encoder[128] = 0, 1
+    hidden, output = np.zeros((64, 2), np.int8), np.zeros((2, 64), np.int8)
+    hidden[:4], output[1, :4] = 2, 3
+    layers = (
+        Flatten(),
+        Dense(hidden, np.full(64, 1, np.int32), 4),
+        Dense(output, np.array([-6, -5], np.int32), 4),
+    )
+    network = Network("dropped", 4, (1, 1, 2), ("a", "b"), encoder, layers)
+    dropped, whole = [0, 128], [255, 0]
+    for repeats in range(1, 18):
+        rows = [*[dropped] * repeats, whole, *[dropped] * 3, whole]
+        images = np.array(rows, np.uint8).reshape(-1, 1, 1, 2)
+        seen = run(network, Configuration((2, 2)), images)
+        assert seen.words == expected_words(reference.run(network, images)), f"after {repeats}"
 
 
 def test_the_random_cases_reach_the_corners():

@@ -230,7 +230,7 @@ def decide(groups, *, neurons, lanes, early_exit=True, t_max=9, stalls=0.0):
         for tag, step, base, fired, final, close, potentials in groups
     ]  # fmt: skip
     out = transact(Decision(parameters, t_max, early_exit), items, stalls=stalls)
-    return [(o["class"], o.time, o.silent) for o in out]
+    return [(o["class"], o.decision_time, o.silent) for o in out]
 
 
 @STALLS

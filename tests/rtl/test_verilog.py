@@ -101,7 +101,9 @@ def test_the_manifest_describes_the_verilog(tmp_path):
         "m_axis_tlast": 1,
     }  # fmt: skip
     fields = {f["name"]: (f["lsb"], f["width"]) for f in manifest["streams"]["m_axis"]["fields"]}
-    assert fields == {"class": (0, 8), "time": (8, 8), "silent": (16, 1), "error": (17, 1)}
+    assert fields == {
+        "class": (0, 8), "decision_time": (8, 8), "silent": (16, 1), "frame_error": (17, 1)
+    }  # fmt: skip
 
 
 def test_names_from_the_network_file_stay_out_of_the_verilog(tmp_path):

@@ -53,6 +53,8 @@ def test_the_verb_refuses_in_one_line(copy, tmp_path, capsys):
         (["--dataset", "nothing"], "Data set must be"),
         (["--dataset", str(tmp_path / "other.npz")], "input shape [1, 8, 8], not [1, 7, 7]"),
         (["--dataset", "digits", "--samples", "0"], "Samples must be a positive number"),
+        (["--dataset", "digits", "--samples", "600"], "at most the 599 images of digits, not 600"),
+        (["--dataset", "digits"], "Labels must be below the network's 7 classes, not 9"),
         (["--dataset", "digits", "--simulator", "modelsim"], "Simulator must be verilator or"),
         (["--dataset", "digits", "--gaps", "1.0"], "Gaps must be a chance between"),
         (["--dataset", "digits", "--mutate", "all"], "Mutation must be of a weight or threshold"),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sstdp_hw import reference
+from sstdp_hw import __version__, reference
 from sstdp_hw.datasets import Samples
 from sstdp_hw.errors import UserError
 from sstdp_hw.files import write_json
@@ -92,7 +92,8 @@ def run(recipe: Recipe, job: Job) -> dict[str, Any]:
         before = _resume(recipe, job, training, data)
     else:
         _clear(job)
-    _train(recipe, job, training, data, start - before)
+    with _one_thread():
+        _train(recipe, job, training, data, start - before)
     training.network.load_state_dict(training.best["network"])
     with _out_of_memory_told(recipe):
         return _finish(recipe, job, training, before + time.monotonic() - start)
@@ -131,6 +132,18 @@ def _check(recipe: Recipe, job: Job) -> None:
                 f"{list(recipe.layers)}, not {job.init.t_max} and "
                 f"{list(export.hidden_sizes(job.init))}"
             )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Train on one core. The event lists of a batch are too short to share out: a second thread
+    mostly waits, and on a busy machine it makes training several times slower."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _device(name: str) -> torch.device:
@@ -310,12 +323,9 @@ def _accuracies(provenance: dict[str, Any]) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    versions = {"python": platform.python_version(), "numpy": np.__version__}
-    versions["torch"] = str(torch.__version__)
-    try:
-        versions["sstdp-hw"] = version("sstdp-hw")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        versions["sstdp-hw"] = "not installed"
-    return versions
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": str(torch.__version__),
+        "sstdp-hw": __version__,
+    }
