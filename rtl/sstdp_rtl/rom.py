@@ -9,7 +9,57 @@ from amaranth.hdl import ClockSignal, Const, Instance, Module, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from sstdp_hw.hardware import index_width
+
 CHUNK_BITS = 4096
+
+
+def is_constant(rows):
+    """Whether all rows are equal, so that no memory is needed."""
+    return len(set(rows)) == 1
+
+
+def rom_verilog(name, width, rows, style):
+    """Verilog of a `Rom`; the same input gives the same text."""
+    addr_width = index_width(len(rows))
+    constant = is_constant(rows)
+    rows = rows[:1] if constant else rows
+    per_chunk = max(1, CHUNK_BITS // width)
+    chunks, fills = [], []
+    for number, start in enumerate(range(0, len(rows), per_chunk)):
+        chunk = rows[start : start + per_chunk]
+        value = sum(row << (width * position) for position, row in enumerate(chunk))
+        bits = width * len(chunk)
+        chunks.append(f"  localparam [{bits - 1}:0] ROWS_{number} = {bits}'h{value:x};")
+        fills.append(
+            f"  initial for (i = 0; i < {len(chunk)}; i = i + 1) "
+            f"memory[{start} + i] = ROWS_{number}[i*{width} +: {width}];"
+        )
+    if constant:
+        body = [*chunks, "  assign data = ROWS_0;"]
+    else:
+        body = [
+            f'  (* ram_style = "{style}" *)',
+            f"  reg [{width - 1}:0] memory [0:{len(rows) - 1}];",
+            f"  reg [{width - 1}:0] row;",
+            "  integer i;",
+            *chunks,
+            *fills,
+            "  always @(posedge clk) row <= memory[addr];",
+            "  assign data = row;",
+        ]
+    return "\n".join(
+        [
+            f"module {name} (",
+            "  input  wire clk,",
+            f"  input  wire [{addr_width - 1}:0] addr,",
+            f"  output wire [{width - 1}:0] data",
+            ");",
+            *body,
+            "endmodule",
+            "",
+        ]
+    )
 
 
 class Rom(wiring.Component):
@@ -40,12 +90,8 @@ class Rom(wiring.Component):
         if not rows:
             raise ValueError("Rom must have at least one row, not 0")
         self.name, self.width, self.rows, self.style = name, width, list(rows), style
-        self.addr_width = max(1, (len(rows) - 1).bit_length())
+        self.addr_width = index_width(len(rows))
         super().__init__({"addr": In(self.addr_width), "data": Out(width)})
-
-    @property
-    def constant(self):
-        return len(set(self.rows)) == 1
 
     def elaborate(self, platform):
         m = Module()
@@ -57,7 +103,7 @@ class Rom(wiring.Component):
                 ("i", "addr", self.addr),
                 ("o", "data", self.data),
             )
-        elif self.constant:
+        elif is_constant(self.rows):
             m.d.comb += self.data.eq(Const(self.rows[0], self.width))
         else:  # the Amaranth simulator
             m.submodules.rom = rom = memory.Memory(
@@ -68,45 +114,8 @@ class Rom(wiring.Component):
         return m
 
     def verilog(self):
-        """The module's Verilog text; the same input gives the same text."""
-        rows = self.rows[:1] if self.constant else self.rows
-        width = self.width
-        per_chunk = max(1, CHUNK_BITS // width)
-        chunks, fills = [], []
-        for number, start in enumerate(range(0, len(rows), per_chunk)):
-            chunk = rows[start : start + per_chunk]
-            value = sum(row << (width * position) for position, row in enumerate(chunk))
-            bits = width * len(chunk)
-            chunks.append(f"  localparam [{bits - 1}:0] ROWS_{number} = {bits}'h{value:x};")
-            fills.append(
-                f"  initial for (i = 0; i < {len(chunk)}; i = i + 1) "
-                f"memory[{start} + i] = ROWS_{number}[i*{width} +: {width}];"
-            )
-        if self.constant:
-            body = [*chunks, "  assign data = ROWS_0;"]
-        else:
-            body = [
-                f'  (* ram_style = "{self.style}" *)',
-                f"  reg [{width - 1}:0] memory [0:{len(rows) - 1}];",
-                f"  reg [{width - 1}:0] row;",
-                "  integer i;",
-                *chunks,
-                *fills,
-                "  always @(posedge clk) row <= memory[addr];",
-                "  assign data = row;",
-            ]
-        return "\n".join(
-            [
-                f"module {self.name} (",
-                "  input  wire clk,",
-                f"  input  wire [{self.addr_width - 1}:0] addr,",
-                f"  output wire [{width - 1}:0] data",
-                ");",
-                *body,
-                "endmodule",
-                "",
-            ]
-        )
+        """The module's Verilog text."""
+        return rom_verilog(self.name, self.width, self.rows, self.style)
 
 
 class RomCollector:

@@ -19,7 +19,7 @@ from sstdp_hw.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.layers import Flatten
 from sstdp_hw.network import Network
 from sstdp_rtl.generate import WAIVERS, generate
-from sstdp_rtl.rom import Rom
+from sstdp_rtl.rom import rom_verilog
 
 
 def lint(path):
@@ -162,7 +162,7 @@ def test_rom_verilog_holds_its_rows(width, tmp_path):
       end
     endmodule
     """
-    (tmp_path / "all.v").write_text(Rom("memory_under_test", width, rows).verilog() + bench)
+    (tmp_path / "all.v").write_text(rom_verilog("memory_under_test", width, rows, "block") + bench)
     subprocess.run(["iverilog", "-o", "out", "all.v"], cwd=tmp_path, check=True)
     shown = subprocess.run([tmp_path / "out"], capture_output=True, text=True, check=True).stdout
     assert [int(line, 16) for line in shown.split()] == rows
