@@ -17,6 +17,12 @@ MAX_T = 255
 MAX_CLASSES = 256
 
 
+def shortened(value: object) -> str:
+    """A value as text of at most 60 characters, whatever an untrusted file put there."""
+    text = str(value) if not isinstance(value, int) or abs(value) < 1 << 200 else "a huge integer"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 class LayerChain:
     """Base of both kinds of network; the attributes are the fields of the subclass.
 
@@ -27,6 +33,7 @@ class LayerChain:
         value.
     """
 
+    name: str
     t_max: int
     input_shape: Shape
     class_names: tuple[str, ...]
@@ -40,7 +47,10 @@ class LayerChain:
     def check_frame(self) -> None:
         """Check everything but the types and ranges of weights and thresholds."""
         if not 1 <= self.t_max <= MAX_T:
-            self.refuse("t_max", f"must be between 1 and {MAX_T}, not {self.t_max}")
+            self.refuse("t_max", f"must be between 1 and {MAX_T}, not {shortened(self.t_max)}")
+        for subject, text in [("name", self.name), *(("class_names", n) for n in self.class_names)]:
+            if not text.isprintable():
+                self.refuse(subject, f"must be printable text, not {shortened(ascii(text))}")
         if len(self.input_shape) != 3 or min(self.input_shape) < 1:
             self.refuse(
                 "input_shape", f"must be three positive integers, not {list(self.input_shape)}"

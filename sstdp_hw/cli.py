@@ -109,6 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"sstdp-hw {options.verb}: error: {error}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f"sstdp-hw {options.verb}: error: memory is too small: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"sstdp-hw {options.verb}: interrupted", file=sys.stderr)
         return 130

@@ -20,6 +20,7 @@ from typing import Literal
 
 import numpy as np
 
+from .chain import MAX_CLASSES
 from .errors import UserError
 from .files import written_whole
 from .layers import Array
@@ -197,6 +198,11 @@ def _caltech(split: Split) -> Samples:
                 raise UserError(f"{path}: must be a readable JPEG file ({error})") from None
             images.append(np.asarray(grey))
             labels.append(label)
+    if len(set(labels)) < len(CALTECH_FOLDERS):
+        raise UserError(
+            f"{folder}: each of {' and '.join(CALTECH_FOLDERS)} must hold more than "
+            f"{CALTECH_TRAIN_PER_CLASS} *.jpg files, and one does not"
+        )
     return Samples(
         "caltech-face-motorbike", np.stack(images)[:, None], np.array(labels), ("face", "motorbike")
     )
@@ -220,10 +226,15 @@ def _npz(path: Path) -> Samples:
             f"{path}: images must be uint8 [N, H, W] or [N, C, H, W], not {images.dtype} "
             f"{list(images.shape)}"
         )
-    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1] or labels.min() < 0:
+    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
         raise UserError(
-            f"{path}: labels must be {len(images)} integers from 0, not {labels.dtype} "
+            f"{path}: labels must be {len(images)} integers, not {labels.dtype} "
             f"{list(labels.shape)}"
+        )
+    if labels.min() < 0 or labels.max() >= MAX_CLASSES:
+        raise UserError(
+            f"{path}: labels must be from 0 to {MAX_CLASSES - 1}, not from {labels.min()} to "
+            f"{labels.max()}"
         )
     if images.ndim == 3:
         images = images[:, None]

@@ -16,6 +16,8 @@ from .errors import UserError
 
 def _temporary_beside(path: Path) -> Path:
     """A name in the same folder (rename must not cross file systems), unique to this process."""
+    if not path.name:
+        raise UserError(f"{path}: must be a file name, not a folder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -58,19 +60,37 @@ def folder_written_whole(path: Path | str, *, marker: str) -> Iterator[Path]:
     try:
         temporary.mkdir()
         yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+        _exchange(temporary, path)
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _exchange(new: Path, path: Path) -> None:
+    """Put ``new`` in the place of ``path``. What was there goes last: a stop in between loses
+    nothing."""
+    if not path.exists():
+        os.replace(new, path)
+        return
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except BaseException:
+        os.replace(old, path)
+        raise
+    shutil.rmtree(old)
+
+
 def write_json(path: Path | str, value: Any) -> None:
     """Write ``value`` as indented JSON with a fixed key order; NaN is refused, it is not JSON."""
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    except ValueError as error:
+        raise UserError(f"{path}: must hold finite numbers ({error})") from None
     with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path | str, what: str) -> dict[str, Any]:

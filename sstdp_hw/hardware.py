@@ -230,6 +230,13 @@ class AcceleratorParameters:
         return tuple(layer.lanes for layer in self.layers)
 
     @property
+    def summary(self) -> str:
+        """The configuration in words, as the head of the Verilog has it."""
+        early_exit = "on" if self.configuration.early_exit else "off"
+        lanes = ",".join(map(str, self.lanes))
+        return f"lanes {lanes}, {self.pixels_per_beat} pixels a beat, early exit {early_exit}"
+
+    @property
     def pixels_per_beat(self) -> int:
         return self.configuration.pixels_per_beat
 

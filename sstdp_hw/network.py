@@ -159,6 +159,10 @@ def write_tensors(path: Path | str, tensors: dict[str, Array], header: dict[str,
         temporary.write_bytes(data)
 
 
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
 def read_tensors(path: Path | str, what: str) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read all tensors of a safetensors file and the JSON object of its ``sstdp_hw`` metadata.
 
@@ -183,7 +187,7 @@ def read_tensors(path: Path | str, what: str) -> tuple[dict[str, Array], dict[st
             f"{sorted(metadata) or 'none'}"
         )
     try:
-        header = json.loads(metadata[METADATA_KEY])
+        header = json.loads(metadata[METADATA_KEY], parse_constant=_not_json)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: metadata {METADATA_KEY} must be JSON ({error})") from None
     if not isinstance(header, dict):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 WIDTH_IN_A_PIPE = 120  # a file or pipe has no width of its own
@@ -22,11 +23,11 @@ def number(value: float | None, digits: int = 0) -> str:
 
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A table whose first column is words and the others figures."""
-    made = Table(title=title, title_justify="left", title_style="bold")
+    made = Table(title=escape(title), title_justify="left", title_style="bold")
     for place, heading in enumerate(headings):
         made.add_column(heading, justify="right" if place else "left")
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*(escape(cell) for cell in row))  # names are data, not markup
     return made
 
 

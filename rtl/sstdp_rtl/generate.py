@@ -25,7 +25,7 @@ WAIVERS = {
 HEADER = """\
 // SSTDP accelerator, generated: change the network or the configuration and generate again.
 // network {digest}
-// lanes {lanes}, {pixels_per_beat} pixels a beat, early exit {early_exit}
+// {summary}
 """ + "".join(f"// {why}:\n// verilator lint_off {code}\n" for code, why in WAIVERS.items())
 
 
@@ -53,12 +53,7 @@ def generate(network, configuration, out):
         If network and configuration do not fit, or the folder cannot be written.
     """
     parameters = AcceleratorParameters(network, configuration)
-    header = HEADER.format(
-        digest=network.digest,
-        lanes=",".join(map(str, parameters.lanes)),
-        pixels_per_beat=parameters.pixels_per_beat,
-        early_exit="on" if configuration.early_exit else "off",
-    )
+    header = HEADER.format(digest=network.digest, summary=parameters.summary)
     with folder_written_whole(out, marker=MANIFEST_FILE) as folder:
         text, accelerator = emit(parameters, header)
         data = text.encode("ascii")

@@ -92,6 +92,10 @@ def _run(options: argparse.Namespace) -> Result:
     from .mutation import check_kind
     from .simulator import Traffic, check_simulator
 
+    if not 0 <= options.seed < 1 << 31:
+        raise UserError(f"Seed must be between 0 and {(1 << 31) - 1}, not {options.seed}")
+    if options.waves is not None and (not options.waves.name or options.waves.is_dir()):
+        raise UserError(f"{options.waves}: must be a file name, not a folder")
     if options.jobs < 1:
         raise UserError(f"Jobs must be at least 1, not {options.jobs}")
     check_simulator(options.simulator)

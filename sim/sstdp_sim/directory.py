@@ -44,7 +44,9 @@ class GeneratedDirectory:
         try:
             verilog, digest = str(manifest["verilog"]), str(manifest["verilog_sha256"])
             version = manifest["format_version"]
-            _ = manifest["network"]["file"], manifest["configuration"], manifest["probes"]
+            _ = manifest["name"], manifest["network"]["file"], manifest["configuration"]
+            _ = [probe["layer"] for probe in manifest["probes"]]
+            _ = [layer["memories"] for layer in manifest["layers"]]
         except (KeyError, TypeError) as error:
             raise UserError(
                 f"{path / MANIFEST_FILE}: must have the field {error}; generate again"
@@ -80,12 +82,19 @@ class GeneratedDirectory:
             configuration = Configuration(
                 tuple(found["lanes"]), found["pixels_per_beat"], found["early_exit"]
             )
+            parameters = AcceleratorParameters(self.network, configuration)
         except (KeyError, TypeError) as error:
             raise UserError(
                 f"{self.path / MANIFEST_FILE}: configuration must be whole ({error}); "
                 "generate again"
             ) from None
-        return AcceleratorParameters(self.network, configuration)
+        # The Verilog names its own configuration, and its checksum vouches for that line.
+        if f"\n// {parameters.summary}\n" not in self.verilog:
+            raise UserError(
+                f"{self.path / MANIFEST_FILE}: configuration must be the one of the Verilog, not "
+                f"{parameters.summary}; generate again"
+            )
+        return parameters
 
 
 def _inside(folder: Path, name: str) -> Path:

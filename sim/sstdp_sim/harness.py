@@ -71,7 +71,7 @@ module harness (
       m_ready <= 0;
       held <= 0;
       violated <= 0;
-      noise <= random_seed | 1;
+      noise <= {{random_seed[30:0], 1'b1}};
     end else begin
       cycle <= cycle + 1;
       noise <= noise_3;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.errors import UserError
+from sstdp_hw.files import written_whole
 from sstdp_hw.layers import Array
 
 from . import runtime_cache
@@ -148,6 +150,7 @@ class Simulation:
         self.observable = observable or waves is not None
         self._folder = tempfile.TemporaryDirectory(prefix="sstdp-hw-")
         self.folder = Path(self._folder.name)
+        self._stop = self.folder / "stop"  # appears when the simulators should end
         self.max_beats, self.pixels_per_beat = max_beats, pixels_per_beat
         (self.folder / "accelerator.v").write_text(verilog, encoding="utf-8")
         (self.folder / "harness.v").write_text(
@@ -272,6 +275,7 @@ class Simulation:
                     extra_env={
                         "SSTDP_JOB": str(shard / "job.npz"),
                         "SSTDP_ANSWER": str(answer),
+                        "SSTDP_STOP": str(self._stop),
                         "COCOTB_LOG_LEVEL": "WARNING",
                     },
                     log_file=log,
@@ -298,22 +302,45 @@ class Simulation:
         )
 
     def run_sharded(
-        self, packets: Packets, shards: int, *, progress: Callable[[int], None] | None = None,
+        self,
+        packets: Packets,
+        shards: int,
+        *,
+        traffic: Traffic = Traffic(),
+        progress: Callable[[int], None] | None = None,
         **options: Any,
-    ) -> list[Answers]:  # fmt: skip
-        """As `run`, over several simulator processes at once; one `Answers` per shard, in order."""
+    ) -> list[Answers]:
+        """As `run`, over several simulator processes at once; one `Answers` per shard, in order.
+
+        Each shard has traffic of its own. An interrupt ends the simulators at their next answer.
+        """
         size = -(-len(packets) // shards)
         parts = [packets[start : start + size] for start in range(0, len(packets), size)]
+        traffics = [
+            dataclasses.replace(traffic, seed=traffic.seed + shard) for shard in range(len(parts))
+        ]
         with ThreadPoolExecutor(max_workers=shards) as pool:
-            return list(pool.map(lambda part: self.run(part, progress=progress, **options), parts))
+            try:
+                return list(
+                    pool.map(
+                        lambda part, each: self.run(
+                            part, traffic=each, progress=progress, **options
+                        ),
+                        parts,
+                        traffics,
+                    )
+                )
+            except KeyboardInterrupt:
+                self._stop.touch()
+                raise
 
     def _keep_waves(self, shard: Path) -> None:
         assert self.waves is not None, "checked by the caller"
         for pattern in ("**/*.vcd", "**/*.fst"):
             for folder in (shard, self.folder / "build"):
                 for found in folder.glob(pattern):
-                    self.waves.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.move(found, self.waves.with_suffix(found.suffix))
+                    with written_whole(self.waves.with_suffix(found.suffix)) as temporary:
+                        shutil.move(found, temporary)
                     return
         raise UserError(f"Simulator {self.simulator}: no waveform file was written")
 

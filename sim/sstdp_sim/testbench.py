@@ -47,6 +47,7 @@ async def play(dut: Any) -> None:
     cycles: list[int] = []
     count = settings["answers"]
     progress = Path(os.environ["SSTDP_ANSWER"] + ".progress")
+    stop = Path(os.environ["SSTDP_STOP"])
     timeout = settings["timeout_cycles"] * PERIOD_NS
     while len(answers) < count:
         try:
@@ -55,6 +56,8 @@ async def play(dut: Any) -> None:
             break  # the answers that are missing are the finding
         answers.append(int(dut.result.value))
         cycles.append(int(dut.result_cycle.value))
+        if stop.exists():
+            return
         if len(answers) % PROGRESS_EVERY == 0:
             progress.write_text(str(len(answers)))
     if len(answers) == count:  # and nothing more comes out

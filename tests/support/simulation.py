@@ -29,21 +29,27 @@ def beats_of(image, pixels_per_beat):
     ]
 
 
-def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, quiet=40):
+def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, quiet=40, resets=0):
     """Feed images, collect one answer each; waits ``quiet`` cycles more for answers too many.
+
+    Before them come ``resets`` attempts that are cut off by a reset at a random moment; what they
+    answer does not count.
 
     ``stalls`` is the chance of a gap before a beat and of backpressure in a cycle.
     """
     dut = Accelerator(AcceleratorParameters(network, configuration))
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
-    chance, seen = random.Random(seed), Seen()
+    chance, seen, started = random.Random(seed), Seen(), []
 
     async def feed(ctx):
         ctx.set(dut.aresetn, 0)
         await ctx.tick()
         await ctx.tick()
         ctx.set(dut.aresetn, 1)
+        for _ in range(resets):
+            await cut_off(ctx)
+        started.append(True)
         for image in images:
             beats = beats_of(image, configuration.pixels_per_beat)
             for number, beat in enumerate(beats):
@@ -55,13 +61,38 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
                 await ctx.tick().until(dut.s_axis_tready)
                 ctx.set(dut.s_axis_tvalid, 0)
 
+    async def cut_off(ctx):
+        """Some good images and a part of one, some cycles of work, and a reset in the middle."""
+        for _ in range(chance.randrange(4)):
+            await offer(ctx, chance.choice(images), 1.0, chance.randrange(400))
+        await offer(ctx, chance.choice(images), chance.random(), chance.randrange(400))
+        for _ in range(chance.randrange(60)):
+            await ctx.tick()
+        ctx.set(dut.aresetn, 0)
+        for _ in range(chance.randrange(1, 4)):
+            await ctx.tick()
+        ctx.set(dut.aresetn, 1)
+
+    async def offer(ctx, image, share, patience):
+        """A share of an image's beats; gives up after ``patience`` cycles without progress."""
+        beats = beats_of(image, configuration.pixels_per_beat)
+        for number, beat in enumerate(beats[: round(share * len(beats))]):
+            ctx.set(dut.s_axis_tdata, beat)
+            ctx.set(dut.s_axis_tlast, number == len(beats) - 1)
+            ctx.set(dut.s_axis_tvalid, 1)
+            for _ in range(patience + 1):
+                _, _, ready = await ctx.tick().sample(dut.s_axis_tready)
+                if ready:
+                    break
+            ctx.set(dut.s_axis_tvalid, 0)
+
     async def take(ctx):
         left = quiet
         for _ in range(limit):
             ready = chance.random() >= stalls
             ctx.set(dut.m_axis_tready, ready)
             _, _, valid, word = await ctx.tick().sample(dut.m_axis_tvalid, dut.m_axis_tdata)
-            if valid and ready:
+            if valid and ready and started:
                 seen.words.append(word)
             if len(seen.words) >= len(images):
                 left -= 1
