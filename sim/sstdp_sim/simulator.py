@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from find_libpython import find_libpython
 
 from sstdp_hw.errors import UserError
 from sstdp_hw.files import written_whole
@@ -110,6 +111,11 @@ def check_simulator(name: str) -> None:
     if name == "icarus" and shutil.which("iverilog") is None:
         raise UserError(
             "Simulator icarus: iverilog is not installed; install it or use --simulator verilator"
+        )
+    if not os.environ.get("LIBPYTHON_LOC") and find_libpython() is None:
+        raise UserError(
+            f"Simulator {name}: Python's shared library is needed to run inside a simulator and "
+            "was not found; install the package libpython3-dev (Debian, Ubuntu)"
         )
 
 

@@ -17,6 +17,15 @@ def copy(generated, tmp_path):
     return shutil.copytree(generated, tmp_path / "copy")
 
 
+def test_python_without_its_shared_library(monkeypatch):
+    from sstdp_sim import simulator
+
+    monkeypatch.delenv("LIBPYTHON_LOC", raising=False)
+    monkeypatch.setattr(simulator, "find_libpython", lambda: None)
+    with pytest.raises(UserError, match="install the package libpython3-dev"):
+        simulator.check_simulator("verilator")
+
+
 def test_a_missing_directory(tmp_path):
     with pytest.raises(UserError, match="no such manifest file"):
         GeneratedDirectory.load(tmp_path / "nowhere")
