@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from .chain import MAX_T as MAX_T
-from .chain import LayerChain
+from .chain import LayerChain, shortened
 from .errors import UserError
 from .files import sha256, written_whole
 from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, fits_width
@@ -296,5 +296,4 @@ class _NetworkReader:
 
 def _shown(value: Any) -> str:
     """A value as one short line, whatever an untrusted file put there."""
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shortened(json.dumps(value))

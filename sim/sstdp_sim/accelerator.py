@@ -78,12 +78,8 @@ class Accelerator:
     def compile(self) -> Accelerator:
         """Compile the simulation now rather than at the first prediction."""
         if self._simulation is None:
-            parameters = self.directory.parameters
-            self._simulation = Simulation(
-                self.directory.verilog,
-                pixels_per_beat=parameters.pixels_per_beat,
-                max_beats=parameters.beats,
-                simulator=self.simulator,
+            self._simulation = Simulation.of_images(
+                self.directory.verilog, self.directory.parameters, simulator=self.simulator
             )
         return self
 

@@ -118,13 +118,8 @@ def cosimulate(
     packets = Packets.of_images(images, parameters.pixels_per_beat)
     timeout = timeout_cycles(directory, traffic)
     shards = 1 if waves else max(1, min(shards, len(images) // MIN_IMAGES_PER_SHARD))
-    with Simulation(
-        verilog,
-        pixels_per_beat=parameters.pixels_per_beat,
-        max_beats=parameters.beats,
-        simulator=simulator,
-        waves=waves,
-        observable=every_spike,
+    with Simulation.of_images(
+        verilog, parameters, simulator=simulator, waves=waves, observable=every_spike
     ) as simulation:
         compiled = time.monotonic()
         answers = simulation.run_sharded(
@@ -260,7 +255,5 @@ def _compare_spikes(
                 directory.network.t_max - 1,
             )
             if difference:
-                layer, step, neuron, wanted = difference
-                words = ("a spike", "none") if wanted else ("none", "a spike")
-                found.append(Divergence(image, layer, step, neuron, *words))
+                found.append(Divergence.of_spike(image, *difference))
     return found

@@ -38,6 +38,12 @@ class Divergence:
     expected: str
     got: str
 
+    @classmethod
+    def of_spike(cls, image: int, layer: str, step: int, neuron: int, wanted: bool) -> Divergence:
+        """A spike that is missing (``wanted``) or one too many, as `first_difference` finds it."""
+        words = ("a spike", "none") if wanted else ("none", "a spike")
+        return cls(image, layer, step, neuron, *words)
+
     def __str__(self) -> str:
         return (
             f"image {self.image}, {self.layer}, step {self.step}, neuron {self.neuron}: expected "
@@ -111,12 +117,8 @@ def diagnose(
     start = max(image - HISTORY, 0)
     parameters = directory.parameters
     packets = Packets.of_images(images[start : image + 1], parameters.pixels_per_beat)
-    with Simulation(
-        verilog,
-        pixels_per_beat=parameters.pixels_per_beat,
-        max_beats=parameters.beats,
-        simulator=simulator,
-        observable=True,
+    with Simulation.of_images(
+        verilog, parameters, simulator=simulator, observable=True
     ) as simulation:
         answers = simulation.run(packets, timeout_cycles=timeout_cycles, probes=probes)
     t_max = directory.network.t_max
@@ -135,9 +137,7 @@ def diagnose(
     names = [probe["layer"] for probe in probes]
     found = first_difference(names, expected_spikes(directory, inference, image), spikes, last_step)
     if found:
-        layer, step, neuron, spike_expected = found
-        words = ("a spike", "none") if spike_expected else ("none", "a spike")
-        return Divergence(image, layer, step, neuron, *words)
+        return Divergence.of_spike(image, *found)
     if (got_class, got_time) == (expected_class, expected_time):
         return Divergence(
             image, names[-1], min(expected_time, t_max - 1), expected_class, "the same again",

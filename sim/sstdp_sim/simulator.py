@@ -22,6 +22,7 @@ from find_libpython import find_libpython
 
 from sstdp_hw.errors import UserError
 from sstdp_hw.files import written_whole
+from sstdp_hw.hardware import AcceleratorParameters
 from sstdp_hw.layers import Array
 
 from . import runtime_cache
@@ -163,6 +164,18 @@ class Simulation:
             harness_verilog(max_beats, pixels_per_beat), encoding="utf-8"
         )
         self._compile()
+
+    @classmethod
+    def of_images(
+        cls, verilog: str, parameters: AcceleratorParameters, **options: Any
+    ) -> Simulation:
+        """A simulation for packets that are whole images of the accelerator's network."""
+        return cls(
+            verilog,
+            pixels_per_beat=parameters.pixels_per_beat,
+            max_beats=parameters.beats,
+            **options,
+        )
 
     def __enter__(self) -> Simulation:
         return self
