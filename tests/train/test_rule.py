@@ -12,8 +12,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from sstdp_hw import reference
 from sstdp_hw.layers import Dense, Flatten
 from sstdp_hw.network import Network
+from sstdp_train.kernels import kernel_for
 from sstdp_train.layers import decide
 from sstdp_train.rule import LayerRule, SpikeOnce
+
+CPU = torch.device("cpu")
+TORCH = kernel_for("torch", CPU)
+
+
+@pytest.fixture(params=("torch", "native"))
+def kernel(request):
+    """Every kernel in turn: they must compute the same function."""
+    if request.param == "native":
+        pytest.importorskip("numba", reason="the native kernel needs numba")
+    return kernel_for(request.param, CPU)
 
 
 def random_network(rng: np.random.Generator) -> Network:
@@ -35,7 +47,7 @@ def random_network(rng: np.random.Generator) -> Network:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_forward_equals_the_reference_spike_for_spike(seed):
+def test_forward_equals_the_reference_spike_for_spike(seed, kernel):
     rng = np.random.default_rng(seed)
     network = random_network(rng)
     images = rng.integers(0, 256, (20, *network.input_shape)).astype(np.uint8)
@@ -47,7 +59,7 @@ def test_forward_equals_the_reference_spike_for_spike(seed):
     for index, layer in network.weighted:
         weight = torch.from_numpy(layer.weight.T.astype(np.float32))
         threshold = torch.from_numpy(layer.threshold.astype(np.float32))
-        times, margin = SpikeOnce.apply(times, weight, threshold, None, rule)
+        times, margin = SpikeOnce.apply(times, weight, threshold, None, rule, kernel)
         np.testing.assert_array_equal(
             times.numpy(), expected.spike_times[index + 1], f"seed {seed}, layer {index}"
         )
@@ -96,7 +108,7 @@ def plain_backward(times, weight, threshold, spike_times, margin, errors, push, 
     ],
 )
 @pytest.mark.parametrize("t_max", [1, 4, 30])
-def test_backward_equals_the_formulas(options, t_max):
+def test_backward_equals_the_formulas(options, t_max, kernel):
     rng = np.random.default_rng(t_max)
     batch, fan_in, neurons = 7, 11, 5
     rule = LayerRule(t_max=t_max, **options)
@@ -113,7 +125,7 @@ def test_backward_equals_the_formulas(options, t_max):
         for array in (times, weight, threshold)
     ]
     push_tensor = torch.tensor(push, dtype=torch.float32)
-    spike_times, margin = SpikeOnce.apply(*tensors, push_tensor, rule)
+    spike_times, margin = SpikeOnce.apply(*tensors, push_tensor, rule, kernel)
     loss = (spike_times * torch.tensor(errors[0], dtype=torch.float32)).sum()
     (loss + (margin * torch.tensor(errors[1], dtype=torch.float32)).sum()).backward()
 
@@ -127,10 +139,11 @@ def test_backward_equals_the_formulas(options, t_max):
         np.testing.assert_allclose(tensor.grad.numpy(), wanted, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def test_silent_inputs_receive_no_error_unless_woken():
+def test_silent_inputs_receive_no_error_unless_woken(kernel):
     times = torch.full((2, 3), 4.0, requires_grad=True)
     weight = torch.ones(3, 2, requires_grad=True)
-    spike_times, _ = SpikeOnce.apply(times, weight, torch.ones(2), None, LayerRule(t_max=4))
+    rule = LayerRule(t_max=4)
+    spike_times, _ = SpikeOnce.apply(times, weight, torch.ones(2), None, rule, kernel)
     assert spike_times.tolist() == [[4, 4], [4, 4]]
     spike_times.sum().backward()
     assert not times.grad.any()
@@ -156,7 +169,7 @@ def test_no_tensor_of_every_synapse_of_every_sample():
     weight = torch.randn(fan_in, neurons, requires_grad=True)
     with LargestTensor() as largest:
         spike_times, margin = SpikeOnce.apply(
-            times, weight, torch.ones(neurons), None, LayerRule(t_max=t_max)
+            times, weight, torch.ones(neurons), None, LayerRule(t_max=t_max), TORCH
         )
         (spike_times + margin).sum().backward()
     assert largest.elements <= t_max * batch * fan_in
@@ -166,5 +179,6 @@ def test_no_tensor_of_every_synapse_of_every_sample():
 def test_steps_without_spikes_cost_nothing():
     times = torch.tensor([[3.0, 200.0, 255.0]])
     with LargestTensor() as largest:
-        SpikeOnce.apply(times, torch.ones(3, 1000), torch.ones(1000), None, LayerRule(t_max=255))
+        rule = LayerRule(t_max=255)
+        SpikeOnce.apply(times, torch.ones(3, 1000), torch.ones(1000), None, rule, TORCH)
     assert largest.elements == 4 * 1000  # steps 0, 3, 200 and the last

@@ -13,6 +13,7 @@ from sstdp_hw.datasets import Samples
 from sstdp_hw.errors import UserError
 from sstdp_hw.float_network import FloatNetwork
 from sstdp_train import Recipe, fine_tuning, train
+from sstdp_train.kernels import kernel_for
 from sstdp_train.layers import DenseIF
 from sstdp_train.loop import Training, split
 from sstdp_train.rule import LayerRule
@@ -179,7 +180,7 @@ def test_homeostasis_pushes_neurons_that_rarely_fire():
     """No error reaches these two neurons; the one that rarely fires gets more weight anyway."""
     layer = DenseIF(
         3, 2, threshold=1.0, rule=LayerRule(t_max=4, gate=0.1), homeostasis=0.5,
-        homeostasis_rate=0.1,
+        homeostasis_rate=0.1, kernel=kernel_for("auto", torch.device("cpu")),
     )  # fmt: skip
     layer.firing_rate.copy_(torch.tensor([0.04, 0.5]))
     times = torch.tensor([[0, 3, 4], [2, 4, 4]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import grid_sample
 
 from .recipe import Recipe
 
@@ -38,6 +38,18 @@ def distort(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
         ],
         dim=1,
     ).view(batch, 2, 3)  # fmt: skip
-    grid = affine_grid(maps.to(images.device), list(images.shape), align_corners=False)
+    grid = (maps.flatten(0, 1) @ _positions(height, width)).view(batch, 2, height, width)
+    grid = grid.permute(0, 2, 3, 1).to(images.device)
     moved = grid_sample(images.to(torch.float32), grid, align_corners=False)
     return moved.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _positions(height: int, width: int) -> Tensor:
+    """Homogeneous coordinates (x, y, 1) of the pixel centres, -1..1 across the image: [3, H*W].
+
+    One product with these is several times faster on a CPU than `torch.nn.functional.affine_grid`.
+    """
+    x = (2 * torch.arange(width) + 1) / width - 1
+    y = (2 * torch.arange(height) + 1) / height - 1
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([columns, rows, torch.ones(height, width)]).flatten(1)

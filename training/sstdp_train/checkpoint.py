@@ -16,7 +16,7 @@ FILE_NAME = "checkpoint.pt"
 FORMAT = "sstdp-train-1"
 PARTS = {
     "recipe": dict, "epoch": int, "network": dict, "optimizer": dict, "best": dict, "history": list,
-    "data": dict, "asked": dict, "scales": list, "seconds": float,
+    "data": dict, "kernel": str, "asked": dict, "scales": list, "seconds": float,
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from sstdp_hw.errors import UserError
 from sstdp_hw.progress import say
 from sstdp_hw.verb import Result, Verb
 
+from .kernels import KERNELS
 from .recipe import RECIPES, Recipe, fine_tuning, recipe_for
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto"
     )
+    parser.add_argument(
+        "--kernel", default="auto", choices=KERNELS,
+        help="who sums over events: plain PyTorch, or code compiled by numba (default: the latter "
+        "on the CPU, if numba is installed)",
+    )  # fmt: skip
     groups = {
         origin: parser.add_argument_group(title)
         for origin, title in (
@@ -185,7 +191,7 @@ def _run(options: argparse.Namespace) -> Result:
         datasets.load(asked["dataset"], "train"),
         _test_samples(asked["dataset"], asked["test_dataset"]),
         out=options.out, init=init, resume=options.resume, overwrite=options.overwrite,
-        device=options.device, command=_command(), asked=asked,
+        device=options.device, kernel=options.kernel, command=_command(), asked=asked,
     )  # fmt: skip
     say(_verdict(result))
     return result

@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from .kernels import Kernel
 from .quantization import Grid
 from .recipe import Recipe
 from .rule import LayerRule, SpikeOnce
@@ -28,6 +29,7 @@ class DenseIF(nn.Module):
     threshold : float
         Of every neuron at the start.
     rule : LayerRule
+    kernel : Kernel
     homeostasis, homeostasis_rate : float
         Strength of the push, and the firing rate below which it acts; 0 for none.
 
@@ -43,7 +45,7 @@ class DenseIF(nn.Module):
     """
 
     def __init__(
-        self, fan_in: int, neurons: int, *, threshold: float, rule: LayerRule,
+        self, fan_in: int, neurons: int, *, threshold: float, rule: LayerRule, kernel: Kernel,
         learn_threshold: bool = False, homeostasis: float = 0.0, homeostasis_rate: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -52,7 +54,7 @@ class DenseIF(nn.Module):
             torch.full((neurons,), float(threshold)), requires_grad=learn_threshold
         )
         self.register_buffer("firing_rate", torch.ones(neurons))
-        self.rule = rule
+        self.rule, self.kernel = rule, kernel
         self.homeostasis, self.homeostasis_rate = homeostasis, homeostasis_rate
         self.grid: Grid | None = None
 
@@ -65,7 +67,7 @@ class DenseIF(nn.Module):
         push = None
         if self.training and self.homeostasis:
             push = self.homeostasis * (self.homeostasis_rate - self.firing_rate).clamp(min=0)
-        spike_times, margin = SpikeOnce.apply(times, weight, threshold, push, rule)
+        spike_times, margin = SpikeOnce.apply(times, weight, threshold, push, rule, self.kernel)
         if self.training:
             with torch.no_grad():
                 fired = (spike_times < rule.t_max).to(torch.float32).mean(0)
@@ -82,9 +84,11 @@ class SpikingNetwork(nn.Module):
         Number of pixels.
     classes : int
     recipe : Recipe
+    kernel : Kernel
+        Where every layer does its sums; see `kernels.kernel_for`.
     """
 
-    def __init__(self, fan_in: int, classes: int, recipe: Recipe) -> None:
+    def __init__(self, fan_in: int, classes: int, recipe: Recipe, kernel: Kernel) -> None:
         super().__init__()
         sizes = (fan_in, *recipe.layers, classes)
         hidden_rule = LayerRule(
@@ -100,11 +104,12 @@ class SpikingNetwork(nn.Module):
                     inputs, neurons, learn_threshold=recipe.learn_thresholds,
                     threshold=recipe.output_threshold if output else recipe.hidden_threshold,
                     rule=replace(hidden_rule, gate=0.0) if output else hidden_rule,
+                    kernel=kernel,
                     homeostasis=0.0 if output else recipe.homeostasis,
                     homeostasis_rate=recipe.homeostasis_rate,
                 )
             )  # fmt: skip
-        self.t_max, self.classes = recipe.t_max, classes
+        self.t_max, self.classes, self.kernel = recipe.t_max, classes, kernel
 
     def forward(self, times: Tensor) -> tuple[list[Tensor], Tensor]:
         """Encoded images [batch, pixels] to spike times of every layer and output margins."""

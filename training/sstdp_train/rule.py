@@ -18,10 +18,11 @@ silent neuron takes part with its whole input, as in the authors' script. What t
 the published rule, each switchable in `LayerRule`: the gate, errors to silent inputs, homeostasis,
 and an error on the margin ``V - theta`` beside the one on the spike time.
 
-Cost follows the spikes. Inputs become a list of events grouped by sample and occupied step; the
-drive of a step is the sum of one weight row per event, the weight gradient of an input the sum of
-one error row per event. Both are `torch.nn.functional.embedding_bag`, so nothing of shape (batch,
-out, in) exists, and the work is one addition per synapse and spike, whatever t_max.
+Cost follows the spikes: inputs become a list of events, each adds one weight row forward and one
+row of errors backward, so nothing of shape (batch, out, in) exists and the work is one addition
+per synapse and spike, whatever t_max. A *kernel* does these three sums: `kernel_torch` in plain
+PyTorch on any device, `kernel_native` in code compiled for the CPU. They compute the same function;
+potentials that are not integers may differ in the last bits, because the order of a sum differs.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag
+
+from .kernels import Kernel
 
 
 @dataclass(frozen=True)
@@ -63,72 +65,11 @@ class LayerRule:
     unit: float = 1.0
 
 
-@dataclass(frozen=True)
-class Events:
-    """The input spikes of a batch, once in order of (step, sample), once in order of input.
-
-    Members
-    -------
-    steps : int64 [S]
-        The steps that are worked on: 0, those with any spike in the batch, and the last one.
-    spiked : bool [batch, in]
-    slot : int64 [batch, in]
-        Index into ``steps`` of each input's spike; the last slot for silent inputs.
-    inputs, offsets : int64 [events], int64 [S * batch]
-        Input indices, and where each (slot, sample) begins among them.
-    rows, row_offsets : int64 [events], int64 [in]
-        The number ``slot * batch + sample`` of each event in order of input, and where each input
-        begins.
-    """
-
-    steps: Tensor
-    spiked: Tensor
-    slot: Tensor
-    inputs: Tensor
-    offsets: Tensor
-    rows: Tensor
-    row_offsets: Tensor
-
-    @classmethod
-    def of(cls, times: Tensor, t_max: int) -> Events:
-        """Group spike times [batch, in]; ``t_max`` means no event."""
-        batch, fan_in = times.shape
-        times = times.to(torch.int64)
-        spiked = times < t_max
-        sample, index = spiked.nonzero(as_tuple=True)
-        step = times[sample, index]
-        occupied = torch.bincount(step, minlength=t_max) > 0
-        occupied[0] = occupied[-1] = True
-        slot_of_step = occupied.cumsum(0) - 1
-        steps = occupied.nonzero()[:, 0]
-        row = slot_of_step[step] * batch + sample
-        by_row = torch.argsort(row, stable=True)
-        by_input = torch.argsort(index, stable=True)
-        return cls(
-            steps=steps,
-            spiked=spiked,
-            slot=slot_of_step[times.clamp(max=t_max - 1)],
-            inputs=index[by_row],
-            offsets=_starts(row, len(steps) * batch),
-            rows=row[by_input],
-            row_offsets=_starts(index, fan_in),
-        )
-
-
-def _starts(groups: Tensor, count: int) -> Tensor:
-    """Where each group begins once the items are sorted by group."""
-    sizes = torch.bincount(groups, minlength=count)
-    return sizes.cumsum(0) - sizes
-
-
-def _sum_rows(table: Tensor, indices: Tensor, offsets: Tensor) -> Tensor:
-    return embedding_bag(indices, table, offsets, mode="sum")
-
-
 class SpikeOnce(torch.autograd.Function):
     """A fully connected layer of IF neurons that fire at most once.
 
-    ``SpikeOnce.apply(times, weight, threshold, push, rule)`` returns ``(spike_times, margin)``.
+    ``SpikeOnce.apply(times, weight, threshold, push, rule, kernel)`` returns ``(spike_times,
+    margin)``.
 
     times : [batch, in], any real dtype
         Input spike times; only a floating point tensor can receive errors.
@@ -138,6 +79,8 @@ class SpikeOnce(torch.autograd.Function):
     push : float32 [out] or None
         Homeostasis: added to every sample's wish for more drive.
     rule : LayerRule
+    kernel : Kernel
+        Where the sums over events are done; see `kernels.kernel_for`.
     spike_times : float32 [batch, out]
         ``rule.t_max`` for silent neurons.
     margin : float32 [batch, out]
@@ -147,29 +90,20 @@ class SpikeOnce(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, times: Tensor, weight: Tensor, threshold: Tensor, push: Tensor | None,
-        rule: LayerRule,
+        rule: LayerRule, kernel: Kernel,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        events = Events.of(times, rule.t_max)
-        drive = _sum_rows(weight, events.inputs, events.offsets)
-        excess = drive.view(len(events.steps), len(times), -1).cumsum(0)
-        excess -= threshold
-        # Slots before the first crossing: a product that falls to 0 there, summed. Much faster on a
-        # CPU than argmax.
-        slot = (excess <= 0).to(torch.float32).cumprod(0).sum(0).to(torch.int64)
-        step_of_slot = torch.nn.functional.pad(events.steps, (0, 1), value=rule.t_max)
-        spike_times = step_of_slot[slot].to(torch.float32)
-        slot.clamp_(max=len(events.steps) - 1)
-        margin = excess.gather(0, slot[None])[0] * rule.unit
-        ctx.events, ctx.rule = events, rule
-        ctx.save_for_backward(weight, threshold, push, slot, margin)
+        pass_ = kernel.fire(times, weight, threshold, rule.t_max)
+        margin = pass_.excess * rule.unit
+        ctx.pass_, ctx.rule = pass_, rule
+        ctx.save_for_backward(weight, threshold, push, margin)
         ctx.set_materialize_grads(False)
-        return spike_times, margin
+        return pass_.spike_times, margin
 
     @staticmethod
     def backward(ctx: Any, time_error: Tensor | None, margin_error: Tensor | None) -> Any:
-        weight, threshold, push, slot, margin = ctx.saved_tensors
+        weight, threshold, push, margin = ctx.saved_tensors
         error = _drive_error(ctx.rule, time_error, margin_error, margin, threshold)
-        return (*_send_back(ctx, weight, slot, error, push), None, None)
+        return (*_send_back(ctx, weight, error, push), None, None, None)
 
 
 def _drive_error(
@@ -190,22 +124,19 @@ def _drive_error(
 
 
 def _send_back(
-    ctx: Any, weight: Tensor, slot: Tensor, error: Tensor, push: Tensor | None
+    ctx: Any, weight: Tensor, error: Tensor, push: Tensor | None
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """Gradients of input times, weights and thresholds."""
-    events, rule = ctx.events, ctx.rule
-    steps = torch.arange(len(events.steps), device=slot.device)
-    # [S, batch, out]: whether an input spike in this step came in time. As float: products with
-    # a bool are slow on a CPU.
-    in_time = (slot >= steps[:, None, None]).to(error.dtype)
+    pass_, rule = ctx.pass_, ctx.rule
     times_gradient = weight_gradient = threshold_gradient = None
     if ctx.needs_input_grad[0]:
-        times_gradient = _input_error(events, rule, weight, error, in_time)
+        times_gradient = pass_.sum_over_neurons(error, weight) * -rule.unit
+        if not rule.wake_silent:
+            times_gradient *= pass_.spiked
     if push is not None:
         error = error - push / len(error)
     if ctx.needs_input_grad[1]:
-        table = (error * in_time).flatten(0, 1)
-        weight_gradient = _sum_rows(table, events.rows, events.row_offsets)
+        weight_gradient = pass_.sum_over_samples(error)
         if rule.depression:
             weight_gradient *= 1 + rule.depression
             weight_gradient -= rule.depression * error.sum(0)
@@ -213,12 +144,3 @@ def _send_back(
     if ctx.needs_input_grad[2]:
         threshold_gradient = -rule.unit * error.sum(0)
     return times_gradient, weight_gradient, threshold_gradient
-
-
-def _input_error(
-    events: Events, rule: LayerRule, weight: Tensor, error: Tensor, in_time: Tensor
-) -> Tensor:
-    """dL/ds [batch, in], one matrix product over the occupied steps."""
-    per_step = (error * in_time) @ weight.t()  # [S, batch, in]
-    sent = -rule.unit * per_step.gather(0, events.slot[None])[0]
-    return sent if rule.wake_silent else sent * events.spiked

@@ -24,6 +24,7 @@ from sstdp_hw.progress import progress, say
 
 from . import checkpoint, curves, export
 from .encoder import ttfs_table
+from .kernels import Kernel, kernel_for
 from .layers import SpikingNetwork, initialize
 from .loop import Training, generator_of, split
 from .recipe import Recipe
@@ -51,6 +52,8 @@ class Job:
         Replace an earlier run in the folder.
     device : str
         ``cpu``, ``cuda`` or ``auto``.
+    kernel : str
+        ``torch``, ``native`` or ``auto``: that of the resumed run, else native where it can run.
     init : FloatNetwork or None
         Start from these weights instead of random ones.
     command : str or None
@@ -64,6 +67,7 @@ class Job:
     resume: bool = False
     overwrite: bool = False
     device: str = "auto"
+    kernel: str = "auto"
     init: FloatNetwork | None = None
     command: str | None = None
     asked: dict[str, Any] = field(default_factory=dict)
@@ -85,11 +89,13 @@ def run(recipe: Recipe, job: Job) -> dict[str, Any]:
     _check(recipe, job)
     start = time.monotonic()
     device = _device(job.device)
-    training = _set_up(recipe, job, device)
+    state = checkpoint.load(job.out / checkpoint.FILE_NAME) if job.resume else None
+    kernel = _kernel(job, device, state)
+    training = _set_up(recipe, job, device, kernel)
     data = {"train": job.samples.digest, "images": len(job.samples)}
     before = 0.0
-    if job.resume:
-        before = _resume(recipe, job, training, data)
+    if state is not None:
+        before = _resume(recipe, job, training, data, state)
     else:
         _clear(job)
     with _one_thread():
@@ -158,12 +164,19 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def _kernel(job: Job, device: torch.device, state: dict[str, Any] | None) -> Kernel:
+    """The kernel asked for; a resumed run keeps its own, so that it ends at the same bits."""
+    if state is not None and job.kernel == "auto":
+        return kernel_for(state["kernel"], device)
+    return kernel_for(job.kernel, device)
+
+
 def _table(recipe: Recipe, job: Job) -> Array:
     """The encoder: of the network that training starts from, or the recipe's."""
     return ttfs_table(recipe.t_max, recipe.cutoff) if job.init is None else job.init.encoder
 
 
-def _set_up(recipe: Recipe, job: Job, device: torch.device) -> Training:
+def _set_up(recipe: Recipe, job: Job, device: torch.device, kernel: Kernel) -> Training:
     samples = job.samples
     parts = split(len(samples), recipe.validation_share, recipe.seed)
     images, held_back_images = (torch.from_numpy(samples.images[part]) for part in parts)
@@ -171,7 +184,7 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device) -> Training:
         torch.from_numpy(samples.labels[part].astype(np.int64)) for part in parts
     )
     table = torch.from_numpy(_table(recipe, job).copy())
-    network = SpikingNetwork(images[0].numel(), len(samples.class_names), recipe)
+    network = SpikingNetwork(images[0].numel(), len(samples.class_names), recipe, kernel)
     if job.init is not None:
         export.load_weights(network, job.init)
     else:
@@ -190,10 +203,11 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device) -> Training:
     )
 
 
-def _resume(recipe: Recipe, job: Job, training: Training, data: dict[str, Any]) -> float:
+def _resume(
+    recipe: Recipe, job: Job, training: Training, data: dict[str, Any], state: dict[str, Any]
+) -> float:
     """Restore the checkpoint; return the seconds that the run has already taken."""
     path = job.out / checkpoint.FILE_NAME
-    state = checkpoint.load(path)
     for name, value in recipe.as_dict().items():
         if state["recipe"].get(name) != value:
             raise UserError(
@@ -243,6 +257,7 @@ def _train(
                     **training.state(),
                     "recipe": recipe.as_dict(),
                     "data": data,
+                    "kernel": training.network.kernel.name,
                     "asked": job.asked,
                     "scales": [
                         module.grid and (module.grid.width, module.grid.scale)
@@ -287,6 +302,7 @@ def _finish(recipe: Recipe, job: Job, training: Training, seconds: float) -> dic
         "asked": job.asked,
         "versions": _versions(),
         "device": str(training.table.device),
+        "kernel": training.network.kernel.name,
         "wall_seconds": round(seconds, 1),
         "training_images": len(training.labels),
         "validation_images": len(training.validation_labels),

@@ -1,0 +1,186 @@
+"""The sums over events in code compiled for the CPU by numba; importing needs numba.
+
+Forward, each sample's inputs are counting-sorted by spike time; every event adds one contiguous
+weight row to the membrane potentials, and potentials are compared once per occupied step. Backward,
+every event adds the row of errors whose neurons it reached in time. Each number is one sum in a
+fixed order: results do not depend on the machine's load or thread count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from sstdp_hw.layers import Array
+
+# The inner loops are functions of their own: on whole, contiguous rows LLVM turns them into vector
+# instructions, which it does not for the same lines inside the loop over events.
+
+
+@njit(cache=True, nogil=True)
+def _add_row(v: Any, row: Any) -> None:
+    for j in range(v.shape[0]):
+        v[j] += row[j]
+
+
+@njit(cache=True, nogil=True)
+def _add_four_rows(v: Any, a: Any, b: Any, c: Any, d: Any) -> None:
+    for j in range(v.shape[0]):
+        v[j] += (a[j] + b[j]) + (c[j] + d[j])
+
+
+@njit(cache=True, nogil=True)
+def _compare(v: Any, spike_times: Any, excess: Any, step: Any, silent: Any) -> None:
+    for j in range(v.shape[0]):
+        fires = (spike_times[j] == silent) & (v[j] > 0)
+        spike_times[j] = step if fires else spike_times[j]
+        excess[j] = v[j] if fires else excess[j]
+
+
+@njit(cache=True, nogil=True)
+def _add_where_late(total: Any, row: Any, times: Any, step: Any) -> None:
+    for j in range(total.shape[0]):
+        total[j] += row[j] if times[j] >= step else np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def _add_scaled_where_early(total: Any, factor: Any, row: Any, times: Any, step: Any) -> None:
+    for j in range(total.shape[0]):
+        total[j] += factor * row[j] if times[j] <= step else np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def _sort(times: Any, t_max: int, order: Any, ends: Any) -> None:
+    """Counting sort: ``order`` gets the inputs by time, ``ends[t]`` where those of ``t`` end."""
+    ends[:] = 0
+    for i in range(times.shape[0]):
+        if times[i] < t_max:
+            ends[times[i] + 1] += 1
+    for t in range(t_max):
+        ends[t + 1] += ends[t]
+    for i in range(times.shape[0]):
+        if times[i] < t_max:
+            order[ends[times[i]]] = i
+            ends[times[i]] += 1
+
+
+@njit(cache=True, nogil=True)
+def _fire(
+    times: Any, weight: Any, threshold: Any, t_max: int, spike_times: Any, excess: Any
+) -> None:
+    order = np.empty(times.shape[1], np.int64)
+    ends = np.empty(t_max + 1, np.int64)
+    v = np.empty(weight.shape[1], np.float32)
+    silent = np.float32(t_max)
+    for sample in range(times.shape[0]):
+        _sort(times[sample], t_max, order, ends)
+        for j in range(v.shape[0]):
+            v[j] = -threshold[j]
+        spike_times[sample, :] = silent
+        event = 0
+        for step in range(t_max):
+            end = ends[step]
+            if event == end and step > 0:  # step 0 is compared without events: theta may be below 0
+                continue
+            while event + 4 <= end:
+                _add_four_rows(
+                    v, weight[order[event]], weight[order[event + 1]],
+                    weight[order[event + 2]], weight[order[event + 3]],
+                )  # fmt: skip
+                event += 4
+            while event < end:
+                _add_row(v, weight[order[event]])
+                event += 1
+            _compare(v, spike_times[sample], excess[sample], np.float32(step), silent)
+        for j in range(v.shape[0]):
+            if spike_times[sample, j] == silent:
+                excess[sample, j] = v[j]
+
+
+@njit(cache=True, nogil=True)
+def _sum_over_samples(by_input: Any, spike_times: Any, error: Any, t_max: int, total: Any) -> None:
+    for i in range(by_input.shape[0]):
+        total[i, :] = 0
+        for sample in range(by_input.shape[1]):
+            if by_input[i, sample] < t_max:
+                _add_where_late(
+                    total[i], error[sample], spike_times[sample], np.float32(by_input[i, sample])
+                )
+
+
+@njit(cache=True, nogil=True)
+def _sum_over_neurons(
+    times: Any, spike_times: Any, error: Any, by_neuron: Any, t_max: int, total: Any
+) -> None:
+    held = np.empty(times.shape[1], np.float32)
+    for sample in range(times.shape[0]):
+        total[sample, :] = 0
+        for i in range(held.shape[0]):
+            held[i] = min(times[sample, i], t_max - 1)
+        for j in range(error.shape[1]):
+            if error[sample, j] != 0:
+                _add_scaled_where_early(
+                    total[sample], error[sample, j], by_neuron[j], held, spike_times[sample, j]
+                )
+
+
+@dataclass(frozen=True)
+class NativePass:
+    """One batch through one layer; see `kernels.Pass`.
+
+    Members
+    -------
+    times : uint8 [batch, in]
+    t_max : int
+    """
+
+    times: Array
+    t_max: int
+    spike_times: Tensor
+    excess: Tensor
+
+    @property
+    def spiked(self) -> Tensor:
+        return torch.from_numpy(self.times < self.t_max)
+
+    def sum_over_samples(self, error: Tensor) -> Tensor:
+        total = torch.empty(self.times.shape[1], error.shape[1])
+        by_input = np.ascontiguousarray(self.times.T)
+        _sum_over_samples(
+            by_input, self.spike_times.numpy(), _array(error), self.t_max, total.numpy()
+        )
+        return total
+
+    def sum_over_neurons(self, error: Tensor, weight: Tensor) -> Tensor:
+        total = torch.empty(self.times.shape)
+        _sum_over_neurons(
+            self.times, self.spike_times.numpy(), _array(error), _array(weight.t()), self.t_max,
+            total.numpy(),
+        )  # fmt: skip
+        return total
+
+
+class NativeKernel:
+    """See `kernels.Kernel`."""
+
+    name = "native"
+
+    def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> NativePass:
+        own = _array(times.to(torch.uint8))
+        spike_times = torch.empty(len(times), weight.shape[1])
+        excess = torch.empty_like(spike_times)
+        _fire(own, _array(weight), _array(threshold), t_max, spike_times.numpy(), excess.numpy())
+        return NativePass(own, t_max, spike_times, excess)
+
+
+def _array(tensor: Tensor) -> Array:
+    """The tensor's memory as a C-contiguous array, copied only if it is not."""
+    return tensor.detach().contiguous().numpy()
+
+
+KERNEL = NativeKernel()
