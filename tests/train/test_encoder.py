@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sstdp_hw.errors import UserError
-from sstdp_train.encoder import ttfs_table
+from sstdp_train.encoder import equalized_table, ttfs_table
 
 
 @pytest.mark.parametrize("t_max", [1, 2, 8, 16, 100, 255])
@@ -34,6 +34,28 @@ def test_known_values():
     ]  # fmt: skip
 
 
+def test_equalized_steps_hold_equal_shares_of_the_spikes():
+    rng = np.random.default_rng(0)
+    images = np.minimum(rng.exponential(60, (50, 30, 30)), 255).astype(np.uint8)
+    table = equalized_table(8, 32, images)
+    assert np.all(np.diff(table.astype(int)) <= 0), "brighter must never be later"
+    assert np.all(table[:32] == 8)
+    assert np.all(table[32:] < 8)
+    times = table[images]
+    shares = np.bincount(times[times < 8], minlength=8) / np.sum(times < 8)
+    np.testing.assert_allclose(shares, 1 / 8, atol=0.02)
+
+
+def test_equalized_table_by_hand():
+    """Spikes: 6 of 255, 2 of 200, 2 of 100; half of their own counts as before them."""
+    images = np.array([255] * 6 + [200] * 2 + [100] * 2 + [10] * 50, np.uint8)
+    table = equalized_table(10, 32, images)
+    assert [int(table[pixel]) for pixel in (255, 200, 100, 50, 10)] == [3, 7, 9, 9, 10]
+
+
+@pytest.mark.parametrize(
+    "table_of", [ttfs_table, lambda *args: equalized_table(*args, np.zeros(1))]
+)
 @pytest.mark.parametrize(
     ("t_max", "cutoff", "message"),
     [
@@ -43,6 +65,6 @@ def test_known_values():
         (8, -1, "Encoder: cutoff must be between 0 and 255, not -1"),
     ],
 )
-def test_arguments_out_of_range_are_refused(t_max, cutoff, message):
+def test_arguments_out_of_range_are_refused(t_max, cutoff, message, table_of):
     with pytest.raises(UserError, match=message):
-        ttfs_table(t_max, cutoff)
+        table_of(t_max, cutoff)

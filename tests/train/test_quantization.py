@@ -10,6 +10,7 @@ from sstdp_hw import reference
 from sstdp_hw.layers import Dense, Flatten, fits_width
 from sstdp_hw.network import Network
 from sstdp_train import fine_tuning, train
+from sstdp_train.encoder import ttfs_table
 from sstdp_train.export import fit_grids, to_float_network
 from sstdp_train.kernels import kernel_for
 from sstdp_train.layers import SpikingNetwork, decide
@@ -42,7 +43,7 @@ def test_integer_network_and_float_network_equal_the_torch_model(widths, tiny, b
         torch.nn.init.normal_(layer.threshold, 2.0, 1.0)  # no multiple of any scale
     fit_grids(network, widths)
     network.eval()
-    exported = to_float_network(network, recipe, bars, {})
+    exported = to_float_network(network, recipe, bars, {}, ttfs_table(recipe.t_max, recipe.cutoff))
     integers = integer_network(exported)
 
     times = torch.from_numpy(exported.encoder[bars.images]).flatten(1)

@@ -1,12 +1,21 @@
-"""Mild affine distortion of training images: shift, rotation, size and shear in one resampling."""
+"""Distortion of training images: shift, rotation, size, shear and bending in one resampling.
+
+Bending is the elastic distortion of Simard, Steinkraus and Platt (ICDAR 2003): a smooth random
+field of displacements. Here it is a sum of Gaussian bumps on a lattice, each with a random height,
+so that the affine map and the bending of a whole batch are one matrix product.
+"""
 
 from __future__ import annotations
+
+from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from .recipe import Recipe
+
+BUMP_SPACING, BUMP_WIDTH = 4.0, 4.0  # pixels between bumps, and their standard deviation
 
 
 def distort(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
@@ -17,7 +26,7 @@ def distort(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
     images : uint8 [batch, channels, height, width]
     recipe : Recipe
         ``shift`` in pixels, ``rotation`` in rad, ``scaling`` and ``shear`` relative: the bounds of
-        uniform draws.
+        uniform draws. ``bending``: standard deviation of the displacement in pixels.
     generator : torch.Generator
         On the CPU, so that every device sees the same distortions.
 
@@ -38,13 +47,20 @@ def distort(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
         ],
         dim=1,
     ).view(batch, 2, 3)  # fmt: skip
-    grid = (maps.flatten(0, 1) @ _positions(height, width)).view(batch, 2, height, width)
+    factors, fields = maps.flatten(0, 1), positions(height, width)
+    if recipe.bending:
+        bumps = _bumps(height, width)
+        size = torch.tensor([2 / width, 2 / height]).repeat(batch)[:, None] * recipe.bending
+        heights = torch.randn(2 * batch, len(bumps), generator=generator) * size
+        factors, fields = torch.cat([factors, heights], 1), torch.cat([fields, bumps])
+    grid = (factors @ fields).view(batch, 2, height, width)
     grid = grid.permute(0, 2, 3, 1).to(images.device)
     moved = grid_sample(images.to(torch.float32), grid, align_corners=False)
     return moved.round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _positions(height: int, width: int) -> Tensor:
+@cache
+def positions(height: int, width: int) -> Tensor:
     """Homogeneous coordinates (x, y, 1) of the pixel centres, -1..1 across the image: [3, H*W].
 
     One product with these is several times faster on a CPU than `torch.nn.functional.affine_grid`.
@@ -53,3 +69,18 @@ def _positions(height: int, width: int) -> Tensor:
     y = (2 * torch.arange(height) + 1) / height - 1
     rows, columns = torch.meshgrid(y, x, indexing="ij")
     return torch.stack([columns, rows, torch.ones(height, width)]).flatten(1)
+
+
+@cache
+def _bumps(height: int, width: int) -> Tensor:
+    """Gaussian bumps on a lattice, one row each [bumps, H*W], scaled so that the sum of all with
+    random heights of variance 1 has variance 1 at every pixel."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    pixels = torch.stack([rows, columns]).flatten(1).T.to(torch.float32)
+    lattice = torch.cartesian_prod(
+        torch.arange(0, height + BUMP_SPACING, BUMP_SPACING),
+        torch.arange(0, width + BUMP_SPACING, BUMP_SPACING),
+    )
+    distances = torch.cdist(lattice, pixels)
+    bumps = torch.exp(-0.5 * (distances / BUMP_WIDTH) ** 2)
+    return bumps / bumps.norm(dim=0)

@@ -12,7 +12,6 @@ from sstdp_hw.errors import UserError
 from sstdp_hw.float_network import FloatNetwork
 from sstdp_hw.layers import Array, Dense, Flatten, Layer
 
-from .encoder import ttfs_table
 from .layers import DenseIF, SpikingNetwork
 from .quantization import Grid
 from .recipe import Recipe
@@ -20,7 +19,7 @@ from .recipe import Recipe
 
 def to_float_network(
     network: SpikingNetwork, recipe: Recipe, samples: Samples, provenance: dict[str, Any],
-    encoder: Array | None = None,
+    encoder: Array,
 ) -> FloatNetwork:  # fmt: skip
     """The float network that ``network`` is.
 
@@ -39,7 +38,7 @@ def to_float_network(
         t_max=recipe.t_max,
         input_shape=tuple(samples.images.shape[1:]),
         class_names=samples.class_names,
-        encoder=ttfs_table(recipe.t_max, recipe.cutoff) if encoder is None else encoder,
+        encoder=encoder,
         layers=tuple(layers),
         scales=tuple(scales),
         provenance=provenance,

@@ -23,7 +23,7 @@ from sstdp_hw.layers import Array
 
 from .augmentation import distort
 from .layers import SpikingNetwork, decide
-from .loss import loss_of
+from .loss import additions_share, loss_of
 from .recipe import Recipe
 
 EVALUATION_BATCH = 500
@@ -144,8 +144,12 @@ class Training:
             images = self.images[chosen]
             if recipe.augments:
                 images = distort(images, recipe, generator)
-            times, margin = self.network(self.encode(images))
+            encoded = self.encode(images)
+            times, margin = self.network(encoded)
             loss = loss_of(recipe, times[-1], margin, self.labels[chosen])
+            if recipe.sparsity:
+                share = additions_share(encoded, times, self.network.fan_outs, recipe.t_max)
+                loss = loss + recipe.sparsity * share
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()

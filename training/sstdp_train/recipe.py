@@ -52,6 +52,12 @@ class Recipe:
     cutoff: int = _option(
         32, "addition", "pixels darker than this never spike; 0 lets all of them spike"
     )
+    encoding: str = _option(
+        "linear",
+        "addition",
+        "every step takes an equal share of the brightness range, or of the spikes",
+        choices=("linear", "equalized"),
+    )
 
     depression: float = _option(
         0.0,
@@ -96,6 +102,12 @@ class Recipe:
         "relative target: how much later the others must fire, as a share of t_max",
     )
 
+    sparsity: float = _option(
+        0.0,
+        "addition",
+        "weight in the loss of the additions up to the decision, as a share of MACs",
+    )
+
     hidden_threshold: float = _option(3.0, "published", "firing threshold of hidden neurons")
     output_threshold: float = _option(6.0, "published", "firing threshold of output neurons")
     learn_thresholds: bool = _option(False, "addition", "train the thresholds as well")
@@ -124,6 +136,9 @@ class Recipe:
     rotation: float = _option(0.15, "addition", "augmentation: largest rotation in rad")
     scaling: float = _option(0.08, "addition", "augmentation: largest relative change of size")
     shear: float = _option(0.1, "addition", "augmentation: largest shear")
+    bending: float = _option(
+        0.0, "addition", "augmentation: elastic distortion, standard deviation in pixels"
+    )
 
     weight_widths: tuple[int, ...] = _option(
         (), "addition", "weight width in bits of every weighted layer; empty trains in float"
@@ -144,7 +159,8 @@ class Recipe:
         self._check_range("homeostasis_rate", self.homeostasis_rate, 0, 1)
         self._check_range("scaling", self.scaling, 0, 0.9)
         for name in ("depression", "gate", "homeostasis", "hidden_spread", "output_spread",
-                     "weight_decay", "shift", "rotation", "shear", "target_gap"):  # fmt: skip
+                     "weight_decay", "shift", "rotation", "shear", "bending", "target_gap",
+                     "sparsity"):  # fmt: skip
             self._check_range(name, getattr(self, name), 0, math.inf)
         for name in ("learning_rate", "sharpness", "margin_scale"):
             self._check_range(name, getattr(self, name), 1e-12, math.inf)
@@ -179,7 +195,7 @@ class Recipe:
     @property
     def augments(self) -> bool:
         """Whether training images are distorted at all."""
-        return any((self.shift, self.rotation, self.scaling, self.shear))
+        return any((self.shift, self.rotation, self.scaling, self.shear, self.bending))
 
     def with_(self, **changes: Any) -> Recipe:
         """A copy with some fields changed, checked again."""

@@ -23,7 +23,7 @@ from sstdp_hw.layers import Array
 from sstdp_hw.progress import progress, say
 
 from . import checkpoint, curves, export
-from .encoder import ttfs_table
+from .encoder import equalized_table, ttfs_table
 from .kernels import Kernel, kernel_for
 from .layers import SpikingNetwork, initialize
 from .loop import Training, generator_of, split
@@ -173,7 +173,11 @@ def _kernel(job: Job, device: torch.device, state: dict[str, Any] | None) -> Ker
 
 def _table(recipe: Recipe, job: Job) -> Array:
     """The encoder: of the network that training starts from, or the recipe's."""
-    return ttfs_table(recipe.t_max, recipe.cutoff) if job.init is None else job.init.encoder
+    if job.init is not None:
+        return job.init.encoder
+    if recipe.encoding == "equalized":
+        return equalized_table(recipe.t_max, recipe.cutoff, job.samples.images)
+    return ttfs_table(recipe.t_max, recipe.cutoff)
 
 
 def _set_up(recipe: Recipe, job: Job, device: torch.device, kernel: Kernel) -> Training:

@@ -1,0 +1,58 @@
+"""Distortion of training images."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sstdp_train import augmentation
+from sstdp_train.augmentation import distort
+from sstdp_train.recipe import Recipe
+
+STILL = Recipe(shift=0.0, rotation=0.0, scaling=0.0, shear=0.0, bending=0.0)
+
+
+def images(count: int = 200) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, 256, (count, 1, 12, 10), generator=generator, dtype=torch.uint8)
+
+
+def moved(batch: torch.Tensor, seed: int = 0, **changes: float) -> torch.Tensor:
+    return distort(batch, STILL.with_(**changes), torch.Generator().manual_seed(seed))
+
+
+def test_no_distortion_is_the_identity():
+    assert torch.equal(moved(images()), images())
+
+
+def test_a_whole_map_equals_torchs_affine_grid():
+    """The sampling grid is computed here for speed; `affine_grid` is the reference."""
+    theta = torch.tensor([[0.9, -0.2, 0.1], [0.3, 1.1, -0.05]])
+    grid = (theta @ augmentation.positions(12, 10)).view(2, 12, 10).permute(1, 2, 0)
+    expected = torch.nn.functional.affine_grid(theta[None], [1, 1, 12, 10], align_corners=False)[0]
+    torch.testing.assert_close(grid, expected)
+
+
+def test_a_shift_moves_by_at_most_its_bound():
+    dot = torch.zeros(300, 1, 12, 10, dtype=torch.uint8)
+    dot[:, 0, 6, 5] = 255
+    found = moved(dot, shift=2.0)[:, 0].float()
+    rows = (found.sum(2) * torch.arange(12)).sum(1) / found.sum((1, 2))
+    assert (rows - 6).abs().max() <= 2.0 + 0.01
+    assert (rows - 6).abs().max() > 1.8, "300 draws come near the bound"
+
+
+def test_bending_displaces_by_its_standard_deviation():
+    """On a ramp of brightness the change of a pixel is its displacement."""
+    ramp = (torch.arange(40, dtype=torch.float32) * 6).to(torch.uint8).repeat(400, 1, 40, 1)
+    displacement = (moved(ramp, bending=0.8).float() - ramp.float())[:, 0, 10:30, 10:30] / 6
+    assert displacement.std() == pytest.approx(0.8, rel=0.05)
+    assert displacement.mean().abs() < 0.05
+    neighbours = (displacement[:, :, 1:] - displacement[:, :, :-1]).std()
+    assert neighbours < 0.3, "the field is smooth: neighbours move together"
+
+
+def test_the_same_generator_gives_the_same_distortion():
+    changes = {"shift": 1.0, "bending": 0.5}
+    assert torch.equal(moved(images(), 3, **changes), moved(images(), 3, **changes))
+    assert not torch.equal(moved(images(), 3, **changes), moved(images(), 4, **changes))
