@@ -1,0 +1,101 @@
+"""``python -m benchmarks.study NAME``; exit status 1 if a process died, 2 for bad input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sstdp_hw.errors import UserError
+from sstdp_hw.progress import say
+
+from .run import run_study
+from .studies import STUDIES
+from .table import section
+
+DESCRIPTION = """\
+Run a named study: every entry with every seed, then a table with mean and spread.
+
+  python -m benchmarks.study networks --out build/study --jobs 2
+  python -m benchmarks.study ablation --seeds 0,1 --only full,no-gate
+
+A run that is there already with the same recipe and images is kept, an interrupted one goes on
+from its checkpoint, one whose recipe changed is trained again.
+
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.study",
+        description=DESCRIPTION
+        + "\n".join(f"  {study.name:10s} {study.title}" for study in STUDIES.values()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", choices=sorted(STUDIES), metavar="NAME", help=", ".join(STUDIES))
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/study"), metavar="DIR",
+        help="folder that gets a folder NAME (default: build/study)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--jobs", type=_positive, default=2, metavar="N", help="trainings at a time (default: 2)"
+    )
+    parser.add_argument(
+        "--seeds", type=_seeds, default=(0, 1, 2), metavar="N,N", help="default: 0,1,2"
+    )
+    parser.add_argument(
+        "--epochs", type=_positive, metavar="N", help="of every first training, for a trial"
+    )
+    parser.add_argument(
+        "--only", type=_names, default=(), metavar="ENTRY,ENTRY", help="train these entries only"
+    )
+    parser.add_argument("--dataset", metavar="NAME", help="in place of each entry's own")
+    parser.add_argument("--test-dataset", metavar="NAME", help="test images for an .npz file")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="default: cpu")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
+    return int(text)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
+        raise argparse.ArgumentTypeError(f"must be different numbers with commas, not {text!r}")
+    return tuple(int(part) for part in parts)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    options = _parser().parse_args(arguments)
+    study = STUDIES[options.name]
+    if options.dataset:
+        study = study.on(options.dataset, options.test_dataset)
+    try:
+        result = run_study(
+            study, options.out, seeds=options.seeds, jobs=options.jobs, only=options.only,
+            epochs=options.epochs, device=options.device,
+        )  # fmt: skip
+    except UserError as error:
+        print(f"benchmarks.study: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("benchmarks.study: interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    print(section(study, result["rows"], options.seeds).as_markdown())
+    print(f"Written: {options.out / study.name / 'study.md'}, study.json")
+    for line in result["died"]:
+        say(f"{line}; the same command tries again")
+    return 1 if result["died"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

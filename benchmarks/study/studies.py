@@ -1,0 +1,103 @@
+"""The studies. Everything that a study is lies in this file; the rest only carries it out."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from sstdp_train import RECIPES, Recipe
+
+from .declaration import Entry, Study
+
+MNIST, DIGITS, PUBLISHED = RECIPES["mnist"], RECIPES["digits"], RECIPES["published"]
+
+ABLATION_EPOCHS = 15
+SHORT = MNIST.with_(epochs=ABLATION_EPOCHS)
+SGD_LEARNING_RATE = 0.1
+
+
+NO_AUGMENTATION = {
+    field.name: 0.0
+    for field in dataclasses.fields(Recipe)
+    if field.metadata["help"].startswith("augmentation:")
+}
+
+
+def _without(name: str, **changes: Any) -> Entry:
+    return Entry(name, "mnist", SHORT.with_(**changes))
+
+
+def _published(t_max: int) -> Entry:
+    recipe = PUBLISHED.with_(t_max=t_max, epochs=ABLATION_EPOCHS)
+    return Entry(f"published-t{t_max}", "mnist", recipe)
+
+
+ABLATION = Study(
+    name="ablation",
+    title=f"What each addition is worth: MNIST, {ABLATION_EPOCHS} epochs, one change at a time",
+    entries=(
+        Entry("full", "mnist", SHORT),
+        _without("no-gate", gate=0.0),
+        _without("no-wake-silent", wake_silent=False),
+        _without("no-homeostasis", homeostasis=0.0),
+        _without("relative-target", loss="relative-target"),
+        _without("no-augmentation", **NO_AUGMENTATION),
+        _without("cutoff-0", cutoff=0),
+        _without("no-weight-decay", weight_decay=0.0),
+        _without("constant-schedule", schedule="constant"),
+        _without("sgd", optimizer="sgd", learning_rate=SGD_LEARNING_RATE),
+        _without("learned-thresholds", learn_thresholds=True),
+        _without("normalize-error", normalize_error=True),
+        _without("depression-0.2", depression=0.2),
+        _published(8),
+        _published(16),
+    ),
+    columns=("validation", "difference", "additions", "decision", "seconds"),
+    test=False,
+    baseline="full",
+)
+
+
+def _recipe(name: str, otherwise: Recipe) -> Recipe:
+    """The recipe of that name, or ``otherwise`` where there is none."""
+    return RECIPES.get(name, otherwise)
+
+
+NETWORKS = Study(
+    name="networks",
+    title="Networks in float and in integers",
+    entries=(
+        Entry(
+            "mnist-784-400-10", "mnist", _recipe("mnist-400", MNIST),
+            fine_tune=((4,), (3,), (2,), (1,)),
+        ),
+        Entry(
+            "mnist-784-800-10", "mnist", _recipe("mnist-800", MNIST.with_(layers=(800,))),
+            fine_tune=((4,),),
+        ),
+        Entry(
+            "mnist-784-128-10", "mnist", _recipe("mnist-128", MNIST.with_(layers=(128,))),
+            fine_tune=((4,),),
+        ),
+        Entry(
+            "digits-64-64-10", "digits", _recipe("digits-64", DIGITS.with_(layers=(64,))),
+            fine_tune=((4,),),
+        ),
+    ),
+    columns=(
+        "validation", "test", "ties", "additions", "macs", "ratio", "spikes", "decision", "seconds",
+    ),
+)  # fmt: skip
+
+SPARSITY = Study(
+    name="sparsity",
+    title="Accuracy against additions: MNIST 784-400-10 at several penalties on additions",
+    entries=tuple(
+        Entry(f"sparsity-{value:g}", "mnist", MNIST.with_(sparsity=value), fine_tune=((4,),))
+        for value in (0.0, 0.1, 0.3, 1.0, 3.0)
+    ),
+    columns=("validation", "test", "ties", "additions", "macs", "ratio", "spikes", "decision"),
+    plot=True,
+)
+
+STUDIES: dict[str, Study] = {study.name: study for study in (ABLATION, NETWORKS, SPARSITY)}
