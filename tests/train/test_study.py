@@ -160,8 +160,8 @@ def test_changed_recipe_is_trained_again(study, tmp_path, monkeypatch):
     )  # fmt: skip
     assert calls == [("small/seed-0/4-bit", False)]
     calls.clear()
-    # The recipe of fine-tuning has no homeostasis either way, but it starts from other weights.
-    changed = replace(small, recipe=small.recipe.with_(homeostasis=1.0), fine_tune=(tuning,))
+    # The recipe of fine-tuning has no weight decay either way, but it starts from other weights.
+    changed = replace(small, recipe=small.recipe.with_(weight_decay=0.5), fine_tune=(tuning,))
     run_study(replace(study, entries=(changed, smaller)), tmp_path, seeds=(0,), jobs=0)
     assert calls == [("small/seed-0/float", False), ("small/seed-0/4-bit", False)]
 
