@@ -82,13 +82,14 @@ def plain_backward(times, weight, threshold, spike_times, margin, errors, push, 
             wish = wish / (np.sqrt(np.sum(wish**2)) * batch)
         for j in range(neurons):
             error = wish[j]
-            if rule.gate and not abs(margin[b, j]) < rule.gate * rule.unit * abs(threshold[j]):
-                error = 0.0
+            if rule.gate:
+                distance = abs(margin[b, j]) / (rule.gate * rule.unit * abs(threshold[j]))
+                triangle = rule.gate_shape == "triangle"
+                error *= max(0.0, 1.0 - distance) if triangle else float(distance < 1)
             for i in range(fan_in):
                 spiked = times[b, i] < rule.t_max
                 in_time = times[b, i] <= spike_times[b, j]
-                as_last = not spiked and rule.wake_silent and spike_times[b, j] >= rule.t_max - 1
-                if (spiked and in_time) or as_last:
+                if (spiked and in_time) or (not spiked and rule.wake_silent):
                     sent[b, i] -= error * weight[i, j] * rule.unit
                 window = 1.0 if spiked and in_time else -rule.depression
                 gradient[i, j] += (error - push[j] / batch) * window * rule.unit
@@ -103,6 +104,7 @@ def plain_backward(times, weight, threshold, spike_times, margin, errors, push, 
         {"depression": 0.25},
         {"normalize_error": True},
         {"gate": 0.4},
+        {"gate": 0.9, "gate_shape": "triangle"},
         {"wake_silent": True},
         {"gate": 0.4, "wake_silent": True, "unit": 0.25, "depression": 0.1},
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +14,15 @@ from sstdp_hw.datasets import Samples
 from sstdp_hw.errors import UserError
 from sstdp_hw.float_network import FloatNetwork
 from sstdp_train import Recipe, fine_tuning, train
+from sstdp_train.encoder import ttfs_table
 from sstdp_train.kernels import kernel_for
-from sstdp_train.layers import DenseIF
+from sstdp_train.layers import DenseIF, SpikingNetwork, decide, initialize
 from sstdp_train.loop import Training, split
+from sstdp_train.loss import loss_of
 from sstdp_train.rule import LayerRule
 from sstdp_train.run import OUTPUTS
+
+CPU = torch.device("cpu")
 
 
 def weights(run):
@@ -193,6 +198,49 @@ def test_homeostasis_pushes_neurons_that_rarely_fire():
     torch.testing.assert_close(layer.firing_rate, torch.tensor([0.0396, 0.495]))
 
 
+def decision_gradients(network, encoded, labels, recipe):
+    training = SimpleNamespace(network=network, recipe=recipe)
+    network.zero_grad()
+    network.train()
+    times, margin = network(Training.up_to_decision(training, encoded))
+    loss_of(recipe, times[-1], margin, labels).backward()
+    return [layer.weight.grad.clone() for layer in network.layers]
+
+
+def test_the_decision_loss_learns_nothing_from_what_comes_after_the_decision(tiny, bars):
+    recipe = tiny.with_(loss="decision", homeostasis=0.0, margin_scale=1.0)
+    network = SpikingNetwork(36, 4, recipe, kernel_for("auto", CPU))
+    encoded = torch.from_numpy(ttfs_table(recipe.t_max, 32)[bars.images]).flatten(1)
+    initialize(network, encoded, recipe, torch.Generator().manual_seed(0))
+    network.eval()
+    times, margin = network(encoded)
+    classes, decision = decide(times[-1], margin, recipe.t_max)
+    late = (encoded > decision[:, None]) & (encoded < recipe.t_max)
+    assert late.any()
+    assert (decision < recipe.t_max).float().mean() > 0.5
+
+    seen = Training.up_to_decision(SimpleNamespace(network=network, recipe=recipe), encoded)
+    truncated, potentials = network(seen)
+    assert torch.equal(decide(truncated[-1], potentials, recipe.t_max)[1], decision)
+    assert torch.equal(potentials.argmax(1), classes), "rule 6 is the largest V - theta there"
+
+    labels = torch.from_numpy(bars.labels)
+    without = encoded.masked_fill(late, recipe.t_max)
+    for one, other in zip(
+        decision_gradients(network, encoded, labels, recipe),
+        decision_gradients(network, without, labels, recipe),
+        strict=True,
+    ):
+        assert one.any()
+        assert torch.equal(one, other)
+
+
+def test_training_on_the_decision_loss_learns(tiny, bars, tmp_path):
+    recipe = tiny.with_(loss="decision", margin_scale=0.5, gate=1.0, gate_shape="triangle")
+    result = train(recipe, bars, bars, out=tmp_path / "run", device="cpu")
+    assert result["test_accuracy"] > 0.9, "chance is 0.25"
+
+
 def test_validation_images_are_never_trained_on():
     chosen, held_back = split(100, 0.2, seed=5)
     assert len(held_back) == 20
@@ -229,7 +277,10 @@ def test_colour_images_and_deep_networks(tiny, bars, tmp_path):
         ({"learning_rate": float("nan")}, "Recipe: learning_rate must be finite, not nan"),
         ({"learning_rate": -1.0}, "Recipe: learning_rate must be at least 1e-12, not -1"),
         ({"epochs": 1.5}, "Recipe: epochs must be of type int, not 1.5"),
-        ({"loss": "hinge"}, "Recipe: loss must be cross-entropy or relative-target, not 'hinge'"),
+        (
+            {"loss": "hinge"},
+            "Recipe: loss must be cross-entropy or decision or relative-target, not 'hinge'",
+        ),
         ({"weight_widths": (4, 17)}, "Recipe: weight_widths must be between 1 and 16, not 17"),
         ({"weight_widths": (4,)}, "one width per weighted layer, 2, not 1"),
         ({"validation_share": 1.0}, "Recipe: validation_share must be between 0 and 0.9, not 1"),

@@ -121,7 +121,7 @@ def _sum_over_neurons(
     for sample in range(times.shape[0]):
         total[sample, :] = 0
         for i in range(held.shape[0]):
-            held[i] = min(times[sample, i], t_max - 1)
+            held[i] = times[sample, i] if times[sample, i] < t_max else 0  # never late
         for j in range(error.shape[1]):
             if error[sample, j] != 0:
                 _add_scaled_where_early(

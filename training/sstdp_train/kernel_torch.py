@@ -24,7 +24,7 @@ class Events:
         The steps that are worked on: 0, those with any spike in the batch, and the last one.
     spiked : bool [batch, in]
     slot : int64 [batch, in]
-        Index into ``steps`` of each input's spike; the last slot for silent inputs.
+        Index into ``steps`` of each input's spike; the first slot for silent inputs.
     inputs, offsets : int64 [events], int64 [S * batch]
         Input indices, and where each (slot, sample) begins among them.
     rows, row_offsets : int64 [events], int64 [in]
@@ -58,7 +58,7 @@ class Events:
         return cls(
             steps=steps,
             spiked=spiked,
-            slot=slot_of_step[times.clamp(max=t_max - 1)],
+            slot=slot_of_step[torch.where(spiked, times, 0)],
             inputs=index[by_row],
             offsets=_starts(row, len(steps) * batch),
             rows=row[by_input],

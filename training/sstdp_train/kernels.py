@@ -38,7 +38,7 @@ class Pass(Protocol):
     def sum_over_neurons(self, error: Tensor, weight: Tensor) -> Tensor:
         """``sum over j of error[j] * w[i, j] * [s[i] <= t[j]]`` [batch, in].
 
-        Silent inputs count as firing at the last step.
+        Silent inputs count as in time for every neuron.
         """
         ...
 

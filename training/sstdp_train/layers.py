@@ -94,7 +94,7 @@ class SpikingNetwork(nn.Module):
         hidden_rule = LayerRule(
             t_max=recipe.t_max, depression=recipe.depression,
             normalize_error=recipe.normalize_error, gate=recipe.gate,
-            wake_silent=recipe.wake_silent,
+            gate_shape=recipe.gate_shape, wake_silent=recipe.wake_silent,
         )  # fmt: skip
         self.layers = nn.ModuleList()
         for index, (inputs, neurons) in enumerate(pairwise(sizes)):

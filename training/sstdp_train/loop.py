@@ -145,7 +145,8 @@ class Training:
             if recipe.augments:
                 images = distort(images, recipe, generator)
             encoded = self.encode(images)
-            times, margin = self.network(encoded)
+            seen = self.up_to_decision(encoded) if recipe.loss == "decision" else encoded
+            times, margin = self.network(seen)
             loss = loss_of(recipe, times[-1], margin, self.labels[chosen])
             if recipe.sparsity:
                 share = additions_share(encoded, times, self.network.fan_outs, recipe.t_max)
@@ -164,6 +165,20 @@ class Training:
         self.history.append(entry)
         self._keep_best(entry)
         return entry
+
+    @torch.no_grad()
+    def up_to_decision(self, encoded: Tensor) -> Tensor:
+        """Input spikes after the decision taken away, as the accelerator's early exit does.
+
+        By rule 6 the class is the output neuron of the largest ``V - theta`` at the decision: what
+        comes later is no part of the answer, so neither should it be of the error. On the spikes
+        that are left, ``V - theta`` of a neuron that has not fired is that at the decision.
+        """
+        self.network.eval()  # firing rates are counted once, in the pass that learns
+        times, _ = self.network(encoded)
+        self.network.train()
+        last = times[-1].min(1, keepdim=True).values
+        return encoded.masked_fill(encoded > last, self.recipe.t_max)
 
     def _set_learning_rate(self, batch: int) -> None:
         rate = self.recipe.learning_rate

@@ -18,6 +18,8 @@ def loss_of(recipe: Recipe, times: Tensor, margin: Tensor, labels: Tensor) -> Te
         Spike times and ``V - theta`` at the spike of the output neurons.
     labels : int64 [batch]
     """
+    if recipe.loss == "decision":
+        return cross_entropy(margin / recipe.margin_scale, labels)
     if recipe.loss == "relative-target":
         return relative_target(times, labels, recipe.t_max, recipe.target_gap * recipe.t_max)
     return first_spike_cross_entropy(

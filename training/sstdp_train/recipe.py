@@ -72,10 +72,14 @@ class Recipe:
         "addition",
         "a hidden neuron learns only while |V - theta| < gate * theta at its spike; 0 turns it off",
     )
-    wake_silent: bool = _option(
-        True,
+    gate_shape: str = _option(
+        "rectangle",
         "addition",
-        "errors also reach silent neurons, which then count as firing at the last step",
+        "errors within the gate pass whole, or less the farther from threshold",
+        choices=("rectangle", "triangle"),
+    )
+    wake_silent: bool = _option(
+        True, "addition", "errors also reach hidden neurons that stayed silent"
     )
     homeostasis: float = _option(
         1e-3, "addition", "push on hidden neurons that fire too rarely; 0 turns it off"
@@ -87,14 +91,17 @@ class Recipe:
     loss: str = _option(
         "cross-entropy",
         "addition",
-        "softmax cross-entropy on spike times and margins, or the published relative target",
-        choices=("cross-entropy", "relative-target"),
+        "softmax cross-entropy on spike times and margins, or on V - theta at the decision; or the "
+        "published relative target",
+        choices=("cross-entropy", "decision", "relative-target"),
     )
     sharpness: float = _option(
         12.0, "addition", "cross-entropy: logit between a spike at step 0 and one at t_max"
     )
     margin_scale: float = _option(
-        3.0, "addition", "cross-entropy: membrane potential above threshold worth a logit of 1"
+        3.0,
+        "addition",
+        "cross-entropy, decision: membrane potential above threshold worth a logit of 1",
     )
     target_gap: float = _option(
         0.02,

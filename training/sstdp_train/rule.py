@@ -51,8 +51,11 @@ class LayerRule:
         published script does.
     gate : float
         Neurons with ``|V - theta| >= gate * |theta|`` at their spike have no error; 0 for no gate.
+    gate_shape : str
+        ``rectangle`` lets all other errors through whole, ``triangle`` in proportion to the
+        distance from the edge of the gate.
     wake_silent : bool
-        Send errors to silent inputs too, as though they had fired at the last step.
+        Send errors to silent inputs too; having no spike time, they are never late.
     unit : float
         Membrane potential that one unit of weight is worth (the weight scale of a quantized layer).
     """
@@ -61,6 +64,7 @@ class LayerRule:
     depression: float = 0.0
     normalize_error: bool = False
     gate: float = 0.0
+    gate_shape: str = "rectangle"
     wake_silent: bool = False
     unit: float = 1.0
 
@@ -119,7 +123,11 @@ def _drive_error(
     if rule.normalize_error:
         error /= (error.norm(dim=1, keepdim=True) + 1e-10) * len(error)
     if rule.gate:
-        error *= margin.abs() < rule.gate * rule.unit * threshold.abs()
+        distance = margin.abs() / (rule.gate * rule.unit * threshold.abs())
+        if rule.gate_shape == "triangle":
+            error *= (1 - distance).clamp(min=0)
+        else:
+            error *= distance < 1
     return error
 
 
