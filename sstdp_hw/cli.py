@@ -17,7 +17,9 @@ from .errors import UserError
 from .files import write_json
 from .verb import GROUP, Result, Verb, VerbFailed
 
-ORDER = ("train", "quantize", "evaluate", "generate", "simulate", "build", "report", "demo")
+ORDER = (
+    "train", "quantize", "ready", "evaluate", "generate", "simulate", "build", "report", "demo"
+)  # fmt: skip
 
 
 def find_verbs() -> dict[str, Verb]:

@@ -116,6 +116,11 @@ class FloatNetwork(LayerChain):
         if path.is_dir():
             path = path / FILE_NAME
         tensors, header = read_tensors(path, "float network")
+        if "format_version" in header:
+            raise UserError(
+                f"{path}: must be a float network as `sstdp-hw train` writes it, and is one of "
+                "integers already"
+            )
         try:
             layers, scales = [], []
             for index, entry in enumerate(header["layers"]):

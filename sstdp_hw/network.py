@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
+from . import ready
 from .chain import MAX_T as MAX_T
 from .chain import LayerChain, shortened
 from .errors import UserError
@@ -166,14 +167,15 @@ def _not_json(constant: str) -> NoReturn:
 def read_tensors(path: Path | str, what: str) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read all tensors of a safetensors file and the JSON object of its ``sstdp_hw`` metadata.
 
-    ``what`` names the file's role in errors ("network").
+    ``path`` may be ``ready:NAME``; ``what`` names the file's role in errors ("network").
     """
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    file = ready.located(path)
+    if not file.is_file():
         raise UserError(f"{path}: no such {what} file")
     try:
-        with safe_open(str(path), framework="numpy") as opened:
+        with safe_open(str(file), framework="numpy") as opened:
             metadata = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, TypeError, ValueError, AttributeError, KeyError) as error:

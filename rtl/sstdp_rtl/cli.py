@@ -27,7 +27,9 @@ def parse_lanes(text):
 
 
 def _configure(parser):
-    parser.add_argument("network", type=Path, metavar="NETWORK", help="network file (.safetensors)")
+    parser.add_argument(
+        "network", type=Path, metavar="NETWORK", help="network file (.safetensors) or ready:NAME"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--lanes", metavar="N,N,...",

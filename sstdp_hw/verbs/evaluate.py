@@ -20,10 +20,10 @@ Run a network through the reference: accuracy, decision time, spikes and additio
   sstdp-hw evaluate RUN/network.safetensors --dataset mnist
   sstdp-hw evaluate RUN --samples 1000
 
-NETWORK is a network file (integers), a float network, or a run folder, of which the network file
-is taken if there is one. Accuracy is by rule 6 of docs/arithmetic.md: ties for the first spike are
-decided by the margin, silent images count. A second figure counts ties as correct and is there only
-for comparison with the SSTDP paper."""
+NETWORK is a network file (integers), a ready network (ready:NAME), a float network, or a run
+folder, of which the network file is taken if there is one. Accuracy is by rule 6 of
+docs/arithmetic.md: ties for the first spike are decided by the margin, silent images count. A
+second figure counts ties as correct and is there only for comparison with the SSTDP paper."""
 
 
 def sample_count(text: str) -> int | None:
@@ -37,7 +37,10 @@ def sample_count(text: str) -> int | None:
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "network", type=Path, metavar="NETWORK", help="network file, float network or run folder"
+        "network",
+        type=Path,
+        metavar="NETWORK",
+        help="network file, float network, ready:NAME or run folder",
     )
     parser.add_argument(
         "--dataset", metavar="NAME",

@@ -15,7 +15,9 @@ from sstdp_hw.float_network import FloatNetwork
 from sstdp_hw.network import Network
 from sstdp_hw.verb import Verb, VerbFailed
 
-VERBS = ["train", "quantize", "evaluate", "generate", "simulate", "build", "report", "demo"]
+VERBS = [
+    "train", "quantize", "ready", "evaluate", "generate", "simulate", "build", "report", "demo"
+]  # fmt: skip
 
 
 def run(capsys, *arguments):

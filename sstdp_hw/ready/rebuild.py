@@ -1,0 +1,125 @@
+"""Makes a ready network again by its recorded commands and compares every weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import datasets
+from ..errors import UserError
+from ..files import read_json
+from ..network import Network
+from ..run_report import TRAIN
+from ..verb import Result
+
+PLACE = "{out}"  # in recorded commands: the folder of all runs
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The shipped network beside the one that was made again.
+
+    Parameters
+    ----------
+    network : Network
+        The one made again.
+    differing : dict
+        For every tensor that differs, how many of its values do.
+    values : int
+        Number of all values.
+    """
+
+    network: Network
+    differing: dict[str, int]
+    values: int
+
+    @property
+    def identical(self) -> bool:
+        return not self.differing
+
+
+def chain(network: Network, out: Path | str) -> list[list[str]]:
+    """The command lines, without ``sstdp-hw``, that make the network below the folder ``out``."""
+    steps = network.provenance["ready"]["chain"]
+    return [[part.replace(PLACE, str(out)) for part in step] for step in steps]
+
+
+def rebuild(
+    network: Network,
+    out: Path,
+    run_verb: Callable[[Sequence[str]], Result],
+    tell: Callable[[int, Sequence[str]], None],
+) -> Comparison:
+    """Run the chain of a ready network below ``out`` and compare what comes out.
+
+    Parameters
+    ----------
+    network : Network
+    out : Path
+        A new or empty folder.
+    run_verb : callable
+        Runs one command line.
+    tell : callable
+        Called with number and command line of every step before it runs.
+
+    Raises
+    ------
+    UserError
+        If the folder is not empty, the training images are others than the recorded ones, a recipe
+        has changed since, or from a verb.
+    """
+    told = network.provenance["ready"]
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(f"{out}: must be a new or empty folder; choose another --rebuild")
+    if datasets.load(network.provenance["dataset"], "train").digest != told["training_data"]:
+        raise UserError(
+            f"Data set {network.provenance['dataset']}: training images must be those that "
+            f"{network.source} was made of, and differ"
+        )
+    recipes = iter(training["recipe"] for training in told["trainings"])
+    made = out
+    for place, command in enumerate(chain(network, out)):
+        tell(place + 1, command)
+        run_verb(command)
+        made = Path(command[command.index("--out") + 1])
+        if command[0] == "train":
+            _check_recipe(read_json(made / TRAIN, "result")["recipe"], next(recipes))
+    return compare(network, Network.load(made))
+
+
+def _check_recipe(found: dict[str, Any], recorded: dict[str, Any]) -> None:
+    for name, value in recorded.items():
+        if found.get(name) != value:
+            raise UserError(
+                f"Recipe {recorded['name']}: {name} must be the recorded {value!r}, and is "
+                f"{found.get(name)!r} in this version"
+            )
+
+
+def compare(network: Network, other: Network) -> Comparison:
+    """Compare two networks, value by value."""
+    ours, theirs = _tensors(network), _tensors(other)
+    differing = {}
+    for name, tensor in ours.items():
+        beside = theirs.get(name)
+        if beside is None or beside.shape != tensor.shape:
+            differing[name] = tensor.size
+        elif count := int(np.count_nonzero(beside != tensor)):
+            differing[name] = count
+    if not differing and network.digest != other.digest:
+        differing["t_max or layers"] = 1
+    return Comparison(other, differing, sum(tensor.size for tensor in ours.values()))
+
+
+def _tensors(network: Network) -> dict[str, Any]:
+    tensors = {"encoder": network.encoder}
+    for index, layer in network.weighted:
+        tensors |= {
+            f"layers.{index}.weight": layer.weight,
+            f"layers.{index}.threshold": layer.threshold,
+        }
+    return tensors

@@ -1,0 +1,147 @@
+"""The verb ``ready``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from sstdp_hw import ready
+from sstdp_hw.errors import UserError
+from sstdp_hw.files import written_whole
+from sstdp_hw.network import Network
+from sstdp_hw.progress import say
+from sstdp_hw.ready import card, rebuild
+from sstdp_hw.run_report import pick
+from sstdp_hw.tables import number, percent, show, table
+from sstdp_hw.verb import Result, Verb, VerbFailed
+
+DESCRIPTION = """\
+The trained networks that come with this program. Verbs that read a network take ready:NAME.
+
+  sstdp-hw ready                               lists them
+  sstdp-hw ready NAME                          shows the card of one
+  sstdp-hw ready NAME --out DIR                copies network and card into DIR
+  sstdp-hw ready NAME --rebuild DIR            trains it again in DIR and compares every weight
+  sstdp-hw generate ready:NAME --out DIR       makes hardware of it
+
+The exit status of --rebuild is 1 if a single weight comes out different."""
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one of them (default: list all)")
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("--out", type=Path, metavar="DIR", help="copy network and card into DIR")
+    asked.add_argument(
+        "--rebuild", type=Path, metavar="DIR",
+        help="run the recorded commands in DIR and compare what comes out",
+    )  # fmt: skip
+
+
+def _run(options: argparse.Namespace) -> Result:
+    if options.name is None:
+        if options.out or options.rebuild:
+            raise UserError(f"Ready network must be named: {' or '.join(ready.names())}")
+        return _list()
+    name = options.name.removeprefix(ready.PREFIX)
+    network = ready.load(name)
+    if options.rebuild:
+        return _rebuild(name, network, options.rebuild)
+    if options.out:
+        return _copy(name, network, options.out)
+    print(ready.card_path(name).read_text(encoding="utf-8"), end="")
+    return _entry(name, network)
+
+
+def _entry(name: str, network: Network) -> Result:
+    told = network.provenance
+    return {
+        "name": name,
+        "file": str(ready.path(name)),
+        "digest": network.digest,
+        "dataset": told.get("dataset"),
+        "layers": card.sizes(network),
+        "t_max": network.t_max,
+        "weight_widths": [layer.weight_width for _, layer in network.weighted],
+        "accuracy": pick(told, "ready", "integer", "accuracy"),
+        "accuracy_ties_counted": pick(told, "ready", "integer", "accuracy_ties_counted"),
+        "additions": pick(told, "ready", "integer", "additions"),
+        "multiply_accumulates": network.multiply_accumulates,
+        "mean_decision_time": pick(told, "ready", "integer", "mean_decision_time"),
+    }
+
+
+def _list() -> Result:
+    entries = [_entry(name, ready.load(name)) for name in ready.names()]
+    rows = [
+        (
+            entry["name"],
+            entry["layers"],
+            str(entry["t_max"]),
+            ", ".join(str(width) for width in dict.fromkeys(entry["weight_widths"])),
+            percent(entry["accuracy"]),
+            number(entry["additions"]),
+            number(entry["multiply_accumulates"]),
+        )
+        for entry in entries
+    ]
+    headings = ("name", "layers", "t_max", "bits", "accuracy", "additions", "multiply-accumulates")
+    show(table("Ready networks", headings, rows))
+    print("Accuracy is by rule 6 on all test images; `sstdp-hw ready NAME` tells more.")
+    return {"networks": entries}
+
+
+def _copy(name: str, network: Network, out: Path) -> Result:
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: must be a folder, not a file; choose another --out")
+    copied = []
+    for source in (ready.path(name), ready.card_path(name)):
+        target = out / source.name
+        with written_whole(target) as temporary:
+            temporary.write_bytes(source.read_bytes())
+        copied.append(str(target))
+    print(f"Written: {', '.join(copied)}")
+    return {**_entry(name, network), "files": copied}
+
+
+def _rebuild(name: str, network: Network, out: Path) -> Result:
+    from sstdp_hw.cli import find_verbs, run_verb
+
+    verbs, total = find_verbs(), len(rebuild.chain(network, out))
+    found = rebuild.rebuild(
+        network,
+        out,
+        lambda command: run_verb(verbs, command),
+        lambda place, command: say(f"\n[{place}/{total}] {shlex.join(['sstdp-hw', *command])}"),
+    )
+    shipped = pick(network.provenance, "quantization", "integer", "rule_6")
+    made = pick(found.network.provenance, "quantization", "integer", "rule_6")
+    result = {
+        "name": name,
+        "network": found.network.source,
+        "identical": found.identical,
+        "differing": found.differing,
+        "values": found.values,
+        "accuracy": made,
+        "shipped_accuracy": shipped,
+    }
+    if not found.identical:
+        versions = [
+            str(pick(told.provenance, "versions", "torch")) for told in (network, found.network)
+        ]
+        raise VerbFailed(
+            f"{sum(found.differing.values()):,} of {found.values:,} values differ from {name}: "
+            f"accuracy {percent(made)}, shipped {percent(shipped)}; made with PyTorch "
+            f"{versions[0]}, here {versions[1]} (another processor may round sums differently too)",
+            result,
+        )
+    print(f"{found.network.source}: all {found.values:,} values are those of {name}")
+    return result
+
+
+verb = Verb(
+    summary="list, copy or make again the trained networks that come with it",
+    description=DESCRIPTION,
+    configure=_configure,
+    run=_run,
+)

@@ -1,0 +1,136 @@
+"""From runs to a ready network and back: the maintainers' command, and --rebuild for real."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import sstdp_train
+from sstdp_hw import cli, ready
+from sstdp_hw.float_network import FloatNetwork
+from sstdp_hw.layers import Dense, Flatten
+from sstdp_hw.ready import rebuild
+from sstdp_train import Recipe
+
+TOOL = Path(__file__).parents[2] / "tools" / "ready_networks.py"
+SHIPPED = ready.FOLDER
+
+
+@pytest.fixture(scope="module")
+def tool():
+    specification = importlib.util.spec_from_file_location("ready_networks", TOOL)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    torch.set_num_threads(1)
+    return module
+
+
+def call(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A chain of two short trainings, with options of every kind."""
+    folder = tmp_path_factory.mktemp("runs")
+    one, two = folder / "one", folder / "two"
+    assert call(
+        "train", "--dataset", "digits", "--layers", "32", "--steps", 6, "--epochs", 2, "--seed", 5,
+        "--no-wake-silent", "--learning-rate", "0.0023", "--shear", "0", "--out", one,
+    ) == 0  # fmt: skip
+    assert call(
+        "train", "--init", one, "--weight-width", "4,3", "--epochs", 1, "--shift", "0.25",
+        "--out", two,
+    ) == 0  # fmt: skip
+    return one, two
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(ready, "FOLDER", tmp_path / "ready")
+    return tmp_path / "ready"
+
+
+def test_made_from_runs_and_made_again(tool, runs, folder, tmp_path, capsys):
+    assert tool.main([str(run) for run in runs]) == 0
+    (name,) = ready.names()
+    assert name == "digits-64-32-10-4-3bit"
+    network, trained = ready.load(name), json.loads((runs[1] / "train.json").read_text())
+    told = network.provenance["ready"]
+    assert told["integer"]["accuracy"] == trained["test_accuracy"]
+    assert [training["recipe"]["epochs"] for training in told["trainings"]] == [2, 1]
+    assert str(tmp_path.parent) not in json.dumps(network.provenance)
+    written = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert tool.main(["--refresh"]) == 0
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == written
+    capsys.readouterr()
+    assert call("ready", name, "--rebuild", tmp_path / "again") == 0
+    assert "are those of digits-64-32-10-4-3bit" in capsys.readouterr().out
+
+
+def test_float_run_alone_needs_a_width(tool, runs, folder, capsys):
+    assert tool.main([str(runs[0])]) == 2
+    assert "was trained in float, so --weight-width must be given" in capsys.readouterr().err
+    assert tool.main([str(runs[0]), "--weight-width", "5", "--name", "mine"]) == 0
+    assert rebuild.chain(ready.load("mine"), "x")[-1] == [
+        "quantize", "x/1-float", "--weight-width", "5", "--out", "x/1-float/network.safetensors"
+    ]  # fmt: skip
+
+
+def test_runs_that_are_no_chain_are_refused(tool, runs, folder, tmp_path, capsys):
+    one, two = runs
+    other = tmp_path / "other"
+    options = ("--layers", "32", "--steps", 6, "--epochs", 1, "--out", other)
+    assert call("train", "--dataset", "digits", *options) == 0
+    for wrong, message in (
+        ((two,), "must start from random weights"),
+        ((other, two), "must start from the run before it, and does not"),
+        ((one, other), "must start from the run before it, and does not"),
+        ((tmp_path / "nowhere",), "no such result file"),
+    ):
+        assert tool.main([str(run) for run in wrong]) == 2
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+        assert message in line
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ready.names())
+def test_recorded_commands_still_mean_the_recorded_recipes(name, tmp_path, monkeypatch):
+    """Without training: a recipe changed in `RECIPES` must be told apart by an option.
+
+    If this fails, ``python tools/ready_networks.py --refresh`` writes the options.
+    """
+    asked = []
+
+    def trained(recipe: Recipe, _samples, _test, *, out, kernel, device, **_others):
+        asked.append((recipe.as_dict(), device, kernel))
+        sizes, inputs, layers = (*recipe.layers, 10), 4, [Flatten()]
+        for size in sizes:
+            zeros = np.zeros((size, inputs), np.float32), np.zeros(size, np.float32)
+            layers.append(Dense(*zeros, 0))
+            inputs = size
+        provenance = {"recipe": recipe.as_dict(), "asked": {"dataset": "digits"}}
+        FloatNetwork(
+            "stand-in", recipe.t_max, (1, 2, 2), tuple("0123456789"), np.zeros(256, np.uint8),
+            tuple(layers), (None,) * len(layers), provenance,
+        ).save(out / "float.safetensors")  # fmt: skip
+        return dict.fromkeys(
+            ("float_network", "exported_epoch", "epochs", "validation_accuracy", "test_accuracy",
+             "test_accuracy_ties_counted")
+        ) | {"wall_seconds": 0}  # fmt: skip
+
+    monkeypatch.setattr(sstdp_train, "train", trained)
+    monkeypatch.setattr("sstdp_hw.datasets.load", lambda name, split: None)
+    network = ready.load(name)
+    for step in rebuild.chain(network, tmp_path):
+        if step[0] == "train":
+            assert call(*step) == 0
+    told = network.provenance["ready"]["trainings"]
+    assert asked == [
+        (training["recipe"], training["device"], training["kernel"]) for training in told
+    ]
