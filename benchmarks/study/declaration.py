@@ -131,7 +131,7 @@ class Study:
         moved = (
             replace(entry, dataset=dataset, test_dataset=test_dataset) for entry in self.entries
         )
-        return replace(self, entries=tuple(moved))
+        return replace(self, entries=tuple(moved), title=f"{self.title} (here: {dataset})")
 
     def check_names(self, names: tuple[str, ...]) -> None:
         """Refuse names that are no entries."""

@@ -94,7 +94,7 @@ SPARSITY = Study(
     title="Accuracy against additions: MNIST 784-400-10 at several penalties on additions",
     entries=tuple(
         Entry(f"sparsity-{value:g}", "mnist", MNIST.with_(sparsity=value), fine_tune=((4,),))
-        for value in (0.0, 0.1, 0.3, 1.0, 3.0)
+        for value in (0.0, 0.03, 0.1, 0.3, 1.0)
     ),
     columns=("validation", "test", "ties", "additions", "macs", "ratio", "spikes", "decision"),
     plot=True,

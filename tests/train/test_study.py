@@ -169,8 +169,9 @@ def test_changed_recipe_is_trained_again(study, tmp_path, monkeypatch):
 def test_changed_images_are_trained_again(study, bars, tmp_path, monkeypatch):
     def run(brighter):
         np.savez(tmp_path / "d.npz", images=bars.images[:160] + brighter, labels=bars.labels[:160])
-        (entry,) = study.on(str(tmp_path / "d.npz")).entries[1:]
-        return run_study(replace(study, entries=(entry,)), tmp_path, seeds=(0,), jobs=0)
+        moved = study.on(str(tmp_path / "d.npz"))
+        assert moved.title.endswith("d.npz)")
+        return run_study(replace(moved, entries=moved.entries[1:]), tmp_path, seeds=(0,), jobs=0)
 
     calls = trainings(monkeypatch)
     result = run(np.uint8(0))
