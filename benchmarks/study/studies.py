@@ -68,15 +68,15 @@ NETWORKS = Study(
     title="Networks in float and in integers",
     entries=(
         Entry(
-            "mnist-784-400-10", "mnist", _recipe("mnist-400", MNIST),
+            "mnist-784-400-10", "mnist", MNIST,
             fine_tune=((4,), (3,), (2,), (1,)),
         ),
         Entry(
-            "mnist-784-800-10", "mnist", _recipe("mnist-800", MNIST.with_(layers=(800,))),
+            "mnist-784-800-10", "mnist", RECIPES["mnist-800"],
             fine_tune=((4,),),
         ),
         Entry(
-            "mnist-784-128-10", "mnist", _recipe("mnist-128", MNIST.with_(layers=(128,))),
+            "mnist-784-128-10", "mnist", RECIPES["mnist-128"],
             fine_tune=((4,),),
         ),
         Entry(
