@@ -7,7 +7,7 @@ from typing import Any
 
 from sstdp_train import RECIPES, Recipe
 
-from .declaration import Entry, Study
+from .declaration import Entry, FineTuning, Study
 
 MNIST, DIGITS, PUBLISHED = RECIPES["mnist"], RECIPES["digits"], RECIPES["published"]
 
@@ -69,7 +69,7 @@ NETWORKS = Study(
     entries=(
         Entry(
             "mnist-784-400-10", "mnist", MNIST,
-            fine_tune=((4,), (3,), (2,), (1,)),
+            fine_tune=((4,), (2,), FineTuning((1,), {"epochs": 25})),
         ),
         Entry(
             "mnist-784-800-10", "mnist", RECIPES["mnist-800"],
