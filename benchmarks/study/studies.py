@@ -11,7 +11,7 @@ from .declaration import Entry, FineTuning, Study
 
 MNIST, DIGITS, PUBLISHED = RECIPES["mnist"], RECIPES["digits"], RECIPES["published"]
 
-ABLATION_EPOCHS = 15
+ABLATION_EPOCHS = 8
 SHORT = MNIST.with_(epochs=ABLATION_EPOCHS)
 SGD_LEARNING_RATE = 0.1
 
@@ -38,11 +38,17 @@ ABLATION = Study(
     entries=(
         Entry("full", "mnist", SHORT),
         _without("no-gate", gate=0.0),
+        _without("rectangular-gate", gate=1 / 3, gate_shape="rectangle"),
         _without("no-wake-silent", wake_silent=False),
         _without("no-homeostasis", homeostasis=0.0),
+        # The other losses at the settings that were chosen for them.
+        _without("loss-on-times", loss="cross-entropy", margin_scale=3.0),
         _without("relative-target", loss="relative-target"),
+        _without("no-bending", bending=0.0),
         _without("no-augmentation", **NO_AUGMENTATION),
+        _without("nearest-resampling", resampling="nearest"),
         _without("cutoff-0", cutoff=0),
+        _without("equalized-encoding", encoding="equalized", resampling="nearest"),
         _without("no-weight-decay", weight_decay=0.0),
         _without("constant-schedule", schedule="constant"),
         _without("sgd", optimizer="sgd", learning_rate=SGD_LEARNING_RATE),

@@ -56,3 +56,11 @@ def test_the_same_generator_gives_the_same_distortion():
     changes = {"shift": 1.0, "bending": 0.5}
     assert torch.equal(moved(images(), 3, **changes), moved(images(), 3, **changes))
     assert not torch.equal(moved(images(), 3, **changes), moved(images(), 4, **changes))
+
+
+def test_nearest_resampling_makes_no_new_brightness():
+    """Images of two levels keep two levels, and about as many bright pixels; bilinear blurs them."""
+    batch = torch.where(images() > 127, 255, 0).to(torch.uint8)
+    changes = {"rotation": 0.2, "bending": 0.5}
+    assert set(moved(batch, resampling="nearest", **changes).unique().tolist()) == {0, 255}
+    assert len(moved(batch, resampling="bilinear", **changes).unique()) > 100

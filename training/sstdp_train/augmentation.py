@@ -55,7 +55,7 @@ def distort(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
         factors, fields = torch.cat([factors, heights], 1), torch.cat([fields, bumps])
     grid = (factors @ fields).view(batch, 2, height, width)
     grid = grid.permute(0, 2, 3, 1).to(images.device)
-    moved = grid_sample(images.to(torch.float32), grid, align_corners=False)
+    moved = grid_sample(images.to(torch.float32), grid, mode=recipe.resampling, align_corners=False)
     return moved.round_().clamp_(0, 255).to(torch.uint8)
 
 

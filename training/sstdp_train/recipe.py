@@ -147,6 +147,13 @@ class Recipe:
         0.3, "addition", "augmentation: elastic distortion, standard deviation in pixels"
     )
 
+    resampling: str = _option(
+        "bilinear",
+        "addition",
+        "augmentation: bilinear blurs, nearest keeps the brightness of every pixel",
+        choices=("bilinear", "nearest"),
+    )
+
     weight_widths: tuple[int, ...] = _option(
         (), "addition", "weight width in bits of every weighted layer; empty trains in float"
     )
