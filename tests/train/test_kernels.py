@@ -1,0 +1,101 @@
+"""Which kernel a training runs on, and that they are one function."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from sstdp_hw.errors import UserError
+from sstdp_hw.float_network import FloatNetwork
+from sstdp_train import train
+from sstdp_train.kernels import kernel_for
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def no_numba(monkeypatch):
+    """As on a machine without numba: importing the native kernel fails."""
+    monkeypatch.setitem(sys.modules, "sstdp_train.kernel_native", None)
+
+
+def test_auto_is_native_where_numba_is():
+    pytest.importorskip("numba", reason="the native kernel needs numba")
+    assert kernel_for("auto", CPU).name == "native"
+
+
+def test_auto_falls_back_to_torch(no_numba):
+    assert kernel_for("auto", CPU).name == "torch"
+
+
+def test_native_without_numba_is_told(no_numba):
+    with pytest.raises(UserError, match="Kernel native must have numba installed, and it is not"):
+        kernel_for("native", CPU)
+
+
+def test_native_is_for_the_cpu():
+    with pytest.raises(UserError, match="must run on device cpu, not cuda; use --kernel torch"):
+        kernel_for("native", torch.device("cuda"))
+    assert kernel_for("auto", torch.device("cuda")).name == "torch"
+
+
+def test_an_unknown_kernel_is_told():
+    with pytest.raises(UserError, match="Kernel must be auto, torch or native, not 'fast'"):
+        kernel_for("fast", CPU)
+
+
+@pytest.mark.parametrize("t_max", [1, 3, 16, 255])
+@pytest.mark.parametrize("shape", [(9, 30, 7), (3, 5, 1), (40, 12, 90)])
+def test_kernels_agree_to_the_bit_on_integers(t_max, shape):
+    """Sums of integers are exact in float32, so no order of summation can tell the two apart."""
+    pytest.importorskip("numba", reason="the native kernel needs numba")
+    batch, fan_in, neurons = shape
+    generator = torch.Generator().manual_seed(t_max)
+
+    def draw(low, high, size):
+        return torch.randint(low, high, size, generator=generator).float()
+
+    times = draw(0, t_max + 1, (batch, fan_in))
+    weight, threshold = draw(-8, 8, (fan_in, neurons)), draw(-4, 12, (neurons,))
+    error = draw(-3, 4, (batch, neurons))
+    one, other = (kernel_for(name, CPU).fire(times, weight, threshold, t_max)
+                  for name in ("torch", "native"))  # fmt: skip
+    assert torch.equal(one.spike_times, other.spike_times)
+    assert torch.equal(one.excess, other.excess)
+    assert torch.equal(one.spiked, other.spiked)
+    assert torch.equal(one.sum_over_samples(error), other.sum_over_samples(error))
+    assert torch.equal(one.sum_over_neurons(error, weight), other.sum_over_neurons(error, weight))
+
+
+def test_a_resumed_run_keeps_its_kernel(tiny, bars, tmp_path, monkeypatch):
+    """Potentials in float round differently, so another kernel would end at other weights."""
+    pytest.importorskip("numba", reason="the native kernel needs numba")
+    from sstdp_train.loop import Training
+
+    whole = train(tiny, bars, out=tmp_path / "whole", device="cpu", kernel="torch")
+    assert whole["kernel"] == "torch"
+    original = Training.run_epoch
+
+    def interrupted(training, advance):
+        if training.epoch == 2:
+            raise KeyboardInterrupt
+        return original(training, advance)
+
+    monkeypatch.setattr(Training, "run_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny, bars, out=tmp_path / "run", device="cpu", kernel="torch")
+    monkeypatch.undo()
+    result = train(tiny, bars, out=tmp_path / "run", device="cpu", resume=True)
+    assert result["kernel"] == "torch"
+    assert json.loads((tmp_path / "run" / "train.json").read_text())["kernel"] == "torch"
+    for one, other in zip(
+        FloatNetwork.load(tmp_path / "whole").layers,
+        FloatNetwork.load(tmp_path / "run").layers,
+        strict=True,
+    ):
+        if one.kind == "dense":
+            np.testing.assert_array_equal(one.weight, other.weight)
