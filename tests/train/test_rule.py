@@ -12,20 +12,31 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from sstdp_hw import reference
 from sstdp_hw.layers import Dense, Flatten
 from sstdp_hw.network import Network
+from sstdp_train.kernel_torch import TorchKernel
 from sstdp_train.kernels import kernel_for
 from sstdp_train.layers import decide
 from sstdp_train.rule import LayerRule, SpikeOnce
 
 CPU = torch.device("cpu")
-TORCH = kernel_for("torch", CPU)
+IN_TORCH = {
+    "torch-at-once": TorchKernel(loop_numbers=1 << 60, loop_ranks=1 << 60),
+    "torch-in-loops": TorchKernel(loop_numbers=0, loop_ranks=0),
+}
 
 
-@pytest.fixture(params=("torch", "native"))
+@pytest.fixture(params=IN_TORCH)
+def in_torch(request):
+    """The torch kernel in both its forms, whatever the size of a layer."""
+    return IN_TORCH[request.param]
+
+
+@pytest.fixture(params=(*IN_TORCH, "native"))
 def kernel(request):
     """Every kernel in turn: they must compute the same function."""
-    if request.param == "native":
-        pytest.importorskip("numba", reason="the native kernel needs numba")
-    return kernel_for(request.param, CPU)
+    if request.param != "native":
+        return IN_TORCH[request.param]
+    pytest.importorskip("numba", reason="the native kernel needs numba")
+    return kernel_for("native", CPU)
 
 
 def random_network(rng: np.random.Generator) -> Network:
@@ -165,22 +176,26 @@ class LargestTensor(TorchDispatchMode):
         return result
 
 
-def test_no_tensor_of_every_synapse_of_every_sample():
+def test_no_tensor_of_every_synapse_of_every_sample(in_torch):
     batch, fan_in, neurons, t_max = 32, 60, 50, 4
     times = torch.randint(0, t_max + 1, (batch, fan_in)).float().requires_grad_()
     weight = torch.randn(fan_in, neurons, requires_grad=True)
     with LargestTensor() as largest:
         spike_times, margin = SpikeOnce.apply(
-            times, weight, torch.ones(neurons), None, LayerRule(t_max=t_max), TORCH
+            times, weight, torch.ones(neurons), None, LayerRule(t_max=t_max), in_torch
         )
         (spike_times + margin).sum().backward()
     assert largest.elements <= t_max * batch * fan_in
     assert largest.elements < batch * fan_in * neurons
 
 
-def test_steps_without_spikes_cost_nothing():
-    times = torch.tensor([[3.0, 200.0, 255.0]])
+def test_steps_without_spikes_cost_nothing(in_torch):
+    """Not even those in which another sample has a spike: steps are counted in each sample."""
+    times = torch.tensor([[3.0, 200.0, 255.0], [90.0, 7.0, 90.0]], requires_grad=True)
+    weight = torch.ones(3, 1000, requires_grad=True)
     with LargestTensor() as largest:
         rule = LayerRule(t_max=255)
-        SpikeOnce.apply(times, torch.ones(3, 1000), torch.ones(1000), None, rule, TORCH)
-    assert largest.elements == 4 * 1000  # steps 0, 3, 200 and the last
+        spike_times, _ = SpikeOnce.apply(times, weight, torch.ones(1000), None, rule, in_torch)
+        spike_times.sum().backward()
+    assert spike_times[:, 0].tolist() == [200, 90]
+    assert largest.elements == 3 * 2 * 1000  # steps 0, 3, 200 and 0, 7, 90
