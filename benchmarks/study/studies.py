@@ -19,7 +19,7 @@ SGD_LEARNING_RATE = 0.1
 NO_AUGMENTATION = {
     field.name: 0.0
     for field in dataclasses.fields(Recipe)
-    if field.metadata["help"].startswith("augmentation:")
+    if field.metadata["help"].startswith("augmentation:") and str(field.type) == "float"
 }
 
 
@@ -64,11 +64,6 @@ ABLATION = Study(
 )
 
 
-def _recipe(name: str, otherwise: Recipe) -> Recipe:
-    """The recipe of that name, or ``otherwise`` where there is none."""
-    return RECIPES.get(name, otherwise)
-
-
 NETWORKS = Study(
     name="networks",
     title="Networks in float and in integers",
@@ -86,7 +81,7 @@ NETWORKS = Study(
             fine_tune=((4,),),
         ),
         Entry(
-            "digits-64-64-10", "digits", _recipe("digits-64", DIGITS.with_(layers=(64,))),
+            "digits-64-64-10", "digits", DIGITS.with_(layers=(64,)),
             fine_tune=((4,),),
         ),
     ),

@@ -59,7 +59,7 @@ def test_the_same_generator_gives_the_same_distortion():
 
 
 def test_nearest_resampling_makes_no_new_brightness():
-    """Images of two levels keep two levels, and about as many bright pixels; bilinear blurs them."""
+    """Images of two levels keep two levels; bilinear resampling blurs them."""
     batch = torch.where(images() > 127, 255, 0).to(torch.uint8)
     changes = {"rotation": 0.2, "bending": 0.5}
     assert set(moved(batch, resampling="nearest", **changes).unique().tolist()) == {0, 255}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from sstdp_train import train
-from sstdp_train.loss import additions_share, relative_target
+from sstdp_train.loss import additions_share, decision_cross_entropy, relative_target
 
 
 def test_the_published_loss_by_hand():
@@ -14,6 +16,18 @@ def test_the_published_loss_by_hand():
     # First spike at 3: the label (2) should fire then, the others not before 3 + 2.
     loss = relative_target(times, torch.tensor([2]), t_max=10, gap=2.0)
     assert loss.item() == pytest.approx(((3 - 5) ** 2 + (3 - 5) ** 2 + (9 - 3) ** 2 + 0) / 4)
+
+
+def test_where_all_are_silent_silence_is_a_class_that_must_lose():
+    """The label leads by 2 in both images: enough where it fired, not where all stayed silent."""
+    margin = torch.tensor([[1.0, -1.0], [-1.0, -3.0]], requires_grad=True)
+    labels, silent = torch.tensor([0, 0]), torch.tensor([False, True])
+    loss = decision_cross_entropy(margin, labels, margin_scale=0.5, silent=silent)
+    fired = math.log(1 + math.exp(-4))
+    all_silent = math.log(1 + math.exp(-4) + math.exp(2))
+    assert loss.item() == pytest.approx((fired + all_silent) / 2)
+    loss.backward()
+    assert margin.grad[1, 0] < 20 * margin.grad[0, 0] < 0, "the silent label is pushed up"
 
 
 def test_additions_share_by_hand():

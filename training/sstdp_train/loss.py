@@ -19,12 +19,28 @@ def loss_of(recipe: Recipe, times: Tensor, margin: Tensor, labels: Tensor) -> Te
     labels : int64 [batch]
     """
     if recipe.loss == "decision":
-        return cross_entropy(margin / recipe.margin_scale, labels)
+        silent = (times == recipe.t_max).all(1) & recipe.silent_class
+        return decision_cross_entropy(margin, labels, recipe.margin_scale, silent)
     if recipe.loss == "relative-target":
         return relative_target(times, labels, recipe.t_max, recipe.target_gap * recipe.t_max)
     return first_spike_cross_entropy(
         times, margin, labels, recipe.t_max, recipe.sharpness, recipe.margin_scale
     )
+
+
+def decision_cross_entropy(
+    margin: Tensor, labels: Tensor, margin_scale: float, silent: Tensor
+) -> Tensor:
+    """Softmax cross-entropy on ``V - theta`` at the decision, in units of ``margin_scale``.
+
+    In images marked ``silent`` (bool [batch]) "no neuron fires" is one class more, with ``V -
+    theta`` of 0: there the labelled neuron has to pass its threshold, not only the other neurons.
+    Without it an answer by the largest potential of silent neurons costs nothing. In images that
+    are answered by a spike it would ask for ever earlier ones. An addition of this project.
+    """
+    logits = margin / margin_scale
+    nobody = torch.where(silent, 0.0, -torch.inf)
+    return cross_entropy(torch.cat([logits, nobody[:, None]], 1), labels)
 
 
 def additions_share(

@@ -95,6 +95,11 @@ class Recipe:
         "published relative target",
         choices=("cross-entropy", "decision", "relative-target"),
     )
+    silent_class: bool = _option(
+        False,
+        "addition",
+        "decision: where all outputs stay silent, silence is a class that must lose",
+    )
     sharpness: float = _option(
         12.0, "addition", "cross-entropy: logit between a spike at step 0 and one at t_max"
     )
