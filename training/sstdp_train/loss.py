@@ -19,7 +19,7 @@ def loss_of(recipe: Recipe, times: Tensor, margin: Tensor, labels: Tensor) -> Te
     labels : int64 [batch]
     """
     if recipe.loss == "decision":
-        silent = (times == recipe.t_max).all(1) & recipe.silent_class
+        silent = (times == recipe.t_max).all(1) if recipe.silent_class else None
         return decision_cross_entropy(margin, labels, recipe.margin_scale, silent)
     if recipe.loss == "relative-target":
         return relative_target(times, labels, recipe.t_max, recipe.target_gap * recipe.t_max)
@@ -29,16 +29,18 @@ def loss_of(recipe: Recipe, times: Tensor, margin: Tensor, labels: Tensor) -> Te
 
 
 def decision_cross_entropy(
-    margin: Tensor, labels: Tensor, margin_scale: float, silent: Tensor
+    margin: Tensor, labels: Tensor, margin_scale: float, silent: Tensor | None
 ) -> Tensor:
     """Softmax cross-entropy on ``V - theta`` at the decision, in units of ``margin_scale``.
 
-    In images marked ``silent`` (bool [batch]) "no neuron fires" is one class more, with ``V -
+    In images marked ``silent`` (bool [batch] or None) "no neuron fires" is one class more, with ``V -
     theta`` of 0: there the labelled neuron has to pass its threshold, not only the other neurons.
     Without it an answer by the largest potential of silent neurons costs nothing. In images that
     are answered by a spike it would ask for ever earlier ones. An addition of this project.
     """
     logits = margin / margin_scale
+    if silent is None:
+        return cross_entropy(logits, labels)
     nobody = torch.where(silent, 0.0, -torch.inf)
     return cross_entropy(torch.cat([logits, nobody[:, None]], 1), labels)
 
