@@ -33,8 +33,9 @@ def decision_cross_entropy(
 ) -> Tensor:
     """Softmax cross-entropy on ``V - theta`` at the decision, in units of ``margin_scale``.
 
-    In images marked ``silent`` (bool [batch] or None) "no neuron fires" is one class more, with ``V -
-    theta`` of 0: there the labelled neuron has to pass its threshold, not only the other neurons.
+    In images marked ``silent`` (bool [batch], None for none) "no neuron fires" is one class more,
+    with ``V - theta`` of 0: there the labelled neuron has to pass its threshold, not only the other
+    neurons.
     Without it an answer by the largest potential of silent neurons costs nothing. In images that
     are answered by a spike it would ask for ever earlier ones. An addition of this project.
     """
