@@ -258,7 +258,7 @@ def test_without_validation_images_the_last_epoch_is_exported(tiny, bars, tmp_pa
 def test_colour_images_and_deep_networks(tiny, bars, tmp_path):
     colour = Samples("colour", np.repeat(bars.images, 3, axis=1), bars.labels, bars.class_names)
     result = train(
-        tiny.with_(layers=(20, 12), learning_rate=0.01, margin_scale=3.0),
+        tiny.with_(layers=(20, 12), learning_rate=0.01),
         colour,
         colour,
         out=tmp_path / "run",

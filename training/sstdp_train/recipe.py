@@ -25,7 +25,7 @@ def _option(default: Any, origin: str, text: str, choices: tuple[str, ...] = ())
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How one network is trained; the defaults are the recipe for MNIST 784-400-10 at t_max 8.
+    """How one network is trained; the defaults suit any data set that has no recipe of its own.
 
     Raises
     ------
@@ -33,10 +33,10 @@ class Recipe:
         If a value is out of its range: names the field, the rule and the value found.
     """
 
-    name: str = _option("mnist", "setting", "what result files call this recipe")
+    name: str = _option("default", "setting", "what result files call this recipe")
     layers: tuple[int, ...] = _option((400,), "setting", "neurons of each hidden layer")
     t_max: int = _option(8, "setting", "time steps of one inference")
-    epochs: int = _option(50, "setting", "passes over the training images")
+    epochs: int = _option(30, "setting", "passes over the training images")
     batch_size: int = _option(64, "setting", "images of one weight update")
     seed: int = _option(0, "setting", "seed of everything random")
     validation_share: float = _option(
@@ -68,12 +68,12 @@ class Recipe:
         False, "published", "scale the error of every image to length 1 in every layer"
     )
     gate: float = _option(
-        1.0,
+        1 / 3,
         "addition",
         "a hidden neuron learns only while |V - theta| < gate * theta at its spike; 0 turns it off",
     )
     gate_shape: str = _option(
-        "triangle",
+        "rectangle",
         "addition",
         "errors within the gate pass whole, or less the farther from threshold",
         choices=("rectangle", "triangle"),
@@ -89,7 +89,7 @@ class Recipe:
     )
 
     loss: str = _option(
-        "decision",
+        "cross-entropy",
         "addition",
         "softmax cross-entropy on spike times and margins, or on V - theta at the decision; or the "
         "published relative target",
@@ -104,7 +104,7 @@ class Recipe:
         12.0, "addition", "cross-entropy: logit between a spike at step 0 and one at t_max"
     )
     margin_scale: float = _option(
-        0.7,
+        3.0,
         "addition",
         "cross-entropy, decision: membrane potential above threshold worth a logit of 1",
     )
@@ -142,14 +142,14 @@ class Recipe:
         "how the step size falls over the epochs",
         choices=("cosine", "constant"),
     )
-    weight_decay: float = _option(0.03, "addition", "decoupled weight decay")
+    weight_decay: float = _option(0.02, "addition", "decoupled weight decay")
 
     shift: float = _option(1.2, "addition", "augmentation: largest shift in pixels")
     rotation: float = _option(0.15, "addition", "augmentation: largest rotation in rad")
     scaling: float = _option(0.08, "addition", "augmentation: largest relative change of size")
     shear: float = _option(0.1, "addition", "augmentation: largest shear")
     bending: float = _option(
-        0.3, "addition", "augmentation: elastic distortion, standard deviation in pixels"
+        0.0, "addition", "augmentation: elastic distortion, standard deviation in pixels"
     )
 
     resampling: str = _option(
@@ -239,14 +239,19 @@ class Recipe:
             raise UserError(f"{source}: recipe has no valid value ({error})") from None
 
 
-MNIST = Recipe()
+DEFAULT = Recipe()
+MNIST = Recipe(
+    # Chosen on held-back images for accuracy; on small data sets and in deep networks the loss on
+    # spike times is steadier, so it is the default.
+    name="mnist", epochs=50, loss="decision", margin_scale=0.7, gate=1.0, gate_shape="triangle",
+    weight_decay=0.03, bending=0.3,
+)  # fmt: skip
 MNIST_800 = MNIST.with_(name="mnist-800", layers=(800,))
 MNIST_128 = MNIST.with_(name="mnist-128", layers=(128,), bending=0.0)  # too small to need it
 DIGITS = Recipe(
     # 120 validation images are too few to tell epochs apart, so the last one is exported.
     name="digits", layers=(128,), t_max=16, epochs=100, batch_size=8, learning_rate=0.007,
-    loss="cross-entropy", sharpness=20.0, margin_scale=3.0, gate=1 / 3, gate_shape="rectangle",
-    weight_decay=0.02, bending=0.0, validation_share=0.1, choose="last",
+    sharpness=20.0, validation_share=0.1, choose="last",
     shift=0.4, rotation=0.1, scaling=0.05, shear=0.05,
 )  # fmt: skip
 CALTECH = Recipe(name="caltech-face-motorbike", layers=(400,), epochs=30, batch_size=16)
@@ -258,17 +263,17 @@ PUBLISHED = Recipe(
     hidden_threshold=100.0, output_threshold=100.0, hidden_drive=3.75, hidden_spread=0.18,
     output_drive=96.0, output_spread=2.8, optimizer="sgd", learning_rate=10.0,
     schedule="constant", weight_decay=1e-6, shift=0.0, rotation=0.0, scaling=0.0, shear=0.0,
-    bending=0.0,
 )  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (MNIST, MNIST_800, MNIST_128, DIGITS, CALTECH, PUBLISHED)
+    recipe.name: recipe
+    for recipe in (DEFAULT, MNIST, MNIST_800, MNIST_128, DIGITS, CALTECH, PUBLISHED)
 }
 
 
 def recipe_for(dataset: str) -> Recipe:
-    """The recipe that fits a data set by its name; MNIST's for one that has none of its own."""
-    return RECIPES.get(dataset, MNIST.with_(name="default"))
+    """The recipe that fits a data set by its name; the default for one that has none of its own."""
+    return RECIPES.get(dataset, DEFAULT)
 
 
 def fine_tuning(recipe: Recipe, weight_widths: tuple[int, ...]) -> Recipe:
