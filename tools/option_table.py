@@ -14,7 +14,7 @@ from typing import Any
 
 from sstdp_hw.files import written_whole
 from sstdp_train import RECIPES, Recipe
-from sstdp_train.cli import FLAGS
+from sstdp_train.cli import flag_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 SHOWN = ("default", "mnist", "digits", "published")
@@ -27,10 +27,9 @@ def table() -> str:
     for entry in dataclasses.fields(Recipe):
         if entry.name == "name":
             continue
-        flag = FLAGS.get(entry.name, "--" + entry.name.replace("_", "-"))
         text = entry.metadata["help"].replace("|V - theta|", "abs(V - theta)")
         values = [_shown(getattr(RECIPES[name], entry.name)) for name in SHOWN]
-        cells = (f"`{flag}`", entry.metadata["origin"], text, *values)
+        cells = (f"`{flag_of(entry.name)}`", entry.metadata["origin"], text, *values)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

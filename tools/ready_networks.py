@@ -33,7 +33,7 @@ from sstdp_hw.network import FILE_NAME, Network
 from sstdp_hw.ready.card import card, sizes, widths
 from sstdp_hw.ready.rebuild import PLACE
 from sstdp_train import RECIPES, Recipe, fine_tuning, recipe_for
-from sstdp_train.cli import FLAGS
+from sstdp_train.cli import flag_of
 
 FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
 GIVEN_BY_INIT = ("name", "layers", "t_max", "weight_widths")
@@ -217,7 +217,7 @@ def _options(recipe: Recipe, base: Recipe, left_out: tuple[str, ...]) -> list[st
     for name, value in recipe.as_dict().items():
         if name in left_out or value == base.as_dict()[name]:
             continue
-        flag = _flag(name)
+        flag = flag_of(name)
         if isinstance(value, bool):
             options.append(flag if value else f"--no-{flag[2:]}")
         else:
@@ -225,15 +225,11 @@ def _options(recipe: Recipe, base: Recipe, left_out: tuple[str, ...]) -> list[st
     return options
 
 
-def _flag(name: str) -> str:
-    return FLAGS.get(name, "--" + name.replace("_", "-"))
-
-
 def _changes(recipe: Recipe, base: Recipe, left_out: tuple[str, ...]) -> list[dict[str, Any]]:
     """The fields that differ, with what the recipe says about them."""
     return [
         {
-            "option": _flag(name),
+            "option": flag_of(name),
             "origin": FIELDS[name].metadata["origin"],
             "value": value,
             "other": base.as_dict()[name],

@@ -39,6 +39,11 @@ docs/training.md explains them."""
 FLAGS = {"t_max": "--steps", "weight_widths": "--weight-width"}
 
 
+def flag_of(name: str) -> str:
+    """The option of a recipe field."""
+    return FLAGS.get(name, "--" + name.replace("_", "-"))
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(",") if part.strip())
@@ -85,7 +90,6 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_option(group: Any, field: dataclasses.Field[Any]) -> None:
-    flag = FLAGS.get(field.name, "--" + field.name.replace("_", "-"))
     text = field.metadata["help"].replace("%", "%%")
     settings: dict[str, Any] = {"dest": field.name, "default": None, "help": text}
     kind = str(field.type)
@@ -97,7 +101,7 @@ def _add_option(group: Any, field: dataclasses.Field[Any]) -> None:
         settings |= {"type": _numbers, "metavar": "N,N"}
     else:
         settings |= {"type": {"int": int, "float": float}[kind], "metavar": kind.upper()[0]}
-    group.add_argument(flag, **settings)
+    group.add_argument(flag_of(field.name), **settings)
 
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:
