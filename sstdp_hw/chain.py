@@ -11,7 +11,7 @@ from typing import NoReturn
 import numpy as np
 
 from .errors import UserError
-from .layers import Array, Conv2d, Dense, Layer, Pool2d, Shape, ShapeError
+from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, ShapeError
 
 MAX_T = 255
 MAX_CLASSES = 256
@@ -140,6 +140,22 @@ class LayerChain:
             for index, layer in enumerate(self.layers)
             if isinstance(layer, Conv2d | Dense)
         )
+
+    @cached_property
+    def live_inputs(self) -> Array:
+        """Pixels that any neuron has a weight for, in C order: bool [inputs].
+
+        The spike of another one changes no potential. Looks at the first weighted layer, past
+        nothing but ``flatten``; behind a pooling layer every pixel counts as live.
+        """
+        first, layer = self.weighted[0]
+        live: Array = np.ones(self.shapes[0], bool)
+        if all(isinstance(before, Flatten) for before in self.layers[:first]):
+            used = (layer.weight != 0).any(axis=0)  # dense [inputs]; conv [channels, kh, kw]
+            live &= (
+                used.reshape(live.shape) if used.ndim == 1 else used.any(axis=(1, 2), keepdims=True)
+            )
+        return live.reshape(-1)
 
     @cached_property
     def multiply_accumulates(self) -> int:

@@ -8,7 +8,7 @@ from .float_network import FloatNetwork
 from .hardware import AcceleratorParameters
 from .layers import Array, Conv2d, Dense
 from .network import Network
-from .reference import Inference, flattened
+from .reference import Inference, arriving_spikes
 
 
 def additions(
@@ -16,13 +16,14 @@ def additions(
 ) -> Array:
     """Additions of synapses per image: int64 [N].
 
-    Every input spike costs one addition per neuron that it reaches; after the decision nothing is
-    added any more, unless ``up_to_decision`` is off.
+    Every input spike costs one addition per neuron that it reaches, a pixel without any weight
+    (`LayerChain.live_inputs`) none; after the decision nothing is added any more, unless
+    ``up_to_decision`` is off.
     """
     total = np.zeros(len(inference.classes), np.int64)
     last = inference.last_steps() if up_to_decision else np.full(len(total), network.t_max - 1)
     for index, layer in network.weighted:
-        times = flattened(inference.spike_times[index])
+        times = arriving_spikes(network, inference, index)
         reached = fan_out(layer, network.shapes[index]).reshape(-1)
         total += (times <= last[:, None]) @ reached
     return total
@@ -49,15 +50,14 @@ def layer_work(parameters: AcceleratorParameters, inference: Inference) -> Array
 
     One word a cycle is what the memory gives, so the largest of them bounds the layers' speed.
     """
-    early_exit = parameters.configuration.early_exit
+    network = parameters.network
+    last = inference.last_steps()
+    if not parameters.configuration.early_exit:
+        last = np.full_like(last, network.t_max - 1)
     columns = []
-    for (index, _), layer in zip(parameters.network.weighted, parameters.layers, strict=True):
-        if early_exit:
-            events = inference.events(index)
-        else:
-            times = flattened(inference.spike_times[index])
-            events = np.asarray(np.count_nonzero(times < parameters.t_max, axis=1))
-        columns.append(events * layer.groups)
+    for (index, _), layer in zip(network.weighted, parameters.layers, strict=True):
+        times = arriving_spikes(network, inference, index)
+        columns.append(np.count_nonzero(times <= last[:, None], axis=1) * layer.groups)
     return np.stack(columns, axis=1)
 
 

@@ -185,6 +185,6 @@ def _spikes(network: Network | FloatNetwork, inference: Inference) -> Any:
     last = inference.last_steps()[:, None]
     rows = []
     for place in (0, *(index + 1 for index, _ in network.weighted)):
-        times = reference.flattened(inference.spike_times[place])
+        times = reference.sent_spikes(network, inference, place)
         rows.append([np.count_nonzero(times < network.t_max), np.count_nonzero(times <= last)])
     return np.array(rows, np.float64)

@@ -77,6 +77,8 @@ class DenseParameters:
         Between 1 and the number of neurons.
     output : bool
         Whether this is the last layer, whose margins count even in silent neurons.
+    sources : int64 [inputs]
+        Column of the layer's weights behind every index of an event; -1 for indices not in use.
 
     Raises
     ------
@@ -88,6 +90,7 @@ class DenseParameters:
     layer: Dense
     lanes: int
     output: bool
+    sources: Array
 
     def __post_init__(self) -> None:
         if not 1 <= self.lanes <= self.neurons:
@@ -98,7 +101,8 @@ class DenseParameters:
 
     @property
     def inputs(self) -> int:
-        return self.layer.inputs
+        """Indices that an event may carry."""
+        return len(self.sources)
 
     @property
     def neurons(self) -> int:
@@ -159,7 +163,8 @@ class DenseParameters:
         At width 1 a bit of 1 stands for -1 and 0 for +1; otherwise two's complement.
         """
         padded = np.zeros((self.groups * self.lanes, self.inputs), np.int64)
-        padded[: self.neurons] = self.layer.weight
+        used = self.sources >= 0
+        padded[: self.neurons, used] = self.layer.weight[:, self.sources[used]]
         words = padded.reshape(self.groups, self.lanes, self.inputs).transpose(0, 2, 1)
         bits = (words < 0).astype(np.int64) if self.weight_width == 1 else words
         return pack_rows(bits.reshape(-1, self.lanes), self.weight_width)
@@ -219,10 +224,41 @@ class AcceleratorParameters:
             min(Configuration.DEFAULT_LANES, layer.weight.shape[0]) for _, layer in weighted
         ]
         return tuple(
-            DenseParameters(f"layers.{index}", layer, lanes[n], output=n == len(weighted) - 1)
+            DenseParameters(
+                f"layers.{index}",
+                layer,
+                lanes[n],
+                output=n == len(weighted) - 1,
+                sources=np.arange(layer.inputs) if n else self.pixel_order,
+            )
             for n, (index, layer) in enumerate(weighted)
             if isinstance(layer, Dense)
         )
+
+    @cached_property
+    def live(self) -> Array:
+        """Pixels whose spikes the encoder sends: bool [beats, pixels_per_beat]."""
+        positions = np.zeros(self.beats * self.pixels_per_beat, bool)
+        positions[: self.pixels] = self.network.live_inputs
+        return positions.reshape(self.beats, self.pixels_per_beat)
+
+    @cached_property
+    def live_beats(self) -> Array:
+        """The beats that hold a live pixel, in order, at least one: int64."""
+        found = np.flatnonzero(self.live.any(axis=1))
+        return found if len(found) else np.zeros(1, np.int64)
+
+    @cached_property
+    def pixel_order(self) -> Array:
+        """The pixel behind every index of the encoder's events, -1 for none: int64.
+
+        Live beats are numbered without gaps, so that dead ones take no row of memory; within a beat
+        every pixel keeps its place.
+        """
+        places = np.arange(self.beats * self.pixels_per_beat).reshape(self.live.shape)
+        order = np.where(self.live, places, -1)[self.live_beats].reshape(-1)
+        last = np.flatnonzero(order >= 0)[-1:]
+        return order[: int(last[0]) + 1 if len(last) else 1]
 
     @property
     def lanes(self) -> tuple[int, ...]:

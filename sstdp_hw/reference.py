@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import UserError
 from .float_network import FloatNetwork
-from .layers import Array, Conv2d, Dense, Layer, Pool2d, Shape
+from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape
 from .network import Network
 
 BATCH = 256
@@ -55,11 +55,6 @@ class Inference:
         tied = self.spike_times[-1][rows, labels] == self.decision_times
         return float(np.mean(np.where(self.silent, self.classes == labels, tied)))
 
-    def events(self, layer: int) -> Array:
-        """Input spikes of ``layer`` up to the decision, per image: int64 [N]."""
-        spikes = flattened(self.spike_times[layer])
-        return np.asarray(np.count_nonzero(spikes <= self.last_steps()[:, None], axis=1))
-
     def last_steps(self) -> Array:
         """The last step that matters per image: the decision's, or the last of all if silent."""
         return self.decision_times - self.silent.astype(np.uint8)
@@ -68,6 +63,21 @@ class Inference:
 def flattened(times: Array) -> Array:
     """Spike times as [N, neurons]; N may be 0."""
     return times.reshape(len(times), int(np.prod(times.shape[1:])))
+
+
+def sent_spikes(network: Network | FloatNetwork, inference: Inference, place: int) -> Array:
+    """Spike times [N, neurons] of ``inference.spike_times[place]`` as far as they are worth a
+    message: silent are also the pixels that no neuron has a weight for
+    (`LayerChain.live_inputs`).
+    """
+    times = flattened(inference.spike_times[place])
+    return times if place else np.where(network.live_inputs, times, np.uint8(network.t_max))
+
+
+def arriving_spikes(network: Network | FloatNetwork, inference: Inference, index: int) -> Array:
+    """Spike times [N, inputs] of what reaches layer ``index``; see `sent_spikes`."""
+    only_flat = all(isinstance(layer, Flatten) for layer in network.layers[:index])
+    return sent_spikes(network, inference, 0 if only_flat else index)
 
 
 def check_images(network: Network | FloatNetwork, images: Array) -> Array:
@@ -178,7 +188,8 @@ def fire(
         occupied = bool(arriving.any())
         if step and not occupied:
             continue  # nothing was added, so nothing can newly exceed its threshold
-        added = drive(arriving)
+        with np.errstate(invalid="ignore"):  # set by unused vector lanes of BLAS: all is finite
+            added = drive(arriving)
         if potential is None:
             potential = added
             times = np.full(potential.shape, t_max, np.uint8)

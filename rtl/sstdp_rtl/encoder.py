@@ -15,6 +15,9 @@ from .streams import MAX_IN_FLIGHT, TAG_WIDTH, TRACED, event_layout, is_stale
 class Encoder(wiring.Component):
     """Looks up the spike time of every pixel and emits the spikes of an image in order of time.
 
+    Pixels that no neuron has a weight for are dropped. An event's index is the pixel's place among
+    the beats that are left (`AcceleratorParameters.pixel_order`).
+
     Takes a beat a cycle. Double-buffered: while one image is emitted the next one loads. Every
     image ends with an event that has ``end`` set, unless it went stale before.
 
@@ -33,7 +36,9 @@ class Encoder(wiring.Component):
 
     def __init__(self, parameters):
         self.p = parameters
-        self.event_layout = event_layout(index_width(parameters.pixels), parameters.step_width)
+        self.event_layout = event_layout(
+            index_width(len(parameters.pixel_order)), parameters.step_width
+        )
         # Seen by simulations, used by nothing else.
         self.spikes = Signal(self.event_layout, attrs=TRACED)
         self.spikes_valid = Signal(attrs=TRACED)
@@ -51,7 +56,8 @@ class Encoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.p
-        sorters = [BucketSorter(p.pixels_per_beat, p.beats, p.t_max) for _ in range(2)]
+        live_beats = len(p.live_beats)
+        sorters = [BucketSorter(p.pixels_per_beat, live_beats, p.t_max) for _ in range(2)]
         for number, sorter in enumerate(sorters):
             m.submodules[f"sorter_{number}"] = sorter
         loads, emits = Signal(), Signal()  # which sorter does so next
@@ -70,29 +76,34 @@ class Encoder(wiring.Component):
         m.d.comb += advance.eq(self.i.ready)
         with m.If(advance):
             m.d.sync += [valid1.eq(self.i.valid), beat1.eq(beat)]
-        times = Signal(times_layout(p.pixels_per_beat, p.step_width, p.beats))
-        m.d.comb += [times.number.eq(beat1.number), times.final.eq(beat1.final)]
-        spare = p.beats * p.pixels_per_beat - p.pixels  # positions of the last beat without a pixel
+        live1 = self._live(m, Mux(advance, beat.number, beat1.number))
+        taken = Signal()  # by a sorter; a beat without a live pixel goes to none, but for the last
+        number1 = Signal(index_width(live_beats))
+        with m.If(taken):
+            m.d.sync += number1.eq(Mux(beat1.final, 0, number1 + 1))
+        times = Signal(times_layout(p.pixels_per_beat, p.step_width, live_beats))
+        m.d.comb += [times.number.eq(number1), times.final.eq(beat1.final)]
         for lane in range(p.pixels_per_beat):
             rom = Rom("encoder_table", p.step_width + 1, rows, style="logic")
             m.submodules[f"table_{lane}"] = rom
             # A beat that waits looks up its pixels again, so that the memory needs no enable.
             pixel, pixel1 = (b.data[8 * lane : 8 * lane + 8] for b in (beat, beat1))
-            in_use = 1
-            if lane >= p.pixels_per_beat - spare:
-                in_use = beat1.number != p.beats - 1
             m.d.comb += [
                 rom.addr.eq(Mux(advance, pixel, pixel1)),
                 times.times[lane].eq(rom.data[:-1]),
-                times.fires[lane].eq(rom.data[-1] & in_use),
+                times.fires[lane].eq(rom.data[-1] & live1[lane]),
             ]
+        sent1 = valid1 & (live1.any() | beat1.final)
         for number, sorter in enumerate(sorters):
             m.d.comb += [
                 sorter.i.payload.eq(times),
-                sorter.i.valid.eq(valid1 & (loads == number)),
+                sorter.i.valid.eq(sent1 & (loads == number)),
             ]
-        m.d.comb += ready1.eq(Mux(loads, sorters[1].i.ready, sorters[0].i.ready))
-        with m.If(valid1 & ready1 & beat1.final):
+        m.d.comb += [
+            ready1.eq(~sent1 | Mux(loads, sorters[1].i.ready, sorters[0].i.ready)),
+            taken.eq(sent1 & ready1),
+        ]
+        with m.If(taken & beat1.final):
             m.d.sync += [loads.eq(~loads), error.bit_select(loads, 1).eq(beat1.error)]
 
         # Emission alternates between the sorters; each image gets the next tag.
@@ -124,3 +135,11 @@ class Encoder(wiring.Component):
         with m.If(ended):
             m.d.sync += [emits.eq(~emits), tag.eq(tag + 1)]
         return m
+
+    def _live(self, m, number):
+        """Which pixels of the beat ``number`` of the cycle before are live, one bit each."""
+        p = self.p
+        rows = [sum(int(bit) << lane for lane, bit in enumerate(beat)) for beat in p.live]
+        m.submodules.live = rom = Rom("encoder_live", p.pixels_per_beat, rows, style="logic")
+        m.d.comb += rom.addr.eq(number)
+        return rom.data

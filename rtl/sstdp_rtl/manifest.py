@@ -116,7 +116,7 @@ def _memories(number, layer):
             "module": f"layer_{number}_weights",
             "rows": layer.weight_depth,
             "width": layer.weight_width,
-            "row_of": "group * inputs + input; lane in ascending bits",
+            "row_of": "group * inputs + index of the event; lane in ascending bits",
         },
         "initial": {
             "module": f"layer_{number}_initial",
@@ -136,9 +136,11 @@ def _probes(parameters):
             "scope": ["encoder"],
             "valid": "spikes_valid",
             "payload": "spikes",
-            "fields": _fields(event_layout(index_width(parameters.pixels), step_width)),
+            "fields": _fields(event_layout(index_width(len(parameters.pixel_order)), step_width)),
         }
     ]
+    if not parameters.live.all():  # the pixel behind every index, -1 for none
+        probes[0]["indices"] = parameters.pixel_order.tolist()
     for number, layer in enumerate(parameters.layers):
         shape = group_layout(
             layer.lanes,

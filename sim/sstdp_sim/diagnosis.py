@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.layers import Array
-from sstdp_hw.reference import Inference
+from sstdp_hw.reference import Inference, sent_spikes
 
 from .directory import GeneratedDirectory
 from .simulator import Packets, Simulation
@@ -56,8 +56,9 @@ class Divergence:
 
 def expected_spikes(directory: GeneratedDirectory, inference: Inference, image: int) -> list[Array]:
     """Spike times of ``image`` at every probe, flat."""
-    indices = [0] + [index + 1 for index, _ in directory.network.weighted]
-    return [inference.spike_times[index][image].reshape(-1) for index in indices]
+    network = directory.network
+    places = (0, *(index + 1 for index, _ in network.weighted))
+    return [sent_spikes(network, inference, place)[image] for place in places]
 
 
 def first_difference(

@@ -12,7 +12,7 @@ import numpy as np
 from sstdp_hw.errors import UserError
 from sstdp_hw.layers import Array
 from sstdp_hw.network import Network
-from sstdp_hw.reference import Inference, run
+from sstdp_hw.reference import Inference, arriving_spikes, run
 
 from .directory import GeneratedDirectory
 
@@ -98,7 +98,7 @@ def choose(
     p = layers[layer]
     index = directory.network.weighted[layer][0]
     random = np.random.default_rng(seed)
-    times = inference.spike_times[index].reshape(len(inference.classes), -1)
+    times = arriving_spikes(directory.network, inference, index)
     arrived = (times <= inference.last_steps()[:, None]).sum(axis=0)
     inputs = np.flatnonzero(arrived >= np.quantile(arrived, 0.9))
     entry = directory.manifest["layers"][layer]
@@ -108,7 +108,9 @@ def choose(
         neuron = int(random.integers(p.neurons))
         chosen_input = int(random.choice(inputs)) if kind == "weight" else -1
         group, lane = divmod(neuron, p.lanes)
-        row = group * p.inputs + chosen_input if kind == "weight" else group
+        row = group
+        if kind == "weight":
+            row = group * p.inputs + int(np.flatnonzero(p.sources == chosen_input)[0])
         bit = lane * memory["width"] + memory["width"] - 1
         mutation = Mutation(kind, p.name, neuron, chosen_input, memory["module"], row, bit)
         changed = run(_mutated_network(directory, layer, mutation), images[sample])

@@ -18,6 +18,7 @@ from cocotb.triggers import ClockCycles, RisingEdge, Timer, ValueChange, with_ti
 
 PERIOD_NS = 10
 PROGRESS_EVERY = 20
+NOBODY = 1 << 30  # stands for an index that no pixel has
 
 
 @cocotb.test()
@@ -96,25 +97,32 @@ async def _watch(dut: Any, probes: list[dict[str, Any]], spikes: list[list[int]]
         for name in probe["scope"]:
             scope = scope[name]
         fields = {field["name"]: (field["lsb"], field["width"]) for field in probe["fields"]}
-        watched.append((number, scope[probe["valid"]], scope[probe["payload"]], fields))
+        signals = scope[probe["valid"]], scope[probe["payload"]]
+        watched.append((number, *signals, fields, probe.get("indices")))
     while True:
         await RisingEdge(dut.clk)
-        for number, valid, payload, fields in watched:
+        for number, valid, payload, fields, indices in watched:
             if valid.value.is_resolvable and int(valid.value):
                 item = _unpack(int(payload.value), fields)
                 head = [number, item["tag"], item["step"]]
-                spikes.extend([*head, neuron] for neuron in _neurons(item))
+                spikes.extend([*head, neuron] for neuron in _neurons(item, indices))
 
 
 def _unpack(word: int, fields: dict[str, tuple[int, int]]) -> dict[str, int]:
     return {name: word >> lsb & ((1 << width) - 1) for name, (lsb, width) in fields.items()}
 
 
-def _neurons(item: dict[str, int]) -> list[int]:
-    """The neurons that an event or a group stands for; -1 for the end of the image."""
+def _neurons(item: dict[str, int], indices: list[int] | None) -> list[int]:
+    """The neurons that an event or a group stands for; -1 for the end of the image.
+
+    ``indices`` names what the event's indices stand for, where it is not the index itself.
+    """
     if item.get("end") or item.get("final"):
         return [-1]
     if "index" in item:
-        return [item["index"]]
+        if indices is None:
+            return [item["index"]]
+        neuron = indices[item["index"]] if item["index"] < len(indices) else -1
+        return [NOBODY if neuron < 0 else neuron]
     fired = item["fired"]
     return [item["base"] + lane for lane in range(fired.bit_length()) if fired >> lane & 1]

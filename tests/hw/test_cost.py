@@ -48,6 +48,23 @@ def test_additions(seed, up_to_decision):
         assert found[image] == wanted
 
 
+@pytest.mark.parametrize("make", [dense_network, conv_network])
+def test_pixels_without_a_weight_cost_as_much_as_dark_ones(make):
+    """One pixel of a dense layer, a whole channel of a convolution."""
+    rng = np.random.default_rng(5)
+    network = make(rng, t_max=8)
+    network.weighted[0][1].weight[:, 0] = 0
+    dead = ~network.live_inputs.reshape(network.input_shape)
+    assert dead.any() and not dead.all()
+    network.encoder[0] = network.t_max
+    images = np.full((2, *network.input_shape), np.flatnonzero(network.encoder < 8)[0], np.uint8)
+    images[1, dead] = 0
+    inference = reference.run(network, images)
+    assert inference.spike_times[0][0].reshape(dead.shape)[dead].max() < network.t_max
+    lit, dark = cost.additions(network, inference, up_to_decision=False)
+    assert lit == dark > 0
+
+
 @pytest.mark.parametrize("early_exit", [True, False])
 def test_layer_work_and_bound(early_exit):
     for seed in range(10):

@@ -23,7 +23,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 def parameters(weight, threshold, width, lanes=1, output=False):
     layer = Dense(np.asarray(weight), np.asarray(threshold, np.int32), width)
-    return DenseParameters("layers.1", layer, lanes, output)
+    return DenseParameters("layers.1", layer, lanes, output, np.arange(layer.inputs))
 
 
 @given(st.integers(-(2**40), 2**40), st.integers(-(2**40), 2**40))
@@ -207,3 +207,27 @@ def test_layer_without_hardware_is_refused_or_generated():
         AcceleratorParameters(network, Configuration())
     except UserError as error:
         assert str(error).startswith("n.st: layers.0 must be dense or flatten to be generated")
+
+
+@pytest.mark.parametrize(
+    "pixels_per_beat, order",
+    [(1, [1, 4, 6]), (2, [-1, 1, 4, -1, 6]), (4, [-1, 1, -1, -1, 4, -1, 6])],
+)
+def test_pruned_pixels_take_no_index_where_a_whole_beat_is_dead(pixels_per_beat, order):
+    weight = np.zeros((3, 8), np.int8)
+    weight[[0, 1, 2], [1, 4, 6]] = [5, -2, 7]
+    layers = (Flatten(), Dense(weight, np.zeros(3, np.int32), 4))
+    encoder = np.zeros(256, np.uint8)
+    network = Network("pruned", 4, (1, 2, 4), ("a", "b", "c"), encoder, layers)
+    p = AcceleratorParameters(network, Configuration((3,), pixels_per_beat))
+    assert p.pixel_order.tolist() == order
+    words = {1: 5, 4: (-2 & 15) << 4, 6: 7 << 8}
+    assert p.layers[0].weight_rows() == [words.get(pixel, 0) for pixel in order]
+
+
+def test_a_network_whose_pixels_are_all_pruned_has_hardware():
+    layers = (Flatten(), Dense(np.zeros((2, 8), np.int8), np.array([0, -1], np.int32), 4))
+    network = Network("none", 4, (1, 2, 4), ("a", "b"), np.zeros(256, np.uint8), layers)
+    p = AcceleratorParameters(network, Configuration((2,), 4))
+    assert p.pixel_order.tolist() == [-1]
+    assert p.layers[0].weight_rows() == [0]

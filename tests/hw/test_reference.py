@@ -12,6 +12,7 @@ from sstdp_hw import reference, reference_plain
 from sstdp_hw.errors import UserError
 from sstdp_hw.layers import Conv2d, Dense, Flatten, Pool2d
 from sstdp_hw.network import Network
+from sstdp_hw.reference import arriving_spikes, sent_spikes
 
 IDENTITY = np.minimum(np.arange(256), 8).astype(np.uint8)  # a pixel's value is its spike time
 
@@ -244,12 +245,13 @@ def test_accuracy_by_rule_6_and_with_ties_counted():
     assert result.accuracy_ties_counted(labels) == pytest.approx(2 / 3)  # 0 and 1 tie, 2 is silent
 
 
-def test_events_stop_at_the_decision():
-    network = dense([[3, 0, 0, 0]], [1])
+def test_pixels_without_a_weight_are_not_sent():
+    network = dense([[3, 0, 1, 0], [0, 0, 1, 0]], [1, 1])
     result = run(network, 2, 1, 2, 3)
-    assert result.events(1).tolist() == [3]
-    silent = run(dense([[0, 0, 0, 0]], [1]), 0, 7, 8, 8)
-    assert silent.events(1).tolist() == [2]  # pixels of time 8 never spike
+    assert result.spike_times[0].reshape(-1).tolist() == [2, 1, 2, 3]
+    for sent in (sent_spikes(network, result, 0), arriving_spikes(network, result, 1)):
+        assert sent.tolist() == [[2, 8, 2, 8]]
+    assert sent_spikes(network, result, 2).tolist() == result.spike_times[2].tolist()
 
 
 def test_margins_of_a_float_network_are_float():

@@ -25,8 +25,8 @@ class Case:
 
 def random_case(seed: int, *, early_exit: bool, images: int = 6) -> Case:
     """1 to 3 layers, 1 to 60 neurons, widths 1 to 12 bit, t_max 1 to 255, thresholds also negative
-    and huge, random encoder tables, lanes that divide and that do not; one image all dark, one all
-    bright."""
+    and huge, random encoder tables, lanes that divide and that do not, every third network with
+    pruned pixels (at times all of them); one image all dark, one all bright."""
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(1, 3)), int(rng.integers(1, 8)), int(rng.integers(1, 8)))
     t_max = int(rng.choice(T_MAX))
@@ -35,6 +35,8 @@ def random_case(seed: int, *, early_exit: bool, images: int = 6) -> Case:
     for _ in range(rng.integers(1, 4)):
         neurons, width = int(rng.integers(1, 61)), int(rng.integers(1, 13))
         layers.append(random_dense(rng, neurons, inputs, width))
+        if seed % 3 == 0 and width > 1 and not lanes:
+            layers[-1].weight[:, np.random.default_rng(seed).random(inputs) < (seed % 5) / 4] = 0
         divisors = [n for n in range(1, neurons + 1) if neurons % n == 0]
         lanes.append(int(rng.choice(divisors) if rng.integers(2) else rng.integers(1, neurons + 1)))
         inputs = neurons

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from amaranth.sim import Simulator
 
 from sstdp_hw.hardware import AcceleratorParameters
+from sstdp_hw.reference import sent_spikes
 from sstdp_rtl.accelerator import Accelerator
 
 
@@ -37,7 +38,8 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
 
     ``stalls`` is the chance of a gap before a beat and of backpressure in a cycle.
     """
-    dut = Accelerator(AcceleratorParameters(network, configuration))
+    parameters = AcceleratorParameters(network, configuration)
+    dut = Accelerator(parameters)
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     chance, seen, started = random.Random(seed), Seen(), []
@@ -105,7 +107,7 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
         async for _, _, *values in ctx.tick().sample(*signals):
             for probe, (valid, item) in enumerate(zip(values[::2], values[1::2], strict=True)):
                 if valid:
-                    seen.spikes.extend(_spikes(probe, item))
+                    seen.spikes.extend(_spikes(probe, item, parameters.pixel_order))
 
     simulator.add_testbench(feed, background=True)
     simulator.add_testbench(watch, background=True)
@@ -114,9 +116,9 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
     return seen
 
 
-def _spikes(probe, item):
+def _spikes(probe, item, pixel_order):
     if probe == 0:
-        return [] if item.end else [(0, item.tag, item.step, item.index)]
+        return [] if item.end else [(0, item.tag, item.step, int(pixel_order[item.index]))]
     if item.final:
         return []
     return [
@@ -138,10 +140,10 @@ def expected_words(inference):
 
 def expected_spikes(network, inference, image):
     """Every spike of one image as (probe, tag, step, neuron); the tag counts images modulo 8."""
-    indices = [0] + [index + 1 for index, _ in network.weighted]
+    places = [0] + [index + 1 for index, _ in network.weighted]
     return {
         (probe, image % 8, int(time), neuron)
-        for probe, index in enumerate(indices)
-        for neuron, time in enumerate(inference.spike_times[index][image].reshape(-1))
+        for probe, place in enumerate(places)
+        for neuron, time in enumerate(sent_spikes(network, inference, place)[image])
         if time < network.t_max
     }

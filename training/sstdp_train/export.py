@@ -92,6 +92,8 @@ def load_weights(network: SpikingNetwork, source: FloatNetwork) -> None:
     for module, layer in zip(network.layers, dense, strict=True):
         module.weight.copy_(torch.from_numpy(layer.weight.T.astype(np.float32)))
         module.threshold.copy_(torch.from_numpy(layer.threshold.astype(np.float32)))
+    first = network.layers[0]
+    first.kept.copy_(first.weight.any(1))  # a pruned pixel stays pruned
 
 
 def fit_grids(network: SpikingNetwork, widths: tuple[int, ...]) -> None:

@@ -40,6 +40,8 @@ class DenseIF(nn.Module):
     threshold : float32 [neurons]
     firing_rate : float32 [neurons]
         Running share of training images in which each neuron fired.
+    kept : bool [fan_in]
+        Inputs that are not pruned; see `prune`.
     grid : Grid or None
         The integers that the forward pass runs on; None in float.
     """
@@ -54,9 +56,15 @@ class DenseIF(nn.Module):
             torch.full((neurons,), float(threshold)), requires_grad=learn_threshold
         )
         self.register_buffer("firing_rate", torch.ones(neurons))
+        self.register_buffer("kept", torch.ones(fan_in, dtype=torch.bool))
         self.rule, self.kernel = rule, kernel
         self.homeostasis, self.homeostasis_rate = homeostasis, homeostasis_rate
         self.grid: Grid | None = None
+
+    @torch.no_grad()
+    def prune(self) -> None:
+        """Set the weights of pruned inputs to zero, where an optimizer has moved them."""
+        self.weight[~self.kept] = 0
 
     def forward(self, times: Tensor) -> tuple[Tensor, Tensor]:
         """Spike times [batch, in] to spike times and margins [batch, out]; see `rule.SpikeOnce`."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from sstdp_hw.layers import Array
 from .augmentation import distort
 from .layers import SpikingNetwork, decide
 from .loss import additions_share, loss_of
+from .pruning import is_over, share_kept, survivors
 from .recipe import Recipe
 
 EVALUATION_BATCH = 500
@@ -122,8 +124,9 @@ class Training:
         self.history = [{name: entry[name] for name in HISTORY_PARTS} for entry in state["history"]]
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images to flat input spike times: uint8 [batch, pixels]."""
-        return self.table[images.to(torch.int64)].flatten(1)
+        """Images to flat input spike times: uint8 [batch, pixels]. Pruned pixels are silent."""
+        times = self.table[images.to(torch.int64)].flatten(1)
+        return times.masked_fill_(~self.network.layers[0].kept, self.recipe.t_max)
 
     def run_epoch(self, advance: Callable[[int], None]) -> dict[str, Any]:
         """Train one epoch, validate, and return its entry of the history.
@@ -138,6 +141,8 @@ class Training:
         generator = generator_of(recipe.seed, self.epoch + 1)
         order = torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
         tally = _Tally(len(self.network.layers), self.labels.device)
+        if recipe.pruning:
+            self._prune()
         self.network.train()
         for number, chosen in enumerate(order.split(recipe.batch_size)):
             self._set_learning_rate(number)
@@ -154,6 +159,7 @@ class Training:
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
+            self.network.layers[0].prune()
             tally.add(loss.detach(), times, margin.detach(), self.labels[chosen], recipe.t_max)
             if number % CHECK_EVERY == 0 or number == self.batches - 1:
                 self._refuse_divergence(float(loss.detach()))
@@ -180,6 +186,21 @@ class Training:
         last = times[-1].min(1, keepdim=True).values
         return encoded.masked_fill(encoded > last, self.recipe.t_max)
 
+    def _prune(self) -> None:
+        layer, recipe = self.network.layers[0], self.recipe
+        share = share_kept(1 - recipe.pruning, self.epoch, recipe.epochs)
+        layer.kept.copy_(survivors(layer.weight, layer.kept, self.rates, share))
+        layer.prune()
+
+    @cached_property
+    def rates(self) -> Tensor:
+        """Spikes per training image of every pixel, as the encoder has them: float32 [pixels]."""
+        counts = torch.zeros(self.images[0].numel(), device=self.images.device)
+        for batch in self.images.split(EVALUATION_BATCH):
+            times = self.table[batch.to(torch.int64)].flatten(1)
+            counts += (times < self.recipe.t_max).sum(0)
+        return counts / len(self.images)
+
     def _set_learning_rate(self, batch: int) -> None:
         rate = self.recipe.learning_rate
         if self.recipe.schedule == "cosine":
@@ -205,12 +226,16 @@ class Training:
         return torch.cat(found)
 
     def _keep_best(self, entry: dict[str, Any]) -> None:
-        """Remember the state to export; among equally good epochs the later one, trained longer."""
-        accuracy = entry["validation_accuracy"]
+        """Remember the state to export; among equally good epochs the later one, trained longer.
+
+        While pixels are pruned, the last one: those before it are of a network that costs more.
+        """
+        accuracy, recipe = entry["validation_accuracy"], self.recipe
         if (
             not self.best
-            or self.recipe.choose == "last"
+            or recipe.choose == "last"
             or accuracy is None
+            or (recipe.pruning and not is_over(self.epoch - 1, recipe.epochs))
             or accuracy >= self.best["validation_accuracy"]
         ):
             self.best = {

@@ -120,6 +120,12 @@ class Recipe:
         "weight in the loss of the additions up to the decision, as a share of MACs",
     )
 
+    pruning: float = _option(
+        0.0,
+        "addition",
+        "share of the input spikes to save: pixels of small weights are pruned while training",
+    )
+
     hidden_threshold: float = _option(3.0, "published", "firing threshold of hidden neurons")
     output_threshold: float = _option(6.0, "published", "firing threshold of output neurons")
     learn_thresholds: bool = _option(False, "addition", "train the thresholds as well")
@@ -177,6 +183,7 @@ class Recipe:
         self._check_range("validation_share", self.validation_share, 0, 0.9)
         self._check_range("homeostasis_rate", self.homeostasis_rate, 0, 1)
         self._check_range("scaling", self.scaling, 0, 0.9)
+        self._check_range("pruning", self.pruning, 0, 0.99)
         for name in ("depression", "gate", "homeostasis", "hidden_spread", "output_spread",
                      "weight_decay", "shift", "rotation", "shear", "bending", "target_gap",
                      "sparsity"):  # fmt: skip
@@ -190,6 +197,11 @@ class Recipe:
                 raise UserError(
                     "Recipe: weight_widths must have one width per weighted layer, "
                     f"{len(self.layers) + 1}, not {len(self.weight_widths)}"
+                )
+            if self.pruning and self.weight_widths[0] == 1:
+                raise UserError(
+                    "Recipe: weight_widths of the first layer must be at least 2 with pruning, "
+                    "which needs weights of 0, not 1"
                 )
 
     def _check_type(self, entry: dataclasses.Field[Any], value: Any) -> None:
@@ -289,5 +301,6 @@ def fine_tuning(recipe: Recipe, weight_widths: tuple[int, ...]) -> Recipe:
         weight_widths = weight_widths * (len(recipe.layers) + 1)
     return recipe.with_(
         name=f"{recipe.name}-qat", weight_widths=weight_widths, homeostasis=0.0, weight_decay=0.0,
+        pruning=0.0,  # done; fine-tuning keeps what is zero
         epochs=max(4, recipe.epochs // 4), learning_rate=recipe.learning_rate / 3,
     )  # fmt: skip

@@ -138,6 +138,12 @@ def _check(recipe: Recipe, job: Job) -> None:
                 f"{list(recipe.layers)}, not {job.init.t_max} and "
                 f"{list(export.hidden_sizes(job.init))}"
             )
+        if recipe.weight_widths[:1] == (1,) and not job.init.live_inputs.all():
+            raise UserError(
+                f"{job.init.source}: weights must not be 0 at width 1, and "
+                f"{np.count_nonzero(~job.init.live_inputs)} pixels are pruned; choose a width of "
+                "at least 2 for the first layer"
+            )
 
 
 @contextmanager
