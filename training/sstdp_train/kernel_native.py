@@ -2,7 +2,7 @@
 
 Forward, each sample's inputs are counting-sorted by spike time; every event adds one contiguous
 weight row to the membrane potentials, and potentials are compared once per occupied step. Backward,
-every event adds the row of errors whose neurons it reached in time. Each number is one sum in a
+every event adds the row of errors of the neurons it reached in time. Each number is one sum in a
 fixed order: results do not depend on the machine's load or thread count.
 """
 
@@ -35,17 +35,28 @@ def _add_four_rows(v: Any, a: Any, b: Any, c: Any, d: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _compare(v: Any, spike_times: Any, excess: Any, step: Any, silent: Any) -> None:
+def _positive(v: Any) -> Any:
+    """How many are above 0; few steps have any, and this looks at one array only."""
+    count = np.int32(0)
     for j in range(v.shape[0]):
-        fires = (spike_times[j] == silent) & (v[j] > 0)
-        spike_times[j] = step if fires else spike_times[j]
-        excess[j] = v[j] if fires else excess[j]
+        count += np.int32(v[j] > 0)
+    return count
 
 
 @njit(cache=True, nogil=True)
-def _add_where_late(total: Any, row: Any, times: Any, step: Any) -> None:
-    for j in range(total.shape[0]):
-        total[j] += row[j] if times[j] >= step else np.float32(0)
+def _record(v: Any, spike_times: Any, excess: Any, step: Any) -> None:
+    """Note the neurons above threshold, and keep them from ever getting there again."""
+    for j in range(v.shape[0]):
+        if v[j] > 0:
+            spike_times[j] = step
+            excess[j] = v[j]
+            v[j] = -np.inf
+
+
+@njit(cache=True, nogil=True)
+def _select_late(chosen: Any, row: Any, times: Any, step: Any) -> None:
+    for j in range(chosen.shape[0]):
+        chosen[j] = row[j] if times[j] >= step else np.float32(0)
 
 
 @njit(cache=True, nogil=True)
@@ -96,21 +107,28 @@ def _fire(
             while event < end:
                 _add_row(v, weight[order[event]])
                 event += 1
-            _compare(v, spike_times[sample], excess[sample], np.float32(step), silent)
+            if _positive(v):
+                _record(v, spike_times[sample], excess[sample], np.float32(step))
         for j in range(v.shape[0]):
             if spike_times[sample, j] == silent:
                 excess[sample, j] = v[j]
 
 
 @njit(cache=True, nogil=True)
-def _sum_over_samples(by_input: Any, spike_times: Any, error: Any, t_max: int, total: Any) -> None:
-    for i in range(by_input.shape[0]):
-        total[i, :] = 0
-        for sample in range(by_input.shape[1]):
-            if by_input[i, sample] < t_max:
-                _add_where_late(
-                    total[i], error[sample], spike_times[sample], np.float32(by_input[i, sample])
-                )
+def _sum_over_samples(times: Any, spike_times: Any, error: Any, t_max: int, total: Any) -> None:
+    order = np.empty(times.shape[1], np.int64)
+    ends = np.empty(t_max + 1, np.int64)
+    late = np.empty(error.shape[1], np.float32)
+    total[:] = 0
+    for sample in range(times.shape[0]):
+        _sort(times[sample], t_max, order, ends)
+        event = 0
+        for step in range(t_max):
+            if event < ends[step]:
+                _select_late(late, error[sample], spike_times[sample], np.float32(step))
+            while event < ends[step]:
+                _add_row(total[order[event]], late)
+                event += 1
 
 
 @njit(cache=True, nogil=True)
@@ -150,9 +168,8 @@ class NativePass:
 
     def sum_over_samples(self, error: Tensor) -> Tensor:
         total = torch.empty(self.times.shape[1], error.shape[1])
-        by_input = np.ascontiguousarray(self.times.T)
         _sum_over_samples(
-            by_input, self.spike_times.numpy(), _array(error), self.t_max, total.numpy()
+            self.times, self.spike_times.numpy(), _array(error), self.t_max, total.numpy()
         )
         return total
 

@@ -143,6 +143,7 @@ class Training:
         tally = _Tally(len(self.network.layers), self.labels.device)
         if recipe.pruning:
             self._prune()
+        pruned = not bool(self.network.layers[0].kept.all())
         self.network.train()
         for number, chosen in enumerate(order.split(recipe.batch_size)):
             self._set_learning_rate(number)
@@ -159,7 +160,8 @@ class Training:
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-            self.network.layers[0].prune()
+            if pruned:
+                self.network.layers[0].prune()
             tally.add(loss.detach(), times, margin.detach(), self.labels[chosen], recipe.t_max)
             if number % CHECK_EVERY == 0 or number == self.batches - 1:
                 self._refuse_divergence(float(loss.detach()))
