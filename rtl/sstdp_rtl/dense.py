@@ -10,9 +10,10 @@ from .queue import Queue
 from .rom import Rom
 from .streams import TAG_WIDTH, TRACED, event_layout, group_layout, is_stale
 
-#: Groups between the walk and the output queue, which must find room there: stages 1 to 4 and the
-#: one issued while the queue's level is on its way.
-IN_FLIGHT = 5
+#: Groups between the walk and the output queue, which must find room there, beside the stages of
+#: the weight memory: address, adders, output, and the one issued while the queue's level is on its
+#: way.
+IN_FLIGHT = 4
 
 
 class DenseLayer(wiring.Component):
@@ -69,7 +70,11 @@ class DenseLayer(wiring.Component):
         p = self.p
         lanes, width = p.lanes, p.membrane_width
         group_width = index_width(p.groups)
-        m.submodules.queue = queue = Queue(self.group_layout, reserve=IN_FLIGHT)
+        m.submodules.weights = weights = Rom(
+            f"{self.name}_weights", lanes * p.weight_width, p.weight_rows()
+        )
+        reserve = IN_FLIGHT + weights.latency - 1
+        m.submodules.queue = queue = Queue(self.group_layout, reserve=reserve)
         wiring.connect(m, wiring.flipped(self.o), queue.o)
 
         # ---- Stage 0: which walk, and which group of it.
@@ -119,20 +124,17 @@ class DenseLayer(wiring.Component):
             "step": Mux(spontaneous0, 0, event.step),
             "tag": event.tag,
         }
-        valid1, flags1 = self._register(m, 1, issue0, flags0)
-        m.submodules.weights = weights = Rom(
-            f"{self.name}_weights", lanes * p.weight_width, p.weight_rows()
-        )
+        valid, flags = self._register(m, "1", issue0, flags0)
         m.d.comb += weights.addr.eq(address1)
 
-        # ---- Stage 2: the weights leave the memory, whose output is slow and gets a register.
-        # The potentials are addressed.
-        valid2, flags2 = self._register(m, 2, valid1, flags1)
-        weights3 = Signal(lanes * p.weight_width, reset_less=True)
-        m.d.sync += weights3.eq(weights.data)
+        # ---- Stage 2: the weights are on their way through the memory's registers. At its end the
+        # potentials are addressed.
+        for stage in range(weights.latency - 1):
+            valid, flags = self._register(m, f"2_{stage}", valid, flags)
+        valid2, flags2 = valid, flags
 
         # ---- Stage 3: weights and potentials meet in the adders; sums go back to the memory.
-        valid3, flags3 = self._register(m, 3, valid2, flags2)
+        valid3, flags3 = self._register(m, "3", valid2, flags2)
         m.submodules.initial = initial = Rom(
             f"{self.name}_initial", lanes * width, p.initial_rows(), style="logic"
         )
@@ -146,7 +148,7 @@ class DenseLayer(wiring.Component):
         for lane, total in enumerate(sums3):
             stored = stored3[lane * width : (lane + 1) * width]
             base = Mux(flags3["first"], initial3[lane * width : (lane + 1) * width], stored)
-            weight = self._weight(weights3, lane)
+            weight = self._weight(weights.data, lane)
             m.d.comb += total.eq(base.as_signed() + Mux(flags3["silent"], 0, weight))
             in_use = Const(1)
             if lane >= lanes - p.padding:
@@ -167,7 +169,7 @@ class DenseLayer(wiring.Component):
 
         # ---- Stage 4: sums and fired neurons are registered; groups worth a message leave.
         valid4, flags4 = self._register(
-            m, 4, valid3, flags3, without=("first", "silent", "compare")
+            m, "4", valid3, flags3, without=("first", "silent", "compare")
         )
         fires4 = Signal(lanes, reset_less=True)
         base4 = Signal(self.neurons_width, reset_less=True)

@@ -5,7 +5,7 @@ minutes for 784x400 weights. This one writes chunks of rows as one literal each,
 of its own, which yosys reads in linear time (docs/decisions/0003-weight-memory.md).
 """
 
-from amaranth.hdl import ClockSignal, Const, Instance, Module, unsigned
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,41 +13,31 @@ from sstdp_hw.hardware import index_width
 
 CHUNK_BITS = 4096
 
+#: Rows of a bank. Block RAM has no room for a multiplexer between it and the next register at a
+#: high clock, so that every bank of a deep memory has a register of its own.
+BANK_ROWS = 4096
+
 
 def is_constant(rows):
     """Whether all rows are equal, so that no memory is needed."""
     return len(set(rows)) == 1
 
 
+def rom_latency(count, style):
+    """Cycles from an address to its row, of ``count``; see `Rom`."""
+    if style == "logic":
+        return 1
+    return 2 if count <= BANK_ROWS else 3
+
+
 def rom_verilog(name, width, rows, style):
     """Verilog of a `Rom`; the same input gives the same text."""
     addr_width = index_width(len(rows))
-    constant = is_constant(rows)
-    rows = rows[:1] if constant else rows
-    per_chunk = max(1, CHUNK_BITS // width)
-    chunks, fills = [], []
-    for number, start in enumerate(range(0, len(rows), per_chunk)):
-        chunk = rows[start : start + per_chunk]
-        value = sum(row << (width * position) for position, row in enumerate(chunk))
-        bits = width * len(chunk)
-        chunks.append(f"  localparam [{bits - 1}:0] ROWS_{number} = {bits}'h{value:x};")
-        fills.append(
-            f"  initial for (i = 0; i < {len(chunk)}; i = i + 1) "
-            f"memory[{start} + i] = ROWS_{number}[i*{width} +: {width}];"
-        )
-    if constant:
-        body = [*chunks, "  assign data = ROWS_0;"]
+    if is_constant(rows):
+        body = [_literal(0, width, rows[:1]), "  assign data = ROWS_0;"]
     else:
-        body = [
-            f'  (* ram_style = "{style}" *)',
-            f"  reg [{width - 1}:0] memory [0:{len(rows) - 1}];",
-            f"  reg [{width - 1}:0] row;",
-            "  integer i;",
-            *chunks,
-            *fills,
-            "  always @(posedge clk) row <= memory[addr];",
-            "  assign data = row;",
-        ]
+        make = _table if style == "logic" else _banks
+        body = [f"  localparam WIDTH = {width};", "  integer i;", *make(width, rows, style)]
     return "\n".join(
         [
             f"module {name} (",
@@ -62,8 +52,68 @@ def rom_verilog(name, width, rows, style):
     )
 
 
+def _table(width, rows, style):
+    lines, _ = _bank("memory", width, rows, style, 0)
+    return [
+        *lines,
+        "  reg [WIDTH-1:0] row;",
+        "  always @(posedge clk) row <= memory[addr];",
+        "  assign data = row;",
+    ]
+
+
+def _banks(width, rows, style):
+    """Banks whose outputs are registered, silenced unless chosen, joined and registered again."""
+    body, chunks, addr_width = [], 0, index_width(len(rows))
+    count = -(-len(rows) // BANK_ROWS)
+    for number in range(count):
+        bank_rows = rows[number * BANK_ROWS : (number + 1) * BANK_ROWS]
+        text, chunks = _bank(f"memory_{number}", width, bank_rows, style, chunks)
+        body += text
+    low = index_width(BANK_ROWS) if count > 1 else addr_width
+    every = range(count)
+    body += [f"  reg [WIDTH-1:0] row_{number}, out_{number};" for number in every]
+    if count > 1:
+        body.append(f"  reg [{addr_width - low - 1}:0] bank;")
+    body.append("  always @(posedge clk) begin")
+    body += [f"    row_{number} <= memory_{number}[addr[{low - 1}:0]];" for number in every]
+    if count > 1:
+        body.append(f"    bank <= addr[{addr_width - 1}:{low}];")
+        body += [f"    out_{n} <= bank == {n} ? row_{n} : {width}'d0;" for n in every]
+    else:
+        body.append("    out_0 <= row_0;")
+    body.append("  end")
+    if count > 1:
+        joined = " | ".join(f"out_{number}" for number in every)
+        body += ["  reg [WIDTH-1:0] all;", f"  always @(posedge clk) all <= {joined};"]
+    body.append(f"  assign data = {'all' if count > 1 else 'out_0'};")
+    return body
+
+
+def _bank(memory, width, rows, style, first_chunk):
+    """One memory with its contents; returns the lines and the number of the next chunk."""
+    lines = [f'  (* ram_style = "{style}" *)', f"  reg [WIDTH-1:0] {memory} [0:{len(rows) - 1}];"]
+    per_chunk = max(1, CHUNK_BITS // width)
+    number = first_chunk
+    for start in range(0, len(rows), per_chunk):
+        chunk = rows[start : start + per_chunk]
+        lines += [
+            _literal(number, width, chunk),
+            f"  initial for (i = 0; i < {len(chunk)}; i = i + 1) "
+            f"{memory}[{start} + i] = ROWS_{number}[i*WIDTH +: WIDTH];",
+        ]
+        number += 1
+    return lines, number
+
+
+def _literal(number, width, rows):
+    value = sum(row << (width * position) for position, row in enumerate(rows))
+    bits = width * len(rows)
+    return f"  localparam [{bits - 1}:0] ROWS_{number} = {bits}'h{value:x};"
+
+
 class Rom(wiring.Component):
-    """Synchronous read-only memory: ``data`` is the row at the ``addr`` of the cycle before.
+    """Synchronous read-only memory: ``data`` is the row at ``addr`` of `latency` cycles ago.
 
     If all rows are equal it is no memory but a constant, in a module all the same, so that a
     mutation finds every weight and threshold in the same form.
@@ -80,6 +130,11 @@ class Rom(wiring.Component):
         ``block`` for block RAM, ``logic`` for small tables: the LUT RAM of most FPGAs has no
         initial contents.
 
+    Attributes
+    ----------
+    latency : int
+        1 for logic, 2 for block RAM with its register, 3 for several banks of it.
+
     Members
     -------
     addr : In
@@ -91,6 +146,7 @@ class Rom(wiring.Component):
             raise ValueError("Rom must have at least one row, not 0")
         self.name, self.width, self.rows, self.style = name, width, list(rows), style
         self.addr_width = index_width(len(rows))
+        self.latency = rom_latency(len(rows), style)
         super().__init__({"addr": In(self.addr_width), "data": Out(width)})
 
     def elaborate(self, platform):
@@ -110,7 +166,13 @@ class Rom(wiring.Component):
                 shape=unsigned(self.width), depth=len(self.rows), init=self.rows
             )
             port = rom.read_port()
-            m.d.comb += [port.addr.eq(self.addr), self.data.eq(port.data)]
+            m.d.comb += port.addr.eq(self.addr)
+            row = port.data
+            for stage in range(self.latency - 1):
+                later = Signal(self.width, name=f"row_{stage}")
+                m.d.sync += later.eq(row)
+                row = later
+            m.d.comb += self.data.eq(row)
         return m
 
     def verilog(self):

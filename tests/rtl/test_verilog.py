@@ -19,7 +19,7 @@ from sstdp_hw.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.layers import Flatten
 from sstdp_hw.network import Network
 from sstdp_rtl.generate import WAIVERS, generate
-from sstdp_rtl.rom import rom_verilog
+from sstdp_rtl.rom import rom_latency, rom_verilog
 
 
 def lint(path):
@@ -146,23 +146,32 @@ def test_the_verb_leaves_nothing_half_written(tmp_path, capsys):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("width", [1, 5, 37, 5000])
-def test_rom_verilog_holds_its_rows(width, tmp_path):
-    """Read back by Icarus, independent of the writer."""
+@pytest.mark.parametrize(
+    "width, count, style",
+    [(1, 300, "block"), (37, 300, "block"), (5000, 300, "block"), (5, 9000, "block"),
+     (5, 300, "logic")],
+)  # fmt: skip
+def test_rom_verilog_holds_its_rows(width, count, style, tmp_path):
+    """Read back by Icarus, independent of the writer, a new address in every cycle."""
     if shutil.which("iverilog") is None:
         pytest.skip("iverilog is not installed")
     rng = np.random.default_rng(width)
-    rows = [int.from_bytes(rng.bytes(-(-width // 8)), "little") % (1 << width) for _ in range(300)]
+    rows = [
+        int.from_bytes(rng.bytes(-(-width // 8)), "little") % (1 << width) for _ in range(count)
+    ]
+    latency = rom_latency(count, style)
     bench = f"""
     module bench;
-      reg clk = 0; reg [8:0] addr; wire [{width - 1}:0] data; integer n;
+      reg clk = 0; reg [{(count - 1).bit_length() - 1}:0] addr;
+      wire [{width - 1}:0] data; integer n;
       memory_under_test dut (.clk(clk), .addr(addr), .data(data));
-      initial for (n = 0; n < 300; n = n + 1) begin
-        addr = n; #1 clk = 1; #1 clk = 0; $display("%h", data);
+      initial for (n = 0; n < {count + latency - 1}; n = n + 1) begin
+        addr = n; #1 clk = 1; #1 clk = 0;
+        if (n >= {latency - 1}) $display("%h", data);
       end
     endmodule
     """
-    (tmp_path / "all.v").write_text(rom_verilog("memory_under_test", width, rows, "block") + bench)
+    (tmp_path / "all.v").write_text(rom_verilog("memory_under_test", width, rows, style) + bench)
     subprocess.run(["iverilog", "-o", "out", "all.v"], cwd=tmp_path, check=True)
     shown = subprocess.run([tmp_path / "out"], capture_output=True, text=True, check=True).stdout
     assert [int(line, 16) for line in shown.split()] == rows
