@@ -38,6 +38,7 @@ ABLATION = Study(
     entries=(
         Entry("full", "mnist", SHORT),
         _without("no-gate", gate=0.0),
+        _without("no-silent-class", silent_class=False),
         _without("rectangular-gate", gate=1 / 3, gate_shape="rectangle"),
         _without("no-wake-silent", wake_silent=False),
         _without("no-homeostasis", homeostasis=0.0),
@@ -70,35 +71,29 @@ NETWORKS = Study(
     entries=(
         Entry(
             "mnist-784-400-10", "mnist", MNIST,
-            fine_tune=((4,), (2,), FineTuning((1,), {"epochs": 25})),
+            fine_tune=((4,), (2,), FineTuning((1,), {"epochs": 25, "margin_scale": 0.2})),
         ),
-        Entry(
-            "mnist-784-800-10", "mnist", RECIPES["mnist-800"],
-            fine_tune=((4,),),
-        ),
-        Entry(
-            "mnist-784-128-10", "mnist", RECIPES["mnist-128"],
-            fine_tune=((4,),),
-        ),
-        Entry(
-            "digits-64-64-10", "digits", DIGITS.with_(layers=(64,)),
-            fine_tune=((4,),),
-        ),
+        Entry("mnist-784-400-10-sparse", "mnist", RECIPES["mnist-sparse"], fine_tune=((4,),)),
+        Entry("mnist-784-800-10", "mnist", RECIPES["mnist-800"], fine_tune=((4,),)),
+        Entry("mnist-784-128-10", "mnist", RECIPES["mnist-128"], fine_tune=((4,),)),
+        Entry("digits-64-64-10", "digits", DIGITS, fine_tune=((4,),)),
     ),
     columns=(
-        "validation", "test", "ties", "additions", "macs", "ratio", "spikes", "decision", "seconds",
+        "validation", "test", "ties", "additions", "macs", "ratio", "spikes", "decision", "silent",
+        "seconds",
     ),
 )  # fmt: skip
 
-SPARSITY = Study(
-    name="sparsity",
-    title="Accuracy against additions: MNIST 784-400-10 at several penalties on additions",
+PRUNING_EPOCHS = 20
+PRUNING = Study(
+    name="pruning",
+    title=f"Accuracy against additions: MNIST 784-400-10, {PRUNING_EPOCHS} epochs, pixels pruned",
     entries=tuple(
-        Entry(f"sparsity-{value:g}", "mnist", MNIST.with_(sparsity=value), fine_tune=((4,),))
-        for value in (0.0, 0.03, 0.1, 0.3, 1.0)
+        Entry(f"pruning-{share:g}", "mnist", MNIST.with_(epochs=PRUNING_EPOCHS, pruning=share))
+        for share in (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8)
     ),
     columns=("validation", "test", "ties", "additions", "macs", "ratio", "spikes", "decision"),
     plot=True,
 )
 
-STUDIES: dict[str, Study] = {study.name: study for study in (ABLATION, NETWORKS, SPARSITY)}
+STUDIES: dict[str, Study] = {study.name: study for study in (ABLATION, NETWORKS, PRUNING)}

@@ -47,6 +47,7 @@ COLUMNS = {
     "macs": Column("multiply-accumulates", "multiply_accumulates", lambda mean, _: number(mean)),
     "ratio": Column("ratio", "multiply_accumulates_per_addition", _with_spread(1)),
     "spikes": Column("spikes per image", "spikes", _with_spread(1)),
+    "silent": Column("all outputs silent", "silent", _with_spread(1, 100, " %")),
     "decision": Column("decision step", "mean_decision_time", _with_spread(2)),
     "seconds": Column("seconds", "seconds", _with_spread(0)),
 }

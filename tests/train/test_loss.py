@@ -1,4 +1,4 @@
-"""Losses and the penalty on additions, by hand."""
+"""Losses, by hand."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import math
 import pytest
 import torch
 
-from sstdp_train import train
-from sstdp_train.loss import additions_share, decision_cross_entropy, relative_target
+from sstdp_train.loss import decision_cross_entropy, relative_target
 
 
 def test_the_published_loss_by_hand():
@@ -28,29 +27,3 @@ def test_where_all_are_silent_silence_is_a_class_that_must_lose():
     assert loss.item() == pytest.approx((fired + all_silent) / 2)
     loss.backward()
     assert margin.grad[1, 0] < 20 * margin.grad[0, 0] < 0, "the silent label is pushed up"
-
-
-def test_additions_share_by_hand():
-    """One image: 3 of 4 inputs spike; 2 hidden neurons; the decision falls at step 4 of 8."""
-    inputs = torch.tensor([[0, 5, 7, 8]])
-    hidden = torch.tensor([[2.0, 8.0]], requires_grad=True)
-    output = torch.tensor([[6.0, 4.0, 8.0]], requires_grad=True)
-    share = additions_share(inputs, [hidden, output], [2, 3], t_max=8)
-    macs = 4 * 2 + 2 * 3
-    assert share.item() == pytest.approx((3 * 2 * 4 / 8 + 3 * (1 - 2 / 8)) / macs)
-    share.backward()
-    # Earlier for the first output spike, later for hidden spikes.
-    torch.testing.assert_close(output.grad, torch.tensor([[0.0, 3 * 2 / 8 / macs, 0.0]]))
-    torch.testing.assert_close(hidden.grad, torch.full((1, 2), -3 / 8 / macs))
-
-
-def test_sparsity_makes_decisions_earlier_and_spikes_fewer(tiny, bars, tmp_path):
-    import json
-
-    def trained(name, **changes):
-        train(tiny.with_(**changes), bars, out=tmp_path / name, device="cpu")
-        return json.loads((tmp_path / name / "history.json").read_text())["epochs"][-1]
-
-    plain, sparse = trained("plain"), trained("sparse", sparsity=3.0)
-    assert sparse["decision_time"] < plain["decision_time"] - 0.3
-    assert sparse["train_accuracy"] > 0.8

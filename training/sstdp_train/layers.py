@@ -119,11 +119,6 @@ class SpikingNetwork(nn.Module):
             )  # fmt: skip
         self.t_max, self.classes, self.kernel = recipe.t_max, classes, kernel
 
-    @property
-    def fan_outs(self) -> list[int]:
-        """Synapses of one input, then of one neuron of every hidden layer."""
-        return [layer.weight.shape[1] for layer in self.layers]
-
     def forward(self, times: Tensor) -> tuple[list[Tensor], Tensor]:
         """Encoded images [batch, pixels] to spike times of every layer and output margins."""
         all_times = []

@@ -24,7 +24,7 @@ from sstdp_hw.layers import Array
 
 from .augmentation import distort
 from .layers import SpikingNetwork, decide
-from .loss import additions_share, loss_of
+from .loss import loss_of
 from .pruning import is_over, share_kept, survivors
 from .recipe import Recipe
 
@@ -154,9 +154,6 @@ class Training:
             seen = self.up_to_decision(encoded) if recipe.loss == "decision" else encoded
             times, margin = self.network(seen)
             loss = loss_of(recipe, times[-1], margin, self.labels[chosen])
-            if recipe.sparsity:
-                share = additions_share(encoded, times, self.network.fan_outs, recipe.t_max)
-                loss = loss + recipe.sparsity * share
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()

@@ -46,35 +46,6 @@ def decision_cross_entropy(
     return cross_entropy(torch.cat([logits, nobody[:, None]], 1), labels)
 
 
-def additions_share(
-    input_times: Tensor, times: list[Tensor], fan_outs: list[int], t_max: int
-) -> Tensor:
-    """Additions of an inference as a share of the network's MACs, smoothed over time.
-
-    An input spike costs its fan-out if it comes before the decision; a spike of a hidden layer
-    costs the fan-out of that layer. As spike times can be moved and counts cannot, a spike at step
-    t counts ``1 - t / t_max`` of its fan-out, and a decision at step t lets ``t / t_max`` of the
-    input spikes through. The gradient asks for early decisions and late hidden spikes. An addition
-    of this project.
-
-    Parameters
-    ----------
-    input_times : [batch, inputs]
-    times : list of float32 [batch, neurons]
-        Spike times of every layer, the output layer last.
-    fan_outs : list of int
-        Synapses of one input, then of one neuron of every hidden layer.
-    """
-    decision = times[-1].min(1).values / t_max
-    additions = decision * (input_times < t_max).sum(1) * fan_outs[0]
-    sizes = [input_times.shape[1]]
-    for hidden, fan_out in zip(times[:-1], fan_outs[1:], strict=True):
-        additions = additions + (1 - hidden / t_max).sum(1) * fan_out
-        sizes.append(hidden.shape[1])
-    macs = sum(size * fan_out for size, fan_out in zip(sizes, fan_outs, strict=True))
-    return additions.mean() / macs
-
-
 def first_spike_cross_entropy(
     times: Tensor, margin: Tensor, labels: Tensor, t_max: int, sharpness: float, margin_scale: float
 ) -> Tensor:

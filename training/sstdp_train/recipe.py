@@ -114,12 +114,6 @@ class Recipe:
         "relative target: how much later the others must fire, as a share of t_max",
     )
 
-    sparsity: float = _option(
-        0.0,
-        "addition",
-        "weight in the loss of the additions up to the decision, as a share of MACs",
-    )
-
     pruning: float = _option(
         0.0,
         "addition",
@@ -185,8 +179,8 @@ class Recipe:
         self._check_range("scaling", self.scaling, 0, 0.9)
         self._check_range("pruning", self.pruning, 0, 0.99)
         for name in ("depression", "gate", "homeostasis", "hidden_spread", "output_spread",
-                     "weight_decay", "shift", "rotation", "shear", "bending", "target_gap",
-                     "sparsity"):  # fmt: skip
+                     "weight_decay", "shift", "rotation", "shear", "bending",
+                     "target_gap"):  # fmt: skip
             self._check_range(name, getattr(self, name), 0, math.inf)
         for name in ("learning_rate", "sharpness", "margin_scale"):
             self._check_range(name, getattr(self, name), 1e-12, math.inf)
@@ -258,14 +252,15 @@ MNIST = Recipe(
     name="mnist", epochs=50, loss="decision", margin_scale=0.35, silent_class=True, gate=1.0,
     gate_shape="triangle", weight_decay=0.03, bending=0.3,
 )  # fmt: skip
-MNIST_SPARSE = MNIST.with_(name="mnist-sparse", pruning=0.4)
-MNIST_800 = MNIST.with_(name="mnist-800", layers=(800,))
+MNIST_SPARSE = MNIST.with_(name="mnist-sparse", pruning=0.45)
+MNIST_800 = MNIST.with_(name="mnist-800", layers=(800,), bending=0.45)
 MNIST_128 = MNIST.with_(name="mnist-128", layers=(128,), bending=0.0)  # too small to need it
 DIGITS = Recipe(
     # 120 validation images are too few to tell epochs apart, so the last one is exported.
-    name="digits", layers=(128,), t_max=16, epochs=100, batch_size=8, learning_rate=0.007,
-    sharpness=20.0, validation_share=0.1, choose="last",
-    shift=0.4, rotation=0.1, scaling=0.05, shear=0.05,
+    name="digits", layers=(64,), t_max=16, epochs=150, batch_size=8, learning_rate=0.007,
+    loss="decision", margin_scale=0.35, silent_class=True, gate=1.0, gate_shape="triangle",
+    validation_share=0.1, choose="last",
+    shift=0.4, rotation=0.1, scaling=0.05, shear=0.05, bending=0.15,
 )  # fmt: skip
 CALTECH = Recipe(name="caltech-face-motorbike", layers=(400,), epochs=30, batch_size=16)
 PUBLISHED = Recipe(
