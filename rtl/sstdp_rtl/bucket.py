@@ -1,5 +1,8 @@
 """Bucket sort of one image's spikes by time, as linked lists."""
 
+from dataclasses import dataclass
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -41,13 +44,33 @@ def spike_layout(index_bits, step_width):
     )
 
 
+@dataclass(frozen=True)
+class _List:
+    """Signals of the list of one position in the beat, of the present step.
+
+    Members
+    -------
+    number : beat of the pixel held
+    offered : it can leave: whether one follows is known
+    held : a pixel is held; so it is while what is ahead is being read
+    more : another is known to follow
+    head : the list of ``step`` is not empty
+    """
+
+    number: Any
+    offered: Any
+    held: Any
+    more: Any
+    head: Any
+
+
 class BucketSorter(wiring.Component):
     """Holds one image: takes its beats, one a cycle, then emits its spikes in order of time.
 
     For each position in the beat there is a list per time step, linked through the beat numbers,
     so that all pixels of a beat are filed at once, and heads of the lists of one step are read at
     once. A list yields a spike every second cycle, two or more lists one every cycle. A step costs
-    one cycle (two if it has spikes). After the last step comes the end. Then, or as soon as
+    one cycle, four if it has spikes. After the last step comes the end. Then, or as soon as
     ``drop`` is high, the remaining heads are cleared, one step a cycle, before the next image is
     taken; the same happens after reset, whatever the memory held.
 
@@ -98,11 +121,12 @@ class BucketSorter(wiring.Component):
         clear = Signal()  # the heads of `step` become empty
         fetch = Signal()  # the heads of `step` become the present pixels
         take = Signal(self.lanes)  # the present pixel of this list leaves
-        lists = [self._list(m, lane, step, loading, clear, fetch, take[lane])
-                 for lane in range(self.lanes)]  # fmt: skip
-        present = Cat(present for present, *_ in lists)
-        offered = Cat(ready for _, ready, *_ in lists)
-        any_head = Cat(head for *_, head in lists).any()
+        lists = [
+            self._list(m, lane, step, loading, clear, fetch, take[lane])
+            for lane in range(self.lanes)
+        ]
+        offered = Cat(entry.offered for entry in lists)
+        any_head = Cat(entry.head for entry in lists).any()
 
         # A pixel once offered stays until it is taken, also if one before it becomes ready
         # meanwhile.
@@ -112,19 +136,20 @@ class BucketSorter(wiring.Component):
         chosen = lowest_set(candidates)
         one_hot = Signal(self.lanes)
         number = Signal(index_width(self.beats))
-        more = Signal()  # the chosen list goes on after this pixel
         m.d.comb += one_hot.eq(candidates & -candidates)
         m.d.sync += waiting.eq(Mux(self.o.valid & ~self.o.ready, one_hot, 0))
         with m.Switch(chosen):
-            for lane, (_, _, pointer, next_valid, _) in enumerate(lists):
+            for lane, entry in enumerate(lists):
                 with m.Case(lane):
-                    m.d.comb += [number.eq(pointer), more.eq(next_valid)]
+                    m.d.comb += number.eq(entry.number)
+        # With this pixel the step ends: no other list holds one, and none follows in its own.
+        others = Cat(entry.more | (entry.held & ~one_hot[lane]) for lane, entry in enumerate(lists))
 
         out = self.o.payload
         m.d.comb += [
             out.step.eq(step),
             out.index.eq(Cat(chosen[: self.lane_width], number) if self.lane_width else number),
-            out.last.eq(~more & ~(present & ~one_hot).any()),
+            out.last.eq(~others.any()),
         ]
         with m.FSM(init="CLEAR"):
             with m.State("CLEAR"):
@@ -181,9 +206,8 @@ class BucketSorter(wiring.Component):
     def _list(self, m, lane, step, loading, clear, fetch, take):
         """The lists of one position in the beat.
 
-        Returns whether there is a present pixel, whether it can leave (what follows it is known),
-        its beat number, whether another follows, and whether the list of ``step`` has a head at
-        all.
+        The output of the memory of links is slow, so that nothing but registers follows it: the
+        pixel `ahead` is known before the one `held` is offered.
         """
         beat = self.i.payload
         number_width = index_width(self.beats)
@@ -208,23 +232,23 @@ class BucketSorter(wiring.Component):
             link_write.en.eq(file),
             link_write.data.eq(head_read.data),
         ]
-        pointer = Signal(number_width, name=f"pointer_{lane}")
-        present = Signal(name=f"present_{lane}")
-        known = Signal(name=f"known_{lane}")  # link_read shows what follows the pointer
-        m.d.comb += link_read.addr.eq(pointer)
-        m.d.sync += known.eq(1)
+        held, ahead = Signal(link, name=f"held_{lane}"), Signal(link, name=f"ahead_{lane}")
+        reading = Signal(name=f"reading_{lane}")  # what is ahead is on its way
+        m.d.comb += link_read.addr.eq(ahead.number)
+        with m.If(reading):
+            m.d.sync += [ahead.eq(link_read.data), reading.eq(0)]
+        with m.If(take):
+            m.d.sync += held.valid.eq(0)
+        with m.If(ahead.valid & ~reading & (take | ~held.valid)):
+            m.d.sync += [held.eq(ahead), reading.eq(1)]
         with m.If(fetch):
-            m.d.sync += [
-                pointer.eq(head_read.data.number),
-                present.eq(head_read.data.valid),
-                known.eq(0),
-            ]
-        with m.Elif(take):
-            m.d.sync += [
-                pointer.eq(link_read.data.number),
-                present.eq(link_read.data.valid),
-                known.eq(0),
-            ]
+            m.d.sync += [ahead.eq(head_read.data), held.valid.eq(0), reading.eq(0)]
         offered = Signal(name=f"offered_{lane}")
-        m.d.comb += offered.eq(present & known)
-        return present, offered, pointer, link_read.data.valid, head_read.data.valid
+        m.d.comb += offered.eq(held.valid & ~reading)
+        return _List(
+            number=held.number,
+            offered=offered,
+            held=held.valid,
+            more=ahead.valid,
+            head=head_read.data.valid,
+        )

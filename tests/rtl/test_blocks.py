@@ -221,8 +221,9 @@ def decide(groups, *, neurons, lanes, early_exit=True, t_max=9, stalls=0.0):
     """Answers to groups given as (tag, step, base, fired, final, close, potentials)."""
     weight = np.full((neurons, 4), 7, np.int8)
     parameters = DenseParameters(
-        "layers.0", Dense(weight, np.zeros(neurons, np.int32), 4), lanes, output=True
-    )
+        "layers.0", Dense(weight, np.zeros(neurons, np.int32), 4), lanes, output=True,
+        sources=np.arange(4),
+    )  # fmt: skip
     width = parameters.membrane_width
     items = [
         {"tag": tag, "step": step, "base": base, "fired": fired, "final": final, "close": close,
