@@ -70,7 +70,7 @@ class BucketSorter(wiring.Component):
     For each position in the beat there is a list per time step, linked through the beat numbers,
     so that all pixels of a beat are filed at once, and heads of the lists of one step are read at
     once. A list yields a spike every second cycle, two or more lists one every cycle. A step costs
-    one cycle, four if it has spikes. After the last step comes the end. Then, or as soon as
+    one cycle, three if it has spikes. After the last step comes the end. Then, or as soon as
     ``drop`` is high, the remaining heads are cleared, one step a cycle, before the next image is
     taken; the same happens after reset, whatever the memory held.
 
