@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
 
+from .rom import NO_COLLISION
 from .serializer import lowest_set
 
 
@@ -214,7 +215,7 @@ class BucketSorter(wiring.Component):
         link = data.StructLayout({"number": unsigned(number_width), "valid": unsigned(1)})
         heads = memory.Memory(shape=link, depth=max(2, self.t_max), init=[],
                               attrs={"ram_style": "distributed"})  # fmt: skip
-        links = memory.Memory(shape=link, depth=max(2, self.beats), init=[])
+        links = memory.Memory(shape=link, depth=max(2, self.beats), init=[], attrs=NO_COLLISION)
         m.submodules[f"heads_{lane}"], m.submodules[f"links_{lane}"] = heads, links
         head_read, head_write = heads.read_port(domain="comb"), heads.write_port()
         link_write, link_read = links.write_port(), links.read_port()

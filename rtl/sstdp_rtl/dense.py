@@ -7,13 +7,16 @@ from amaranth.lib.wiring import In, Out
 from sstdp_hw.hardware import index_width
 
 from .queue import Queue
-from .rom import Rom
+from .rom import NO_COLLISION, Rom
 from .streams import TAG_WIDTH, TRACED, event_layout, group_layout, is_stale
 
 #: Groups between the walk and the output queue, which must find room there, beside the stages of
 #: the weight memory: address, adders, output, and the one issued while the queue's level is on its
 #: way.
 IN_FLIGHT = 4
+
+#: Groups up to which the potentials are kept in LUT RAM, whose smallest piece has 16 rows.
+LUT_RAM_DEPTH = 16
 
 
 class DenseLayer(wiring.Component):
@@ -130,6 +133,7 @@ class DenseLayer(wiring.Component):
         # ---- Stage 2: the weights are on their way through the memory's registers. At its end the
         # potentials are addressed.
         for stage in range(weights.latency - 1):
+            before2 = flags
             valid, flags = self._register(m, f"2_{stage}", valid, flags)
         valid2, flags2 = valid, flags
 
@@ -158,14 +162,8 @@ class DenseLayer(wiring.Component):
                 fires3[lane].eq(flags3["compare"] & ~total[-1] & ~had_fired & in_use),
                 fired3[lane].eq(had_fired | fires3[lane]),
             ]
-        self._membranes(
-            m,
-            flags2["group"],
-            valid3,
-            flags3["group"],
-            Cat(stored3, stored_fired3),
-            Cat(*sums3, fired3),
-        )
+        stored = self._membranes(m, before2, flags2, valid3, flags3["group"], Cat(*sums3, fired3))
+        m.d.comb += Cat(stored3, stored_fired3).eq(stored)
 
         # ---- Stage 4: sums and fired neurons are registered; groups worth a message leave.
         valid4, flags4 = self._register(
@@ -216,29 +214,40 @@ class DenseLayer(wiring.Component):
             return Cat(Const(1, 1), bits).as_signed()
         return bits.as_signed()
 
-    def _membranes(self, m, read_group, write_enable, write_group, read_data, write_data):
-        """Storage of potentials and fired flags; read data come a cycle after their address.
+    def _membranes(self, m, before, flags, write_enable, write_group, write_data):
+        """Storage of potentials and fired flags; returns what stage 3 reads.
 
-        With several groups a group comes back after at least two cycles, when its sum is already
-        written. With one group it comes back at once, so the registers themselves are the storage.
+        Parameters
+        ----------
+        before, flags : dict
+            Flags one stage earlier, and of the stage before the adders.
+
+        A group comes back after as many cycles as there are groups. With one group the registers
+        themselves are the storage. A few groups take LUT RAM, read one cycle before they are
+        wanted. Many take block RAM, which is read two cycles before, because its output is slow and
+        gets a register: deep LUT RAM would cost more logic than the adders.
         """
         if self.p.groups == 1:
             stored = Signal(len(write_data), reset_less=True, name="membranes")
             with m.If(write_enable):
                 m.d.sync += stored.eq(write_data)
-            m.d.comb += read_data.eq(stored)
-            return
+            return stored
+        many = self.p.groups > LUT_RAM_DEPTH
         m.submodules.membranes = membranes = memory.Memory(
             shape=unsigned(len(write_data)),
             depth=self.p.groups,
             init=[],
-            attrs={"ram_style": "distributed"},
+            attrs={"ram_style": "block", **NO_COLLISION} if many else {"ram_style": "distributed"},
         )
         read, write = membranes.read_port(), membranes.write_port()
         m.d.comb += [
-            read.addr.eq(read_group),
-            read_data.eq(read.data),
+            read.addr.eq((before if many else flags)["group"]),
             write.en.eq(write_enable),
             write.addr.eq(write_group),
             write.data.eq(write_data),
         ]
+        if not many:
+            return read.data
+        stored = Signal(len(write_data), reset_less=True, name="membranes_read")
+        m.d.sync += stored.eq(read.data)
+        return stored

@@ -1,15 +1,19 @@
 """The encoder: pixels in, spike events in order of time out."""
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
 
 from .bucket import BucketSorter, times_layout
 from .packet import beat_layout
+from .queue import Queue
 from .rom import Rom
 from .streams import MAX_IN_FLIGHT, TAG_WIDTH, TRACED, event_layout, is_stale
+
+#: Bits up to which the table of live pixels is made of logic; above, block RAM is cheaper.
+LARGEST_TABLE = 256
 
 
 class Encoder(wiring.Component):
@@ -63,48 +67,64 @@ class Encoder(wiring.Component):
         loads, emits = Signal(), Signal()  # which sorter does so next
         error = Signal(2)  # of the image in each sorter
 
-        # Stage 1: the pixels' spike times are there. Row = time, and one bit for "fires".
+        # The tables, a pipeline that never waits: a beat enters while the queue has room for it and
+        # for those on their way.
+        live = self._live()
+        m.submodules.live = live
+        shape = times_layout(p.pixels_per_beat, p.step_width, live_beats)
+        m.submodules.queue = queue = Queue(
+            data.StructLayout({"times": shape, "error": 1}), reserve=live.latency + 1
+        )
+        beat = self.i.payload
+        enter = Signal()
+        m.d.comb += [
+            self.i.ready.eq(queue.has_room),
+            enter.eq(self.i.valid & self.i.ready),
+            live.addr.eq(beat.number),
+        ]
+        stages = [Cat(enter, beat.final, beat.error, beat.data)]
+        for stage in range(live.latency):
+            later = Signal(len(stages[-1]), name=f"beat_{stage + 1}")
+            m.d.sync += later.eq(stages[-1])
+            stages.append(later)
+        valid, final, error_now = stages[-1][:3]
+        # Row of a table = time, and one bit for "fires".
         rows = [
             (int(time) | 1 << p.step_width) if time < p.t_max else 0 for time in p.network.encoder
         ]
-        beat = self.i.payload
-        valid1 = Signal()
-        beat1 = Signal(beat.shape(), reset_less=True)
-        ready1 = Signal()
-        m.d.comb += self.i.ready.eq(ready1 | ~valid1)
-        advance = Signal()
-        m.d.comb += advance.eq(self.i.ready)
-        with m.If(advance):
-            m.d.sync += [valid1.eq(self.i.valid), beat1.eq(beat)]
-        live1 = self._live(m, Mux(advance, beat.number, beat1.number))
-        taken = Signal()  # by a sorter; a beat without a live pixel goes to none, but for the last
-        number1 = Signal(index_width(live_beats))
-        with m.If(taken):
-            m.d.sync += number1.eq(Mux(beat1.final, 0, number1 + 1))
-        times = Signal(times_layout(p.pixels_per_beat, p.step_width, live_beats))
-        m.d.comb += [times.number.eq(number1), times.final.eq(beat1.final)]
+        found = queue.i.payload.times
         for lane in range(p.pixels_per_beat):
-            rom = Rom("encoder_table", p.step_width + 1, rows, style="logic")
-            m.submodules[f"table_{lane}"] = rom
-            # A beat that waits looks up its pixels again, so that the memory needs no enable.
-            pixel, pixel1 = (b.data[8 * lane : 8 * lane + 8] for b in (beat, beat1))
+            table = Rom("encoder_table", p.step_width + 1, rows, style="logic")
+            m.submodules[f"table_{lane}"] = table
             m.d.comb += [
-                rom.addr.eq(Mux(advance, pixel, pixel1)),
-                times.times[lane].eq(rom.data[:-1]),
-                times.fires[lane].eq(rom.data[-1] & live1[lane]),
+                table.addr.eq(stages[live.latency - 1][3 + 8 * lane :][:8]),
+                found.times[lane].eq(table.data[:-1]),
+                found.fires[lane].eq(table.data[-1] & live.data[lane]),
             ]
-        sent1 = valid1 & (live1.any() | beat1.final)
+        # A beat without a live pixel goes no further, but for the image's last.
+        number = Signal(index_width(live_beats))
+        m.d.comb += [
+            queue.i.valid.eq(valid & (live.data.any() | final)),
+            queue.i.payload.error.eq(error_now),
+            found.final.eq(final),
+            found.number.eq(number),
+        ]
+        with m.If(queue.i.valid):
+            m.d.sync += number.eq(Mux(final, 0, number + 1))
+
+        # Loading alternates between the sorters.
+        times, ready = queue.o.payload.times, queue.o.ready
         for number, sorter in enumerate(sorters):
             m.d.comb += [
                 sorter.i.payload.eq(times),
-                sorter.i.valid.eq(sent1 & (loads == number)),
+                sorter.i.valid.eq(queue.o.valid & (loads == number)),
             ]
-        m.d.comb += [
-            ready1.eq(~sent1 | Mux(loads, sorters[1].i.ready, sorters[0].i.ready)),
-            taken.eq(sent1 & ready1),
-        ]
-        with m.If(taken & beat1.final):
-            m.d.sync += [loads.eq(~loads), error.bit_select(loads, 1).eq(beat1.error)]
+        m.d.comb += ready.eq(Mux(loads, sorters[1].i.ready, sorters[0].i.ready))
+        with m.If(queue.o.valid & ready & times.final):
+            m.d.sync += [
+                loads.eq(~loads),
+                error.bit_select(loads, 1).eq(queue.o.payload.error),
+            ]
 
         # Emission alternates between the sorters; each image gets the next tag.
         tag = Signal(TAG_WIDTH)
@@ -136,10 +156,9 @@ class Encoder(wiring.Component):
             m.d.sync += [emits.eq(~emits), tag.eq(tag + 1)]
         return m
 
-    def _live(self, m, number):
-        """Which pixels of the beat ``number`` of the cycle before are live, one bit each."""
+    def _live(self):
+        """Which pixels of a beat are live, one bit each, by the number of the beat."""
         p = self.p
         rows = [sum(int(bit) << lane for lane, bit in enumerate(beat)) for beat in p.live]
-        m.submodules.live = rom = Rom("encoder_live", p.pixels_per_beat, rows, style="logic")
-        m.d.comb += rom.addr.eq(number)
-        return rom.data
+        style = "block" if p.pixels > LARGEST_TABLE and not p.live.all() else "logic"
+        return Rom("encoder_live", p.pixels_per_beat, rows, style=style)

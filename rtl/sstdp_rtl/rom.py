@@ -15,7 +15,12 @@ CHUNK_BITS = 4096
 
 #: Rows of a bank. Block RAM has no room for a multiplexer between it and the next register at a
 #: high clock, so that every bank of a deep memory has a register of its own.
-BANK_ROWS = 4096
+BANK_ROWS = 2048
+
+
+#: Attributes of a block RAM that is never read where it is being written: yosys need not add the
+#: logic that would then give the old contents.
+NO_COLLISION = {"no_rw_check": 1}
 
 
 def is_constant(rows):
