@@ -305,7 +305,7 @@ def fine_tuning(recipe: Recipe, weight_widths: tuple[int, ...]) -> Recipe:
     if len(weight_widths) == 1:
         weight_widths = weight_widths * (len(recipe.layers) + 1)
     return recipe.with_(
-        name=f"{recipe.name}-qat", weight_widths=weight_widths, homeostasis=0.0, weight_decay=0.0,
+        name=f"{recipe.name}-qat", weight_widths=weight_widths, homeostasis=0.0,
         pruning=0.0,  # done; fine-tuning keeps what is zero
         epochs=max(4, recipe.epochs // 4), learning_rate=recipe.learning_rate / 3,
     )  # fmt: skip
