@@ -89,15 +89,15 @@ class Accelerator(Elaboratable):
             encoder.oldest.eq(decision.oldest),
             decision.errors.eq(encoder.errors),
         ]
-        events, layout = encoder.o, encoder.event_layout
+        m.submodules.events = queue = Queue(encoder.event_layout)
+        wiring.connect(m, encoder.o, queue.i)
+        events = queue.o
         for number, parameters in enumerate(p.layers):
             layer = DenseLayer(parameters, p.step_width, name=f"layer_{number}")
-            m.submodules[f"events_{number}"] = queue = Queue(layout)
             m.submodules[f"layer_{number}"] = layer
             self.probes.append(layer)
             m.d.comb += layer.oldest.eq(decision.oldest)
-            wiring.connect(m, events, queue.i)
-            wiring.connect(m, queue.o, layer.i)
+            wiring.connect(m, events, layer.i)
             if parameters.output:
                 wiring.connect(m, layer.o, decision.i)
                 break
@@ -111,7 +111,7 @@ class Accelerator(Elaboratable):
             m.submodules[f"serializer_{number}"] = serializer
             m.d.comb += serializer.oldest.eq(decision.oldest)
             wiring.connect(m, groups, serializer.i)
-            events, layout = serializer.o, serializer.event_layout
+            events = serializer.o
 
         result = decision.o.payload
         m.d.comb += [

@@ -4,10 +4,21 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .queue import Queue
 from .streams import TAG_WIDTH, event_layout, group_layout, is_stale
 
 #: Lanes that one priority encoder looks at; wider groups are cut into pieces of this size first.
 PIECE = 16
+
+
+#: Events between the present group and the output queue: stages 2, 3 and 4, and the one issued
+#: while the queue's level is on its way.
+IN_FLIGHT = 4
+
+
+def all_but_lowest(mask):
+    """``mask`` without its lowest set bit, without a carry chain."""
+    return Cat(bit & mask[:position].any() for position, bit in enumerate(mask))
 
 
 def lowest_set(mask):
@@ -76,6 +87,9 @@ class SpikeSerializer(wiring.Component):
     event was the last, one event is always held back. The end of an image follows as an event of
     its own. Stale images are dropped.
 
+    Behind the register of the present group nothing waits: a neuron leaves it only while the
+    output queue has room for all that are on their way.
+
     Members
     -------
     i : stream of `group_layout`
@@ -84,6 +98,7 @@ class SpikeSerializer(wiring.Component):
     """
 
     def __init__(self, lanes, neurons_width, step_width):
+        self.lanes = lanes
         self.event_layout = event_layout(neurons_width, step_width)
         super().__init__(
             {
@@ -95,48 +110,61 @@ class SpikeSerializer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        item = self.i.payload
-        lanes = len(item.fired)
+        m.submodules.queue = queue = Queue(self.event_layout, reserve=IN_FLIGHT)
+        wiring.connect(m, wiring.flipped(self.o), queue.o)
 
-        sent = Signal(lanes)  # neurons of the present group that were taken already
-        waiting = Signal(lanes)
-        remaining = Signal(lanes)
-        stale = Signal()
-        take = Signal()
+        # Stage 1: the present group, what is left of it, and whether that is its last event.
+        group1 = Signal.like(self.i.payload, reset_less=True)
+        left1 = Signal(self.lanes, reset_less=True)
+        valid1, single1, stale1, load, go = (Signal() for _ in range(5))
+        rest1 = all_but_lowest(left1)
         m.d.comb += [
-            waiting.eq(item.fired & ~sent),
-            remaining.eq(waiting & (waiting - 1)),
-            stale.eq(is_stale(item.tag, self.oldest)),
-            self.i.ready.eq(stale | (take & ~remaining.any())),
+            stale1.eq(is_stale(group1.tag, self.oldest)),
+            go.eq(valid1 & ~stale1 & queue.has_room),
+            load.eq(~valid1 | stale1 | (single1 & queue.has_room)),
+            self.i.ready.eq(load),
         ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += sent.eq(0)
-        with m.Elif(take):
-            m.d.sync += sent.eq(sent | (waiting & ~remaining))
-
-        held = Signal(self.event_layout)
-        holding = Signal()
-        complete = Signal()  # nothing that is to come can change the held event
-        blocked = Signal()
-        closes = Signal()  # the item only closes the step of the held event
-        m.d.comb += [
-            closes.eq(item.close & ~waiting.any() & ~item.final),
-            self.o.valid.eq(holding & (complete | (self.i.valid & ~stale))),
-            self.o.payload.eq(held),
-            self.o.payload.last.eq(held.last | (closes & ~complete)),
-            blocked.eq(holding & ~self.o.ready),
-            take.eq(self.i.valid & ~stale & ~blocked),
-        ]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += holding.eq(0)
-        with m.If(take & ~closes):
+        fired = self.i.payload.fired
+        with m.If(load):
             m.d.sync += [
-                holding.eq(1),
-                complete.eq(item.final | (item.close & ~remaining.any())),
-                held.tag.eq(item.tag),
-                held.end.eq(item.final),
-                held.last.eq(item.close & ~item.final & ~remaining.any()),
-                held.step.eq(item.step),
-                held.index.eq(item.base + lowest_set(waiting)),
+                valid1.eq(self.i.valid),
+                group1.eq(self.i.payload),
+                left1.eq(fired),
+                single1.eq(~all_but_lowest(fired).any()),
             ]
+        with m.Elif(go):
+            m.d.sync += [left1.eq(rest1), single1.eq(~all_but_lowest(rest1).any())]
+
+        # Stage 2: which lane. Stage 3: which neuron.
+        lane2 = Signal(range(self.lanes), reset_less=True)
+        event2, event3 = (Signal(self.event_layout, reset_less=True) for _ in range(2))
+        base2 = Signal(len(group1.base), reset_less=True)
+        valid2, valid3, closes2, closes3 = (Signal() for _ in range(4))
+        m.d.sync += [
+            valid2.eq(go),
+            lane2.eq(lowest_set(left1)),
+            base2.eq(group1.base),
+            closes2.eq(group1.close & ~left1.any() & ~group1.final),  # the event before it
+            event2.tag.eq(group1.tag),
+            event2.end.eq(group1.final),
+            event2.last.eq(group1.close & single1 & ~group1.final),
+            event2.step.eq(group1.step),
+            valid3.eq(valid2),
+            closes3.eq(closes2),
+            event3.eq(event2),
+            event3.index.eq(base2 + lane2),
+        ]
+
+        # Stage 4: one event is held until it is known whether it closes its step.
+        held = Signal(self.event_layout, reset_less=True)
+        holding = Signal()
+        m.d.comb += [
+            queue.i.valid.eq(holding & (valid3 | held.last | held.end)),
+            queue.i.payload.eq(held),
+            queue.i.payload.last.eq(held.last | (valid3 & closes3 & ~held.end)),
+        ]
+        with m.If(valid3 & ~closes3):
+            m.d.sync += [holding.eq(1), held.eq(event3)]
+        with m.Elif(queue.i.valid):
+            m.d.sync += holding.eq(0)
         return m
