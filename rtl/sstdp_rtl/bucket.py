@@ -229,21 +229,30 @@ class BucketSorter(wiring.Component):
             head_write.en.eq(file | clear),
             head_write.data.number.eq(beat.number),
             head_write.data.valid.eq(file),
+        ]
+        # Written a cycle later, so that the heads' output has that cycle to get here.
+        m.d.sync += [
             link_write.addr.eq(beat.number),
             link_write.en.eq(file),
             link_write.data.eq(head_read.data),
         ]
-        held, ahead = Signal(link, name=f"held_{lane}"), Signal(link, name=f"ahead_{lane}")
+        held = Signal(link, name=f"held_{lane}")
+        # What is ahead comes from the heads first, then from the links; each has a register of its
+        # own, because the links' output has no time for a multiplexer before it.
+        linked, first = (Signal(link, name=f"{name}_{lane}") for name in ("linked", "first"))
+        at_head = Signal(name=f"at_head_{lane}")
         reading = Signal(name=f"reading_{lane}")  # what is ahead is on its way
-        m.d.comb += link_read.addr.eq(ahead.number)
+        ahead = Signal(link, name=f"ahead_{lane}")
+        m.d.comb += [ahead.eq(Mux(at_head, first, linked)), link_read.addr.eq(ahead.number)]
         with m.If(reading):
-            m.d.sync += [ahead.eq(link_read.data), reading.eq(0)]
+            m.d.sync += [linked.eq(link_read.data), at_head.eq(0), reading.eq(0)]
         with m.If(take):
             m.d.sync += held.valid.eq(0)
         with m.If(ahead.valid & ~reading & (take | ~held.valid)):
             m.d.sync += [held.eq(ahead), reading.eq(1)]
         with m.If(fetch):
-            m.d.sync += [ahead.eq(head_read.data), held.valid.eq(0), reading.eq(0)]
+            m.d.sync += [first.eq(head_read.data), at_head.eq(1)]
+            m.d.sync += [held.valid.eq(0), reading.eq(0)]
         offered = Signal(name=f"offered_{lane}")
         m.d.comb += offered.eq(held.valid & ~reading)
         return _List(
