@@ -224,8 +224,9 @@ class DenseLayer(wiring.Component):
 
         A group comes back after as many cycles as there are groups. With one group the registers
         themselves are the storage. A few groups take LUT RAM, read one cycle before they are
-        wanted. Many take block RAM, which is read two cycles before, because its output is slow and
-        gets a register: deep LUT RAM would cost more logic than the adders.
+        wanted. Many take block RAM, which is read two cycles before and written one cycle later,
+        because its output is slow and it is far away: deep LUT RAM would cost more logic than the
+        adders.
         """
         if self.p.groups == 1:
             stored = Signal(len(write_data), reset_less=True, name="membranes")
@@ -240,8 +241,8 @@ class DenseLayer(wiring.Component):
             attrs={"ram_style": "block", **NO_COLLISION} if many else {"ram_style": "distributed"},
         )
         read, write = membranes.read_port(), membranes.write_port()
-        m.d.comb += [
-            read.addr.eq((before if many else flags)["group"]),
+        m.d.comb += read.addr.eq((before if many else flags)["group"])
+        m.d["sync" if many else "comb"] += [  # block RAM is far from the adders
             write.en.eq(write_enable),
             write.addr.eq(write_group),
             write.data.eq(write_data),
