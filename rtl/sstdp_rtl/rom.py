@@ -32,7 +32,7 @@ def rom_latency(count, style):
     """Cycles from an address to its row, of ``count``; see `Rom`."""
     if style == "logic":
         return 1
-    return 2 if count <= BANK_ROWS else 3
+    return 2 if count <= BANK_ROWS else 4
 
 
 def rom_verilog(name, width, rows, style):
@@ -68,7 +68,7 @@ def _table(width, rows, style):
 
 
 def _banks(width, rows, style):
-    """Banks whose outputs are registered, silenced unless chosen, joined and registered again."""
+    """Banks whose outputs are registered, silenced unless chosen, and joined, a cycle for each."""
     body, chunks, addr_width = [], 0, index_width(len(rows))
     count = -(-len(rows) // BANK_ROWS)
     for number in range(count):
@@ -79,19 +79,17 @@ def _banks(width, rows, style):
     every = range(count)
     body += [f"  reg [WIDTH-1:0] row_{number}, out_{number};" for number in every]
     if count > 1:
-        body.append(f"  reg [{addr_width - low - 1}:0] bank;")
+        bank = f"[{addr_width - low - 1}:0]"
+        body += [f"  reg {bank} bank_0, bank_1;", "  reg [WIDTH-1:0] all;"]
+        body += [f"  reg [WIDTH-1:0] chosen_{number};" for number in every]
     body.append("  always @(posedge clk) begin")
     body += [f"    row_{number} <= memory_{number}[addr[{low - 1}:0]];" for number in every]
+    body += [f"    out_{number} <= row_{number};" for number in every]
     if count > 1:
-        body.append(f"    bank <= addr[{addr_width - 1}:{low}];")
-        body += [f"    out_{n} <= bank == {n} ? row_{n} : {width}'d0;" for n in every]
-    else:
-        body.append("    out_0 <= row_0;")
-    body.append("  end")
-    if count > 1:
-        joined = " | ".join(f"out_{number}" for number in every)
-        body += ["  reg [WIDTH-1:0] all;", f"  always @(posedge clk) all <= {joined};"]
-    body.append(f"  assign data = {'all' if count > 1 else 'out_0'};")
+        body += [f"    bank_0 <= addr[{addr_width - 1}:{low}];", "    bank_1 <= bank_0;"]
+        body += [f"    chosen_{n} <= bank_1 == {n} ? out_{n} : {width}'d0;" for n in every]
+        body.append(f"    all <= {' | '.join(f'chosen_{number}' for number in every)};")
+    body += ["  end", f"  assign data = {'all' if count > 1 else 'out_0'};"]
     return body
 
 
@@ -138,7 +136,7 @@ class Rom(wiring.Component):
     Attributes
     ----------
     latency : int
-        1 for logic, 2 for block RAM with its register, 3 for several banks of it.
+        1 for logic, 2 for block RAM with its register, 4 for several banks of it.
 
     Members
     -------
