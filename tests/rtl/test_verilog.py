@@ -80,7 +80,7 @@ def test_large_memories_stay_compact_and_quick(tmp_path, lanes):
     generate(network, Configuration((lanes, 10), 1, True), tmp_path / "out")
     assert time.monotonic() - start < 60
     path = tmp_path / "out" / "accelerator.v"
-    assert path.stat().st_size < 3 * 313_600
+    assert path.stat().st_size < 2 * 313_600 + 400_000  # and the rest of the design
     assert lint(path).returncode == 0
 
 
