@@ -22,7 +22,7 @@ from sstdp_hw.ready import card, rebuild
 from sstdp_hw.tables import number, percent
 
 NAMES = ready.names()
-DIGITS = "digits-64-128-10-4bit"
+DIGITS = "digits-64-64-10-4bit"
 
 
 def test_there_is_one_for_the_embedded_default():
