@@ -123,7 +123,8 @@ def _fmax(result: BuildResult) -> str:
         return "not known: only synthesized, and the area is that after synthesis"
     seeds = ", ".join(f"{seed.fmax_mhz:g} (seed {seed.seed})" for seed in result.seeds)
     aim = "runs at" if result.kind == "board" else "aimed at"
-    return f"{seeds} MHz; {aim} {result.clock_mhz:g} MHz"
+    without = f"; without {result.untimed}, which are not timed" if result.untimed else ""
+    return f"{seeds} MHz; {aim} {result.clock_mhz:g} MHz{without}"
 
 
 def summary(result: BuildResult) -> str:

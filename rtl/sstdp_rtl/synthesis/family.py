@@ -79,6 +79,8 @@ class PlaceAndRoute:
         nextpnr's options for a design whose ports lead nowhere.
     bare_pins : str
         Contents of the file of pins then, with the clock's pin to be filled in.
+    untimed : str
+        Paths between registers of which nextpnr has no delays; they are not in its fmax.
     packer, bitstream : str
         The packer and the name of the file it makes.
     pack : function
@@ -97,6 +99,7 @@ class PlaceAndRoute:
     toolchain: str
     bare_options: tuple[str, ...] = ()
     bare_pins: str = ""
+    untimed: str = ""
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,7 @@ class _Run:
             fmax_mhz=placed.fmax_mhz,
             fmax_best_mhz=placed.fmax_best_mhz,
             timing_met=placed.timing_met,
+            untimed="" if family.place is None else family.place.untimed,
             seeds=placed.seeds,
             bitstream=placed.bitstream,
             board=plan.board,

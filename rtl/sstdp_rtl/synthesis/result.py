@@ -56,6 +56,8 @@ class BuildResult:
         The fastest of all seeds.
     timing_met : bool or None
         Whether ``fmax_mhz`` reaches ``clock_mhz``.
+    untimed : str
+        Paths that nextpnr cannot time and that ``fmax_mhz`` leaves out; empty if it times all.
     seeds : tuple of SeedResult
         One entry per seed, in the order asked for; none if nothing was placed.
     bitstream : dict or None
@@ -94,6 +96,7 @@ class BuildResult:
     fmax_mhz: float | None
     fmax_best_mhz: float | None
     timing_met: bool | None
+    untimed: str
     seeds: tuple[SeedResult, ...]
     bitstream: dict[str, Any] | None
     board: dict[str, Any] | None

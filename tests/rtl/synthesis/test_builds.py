@@ -14,6 +14,7 @@ from sstdp_hw.errors import UserError
 from sstdp_hw.verb import VerbFailed
 from sstdp_rtl.synthesis import BuildResult, build, implement
 from sstdp_rtl.synthesis.cli import build as verb
+from sstdp_rtl.synthesis.cli import summary
 from sstdp_rtl.synthesis.targets import BOARDS
 
 
@@ -140,6 +141,7 @@ def test_a_board_of_gowin_gets_a_bitstream(accelerator, cache):
     assert (result.family, result.clock_mhz, result.bram) == ("GW1N", 27, 1)
     assert result.timing_met
     assert result.lut_ram > 0  # the bridge's queue
+    assert "without paths from and to block RAM" in summary(result)
     data = (accelerator / "build" / "tang-nano-9k" / result.bitstream["file"]).read_text()
     assert {*data} <= set("01\n")  # Gowin's bitstreams are text
     assert len(data) > 1_000_000
