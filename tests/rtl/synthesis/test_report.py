@@ -121,6 +121,8 @@ def test_cell_counts(tmp_path):
 def test_overfull_names_what_does_not_fit_and_only_that():
     assert overfull(LOG, ECP5) == ["bram (DP16KD) needs 129, has 56", "DCUA needs 2, has 1"]
     assert overfull("", ECP5) == []
+    line = "Info: \t        ICESTORM_RAM:     104/     32   325%\n"
+    assert overfull(line, ICE40) == ["bram (ICESTORM_RAM) needs 104, has 32"]
 
 
 def test_resources_of_other_families(tmp_path):
