@@ -52,6 +52,10 @@ LIST_LATENCY = 3
 LIST_INTERVAL = 2
 
 
+#: Cycles from the end of the reset to the first beat, as the co-simulation plays it.
+RESET_BEFORE_BEAT = 2
+
+
 def rom_latency(rows: int, style: str) -> int:
     """Cycles from an address to its row: 1 for ``logic``; for ``block`` RAM 2 with its register,
     4 for several banks of it."""

@@ -5,18 +5,11 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
+from sstdp_hw.pipeline import LUT_RAM_DEPTH, TAG_WIDTH, reserve
 
 from .queue import Queue
 from .rom import NO_COLLISION, Rom
-from .streams import TAG_WIDTH, TRACED, event_layout, group_layout, is_stale
-
-#: Groups between the walk and the output queue, which must find room there, beside the stages of
-#: the weight memory: address, adders, output, and the one issued while the queue's level is on its
-#: way.
-IN_FLIGHT = 4
-
-#: Groups up to which the potentials are kept in LUT RAM, whose smallest piece has 16 rows.
-LUT_RAM_DEPTH = 16
+from .streams import TRACED, event_layout, group_layout, is_stale
 
 
 class DenseLayer(wiring.Component):
@@ -76,8 +69,7 @@ class DenseLayer(wiring.Component):
         m.submodules.weights = weights = Rom(
             f"{self.name}_weights", lanes * p.weight_width, p.weight_rows()
         )
-        reserve = IN_FLIGHT + weights.latency - 1
-        m.submodules.queue = queue = Queue(self.group_layout, reserve=reserve)
+        m.submodules.queue = queue = Queue(self.group_layout, reserve=reserve(p.latency))
         wiring.connect(m, wiring.flipped(self.o), queue.o)
 
         # ---- Stage 0: which walk, and which group of it.

@@ -14,6 +14,7 @@ from ..pipeline import (
     MAX_IN_FLIGHT,
     QUEUE_DEPTH,
     QUEUE_LATENCY,
+    RESET_BEFORE_BEAT,
     most_with_room,
     reserve,
 )
@@ -41,7 +42,9 @@ class Loader:
         # the first items have left, and the items that may be on their way then.
         self.spare = most_with_room(reserve(latency))
         self.explicit = self.spare + latency + HAS_ROOM_LATENCY + 1
-        self.entered = QUEUE_LATENCY - 1  # of the input port's queue; cycle in which the last beat entered
+        self.entered = (
+            QUEUE_LATENCY - 1
+        )  # of the input port's queue; cycle in which the last beat entered
         self.filed = LONG_AGO  # cycle in which the last beat of the image before was filed
 
     def load(self, free: int) -> int:
@@ -83,7 +86,8 @@ class Encoder:
     def __init__(self, parameters: AcceleratorParameters, stale: list[int], layer: Layer) -> None:
         self.t_max, self.stale, self.layer = parameters.t_max, stale, layer
         self.loader = Loader(parameters)
-        self.free = [0, 0]  # cycle from which each sorter takes beats
+        # The cycle from which each sorter takes beats; after a reset it clears its lists.
+        self.free = [parameters.t_max - RESET_BEFORE_BEAT] * 2
         self.ended = LONG_AGO  # the image before has left, or was dropped
         # When the items of the queue that are its last but one entered its output register: only
         # then another has a place.

@@ -14,7 +14,7 @@ from .targets import find_device
 # What the published figures aim at; only fmax is read from the run, so the choice matters little.
 DEFAULT_CLOCK_MHZ = 100.0
 
-_YOSYS = f"""\
+SYNTHESIS = f"""\
 read_verilog accelerator.v
 synth_ecp5 -top {TOP}
 tee -q -o {CELLS} stat -json
@@ -70,7 +70,7 @@ def implement(
         device=chosen,
         clock_mhz=clock,
         seeds=seeds,
-        files={"accelerator.v": accelerator.verilog, SCRIPT: _YOSYS.encode()},
+        files={"accelerator.v": accelerator.verilog, SCRIPT: SYNTHESIS.encode()},
         place_arguments=("--out-of-context",),
     )
     return run_plan(plan, force=force, cache=cache)
