@@ -42,9 +42,8 @@ class Loader:
         # the first items have left, and the items that may be on their way then.
         self.spare = most_with_room(reserve(latency))
         self.explicit = self.spare + latency + HAS_ROOM_LATENCY + 1
-        self.entered = (
-            QUEUE_LATENCY - 1
-        )  # of the input port's queue; cycle in which the last beat entered
+        # The cycle in which the last beat entered; the first one passes the input port's queue.
+        self.entered = QUEUE_LATENCY - 1
         self.filed = LONG_AGO  # cycle in which the last beat of the image before was filed
 
     def load(self, free: int) -> int:
@@ -54,16 +53,15 @@ class Loader:
         popped, before = max(self.filed, free - 1), -1
         first = popped + 1
         cycle = self.entered
-        for number, place in enumerate(places[: self.explicit]):
+        for place in places[: self.explicit]:
             cycle = room.issue(cycle + 1, place - before)
             before = place
             room.wrote(cycle + self.latency)
             popped = max(cycle + travel, popped + 1)
             room.pops.append(popped)
-        last = len(places) - 1
-        if number < last:  # all that follow enter without a gap
+        if len(places) > self.explicit:  # all that follow enter without a gap
             start = cycle - before
-            for index in range(max(number + 1, last + 1 - self.spare), last + 1):
+            for index in range(max(self.explicit, len(places) - self.spare), len(places)):
                 popped = max(start + places[index] + travel, first + index)
                 room.pops.append(popped)
             cycle = start + self.beats - 1
@@ -104,9 +102,11 @@ class Encoder:
         for at, lists in counts:
             if self._dropped(image, sorter, step, cycle, at):
                 return
-            last = self._emit(image, at, lists, cycle + at - step)
-            if last is None:
-                self._drop(image, sorter, self.t_max - at)
+            last, left = self._emit(image, at, lists, cycle + at - step)
+            if left:
+                # A step's last spike that goes stale as it leaves still ends the step.
+                ended = left == 1 and last == self.stale[image] and at < self.t_max - 1
+                self._drop(image, sorter, self.t_max - at - ended)
                 return
             cycle, step = last + 1, at + 1
         if self._dropped(image, sorter, step, cycle, self.t_max):
@@ -118,9 +118,9 @@ class Encoder:
         self.seen.append(self.layer.push(image, end, self.t_max - 1, False, True)[0])
         self.ended, self.free[sorter] = end, end + 1
 
-    def _emit(self, image: int, step: int, lists: list[int], cycle: int) -> int | None:
-        """The spikes of one step, looked at in ``cycle``; the cycle of the last one, or None if
-        the image goes stale before."""
+    def _emit(self, image: int, step: int, lists: list[int], cycle: int) -> tuple[int, int]:
+        """The spikes of one step, looked at in ``cycle``: the cycle of the last one, and 0; or, if
+        the image goes stale, when the next one would have left, and how many did not."""
         left = sum(lists)
         offers = [cycle + LIST_LATENCY if count else -1 for count in lists]
         counts = list(lists)
@@ -135,12 +135,12 @@ class Encoder:
             if seen[0] > cycle:
                 cycle = seen[0]
             if cycle >= self.stale[image]:
-                return None
+                return cycle, left
             counts[chosen] -= 1
             offers[chosen] = cycle + LIST_INTERVAL if counts[chosen] else -1
             left -= 1
             seen.append(push(image, cycle, step, not left, False)[0])
-        return cycle
+        return cycle, 0
 
     def _dropped(self, image: int, sorter: int, step: int, cycle: int, upto: int) -> bool:
         """Whether the image goes stale while the empty steps before ``upto`` are looked at, one a
