@@ -11,7 +11,7 @@ from sstdp_hw.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configurat
 from sstdp_hw.layers import Dense, Flatten
 from sstdp_hw.network import Network
 
-DRAWN = 36
+DRAWN = 28
 T_MAX = (4, 8, 16, 32)
 
 #: Trained networks, never fitted to.
