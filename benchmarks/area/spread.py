@@ -65,7 +65,9 @@ def _draw(seed: int) -> AcceleratorParameters:
         if not place and width > 1 and rng.random() < 0.4:
             weight[:, rng.random(inputs) < 0.3] = 0
         reach = int(np.abs(weight).sum(axis=1).max()) // 8 + 1
-        threshold = np.full(neurons, reach) if rng.random() < 0.6 else rng.integers(0, reach, neurons)
+        threshold = (
+            np.full(neurons, reach) if rng.random() < 0.6 else rng.integers(0, reach, neurons)
+        )
         layers.append(Dense(weight.astype(np.int8), threshold.astype(np.int32), width))
         # Even on a logarithmic scale, and every fourth layer with a lane per neuron.
         lanes.append(max(1, round(neurons ** min(1.0, 1.33 * rng.random()))))

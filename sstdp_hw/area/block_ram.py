@@ -42,7 +42,7 @@ def block_rams(parameters: AcceleratorParameters) -> int:
     """Block RAMs of the accelerator."""
     count = 0
     for layer in parameters.layers:
-        if len(set(layer.weight_rows())) > 1:
+        if layer.layer.weight.min() != layer.layer.weight.max():
             count += of_rom(layer.weight_depth, layer.lanes * layer.weight_width)
         if layer.groups > LUT_RAM_DEPTH:
             count += of_memory(layer.groups, layer.lanes * (layer.membrane_width + 1))

@@ -46,6 +46,7 @@ FLIP_FLOPS = (
     "beat_bit",
 )
 
+
 def count_parts(parameters: AcceleratorParameters) -> Counter[str]:
     """How many there are of each part."""
     parts = Counter({"accelerator": 1})
@@ -64,7 +65,7 @@ def _layer(layer: DenseParameters, step_width: int) -> Counter[str]:
     membranes = lanes * (width + 1)
     shared = 1 < layer.groups <= LUT_RAM_DEPTH
     banks = -(-layer.weight_depth // BANK_ROWS)
-    constant = len(set(layer.initial_rows())) == 1
+    constant = layer.groups == 1 or layer.initial.min() == layer.initial.max()
     return Counter(
         {
             "layer": 1,

@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 
 from ..hardware import AcceleratorParameters
+from ..layers import Array
 from ..pipeline import (
     HAS_ROOM_LATENCY,
     LIST_INTERVAL,
@@ -32,7 +33,7 @@ class Loader:
 
     def __init__(self, parameters: AcceleratorParameters) -> None:
         latency = parameters.live_latency
-        kept = parameters.live.any(axis=1)
+        kept: Array = np.array(parameters.live.any(axis=1))
         kept[-1] = True  # the image's last beat always goes on
         self.places = np.flatnonzero(kept).tolist()
         self.beats = parameters.beats
