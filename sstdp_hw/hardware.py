@@ -16,13 +16,10 @@ import numpy as np
 from .errors import UserError
 from .layers import Array, Dense, Flatten
 from .network import Network
+from .pipeline import LARGEST_TABLE, LAYER_STAGES, PIECE, SLICE_LANES, rom_latency
 from .reference import potential_bounds
 
 PIXELS_PER_BEAT = (1, 2, 4, 8)
-
-#: Lanes of a hidden layer that work in the same cycle; wider layers are cut into slices, each one
-#: cycle behind the one before, because a signal that reaches all lanes at once is slow.
-SLICE_LANES = 32
 
 
 @dataclass(frozen=True)
@@ -129,6 +126,31 @@ class DenseParameters:
         """
         size = self.lanes if self.output else SLICE_LANES
         return tuple((first, min(first + size, self.lanes)) for first in range(0, self.lanes, size))
+
+    @property
+    def skew(self) -> int:
+        """Cycles that the last slice is behind the first."""
+        return len(self.slices) - 1
+
+    @property
+    def weight_latency(self) -> int:
+        """Cycles from the address of a weight word to the word."""
+        return rom_latency(self.weight_depth, "block")
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the issue of a group to its message in the queue of the first slice."""
+        return self.weight_latency + LAYER_STAGES
+
+    @property
+    def piece(self) -> int:
+        """Lanes that the serializer behind the layer looks at together."""
+        return min(self.lanes, PIECE)
+
+    @property
+    def scan_cycles(self) -> int:
+        """Cycles that the decision spends on a group whose potentials it compares."""
+        return self.lanes
 
     @property
     def padding(self) -> int:
@@ -272,6 +294,17 @@ class AcceleratorParameters:
         order = np.where(self.live, places, -1)[self.live_beats].reshape(-1)
         last = np.flatnonzero(order >= 0)[-1:]
         return order[: int(last[0]) + 1 if len(last) else 1]
+
+    @property
+    def live_style(self) -> str:
+        """What the encoder's table of live pixels is made of."""
+        small = self.pixels <= LARGEST_TABLE or bool(self.live.all())
+        return "logic" if small else "block"
+
+    @property
+    def live_latency(self) -> int:
+        """Cycles from a beat's entry into the encoder to its spike times in the sorters' queue."""
+        return rom_latency(len(self.live), self.live_style)
 
     @property
     def lanes(self) -> tuple[int, ...]:

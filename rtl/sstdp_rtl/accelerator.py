@@ -3,13 +3,15 @@
 from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Signal
 from amaranth.lib import wiring
 
+from sstdp_hw.pipeline import INPUT_QUEUE_DEPTH, PIECE
+
 from .decision import RESULT, Decision
 from .dense import DenseLayer
 from .encoder import Encoder
 from .packet import PacketReader, axis_layout
 from .queue import Queue
 from .serializer import SpikeSerializer
-from .splitter import PIECE, GroupSplitter
+from .splitter import GroupSplitter
 
 
 class Accelerator(Elaboratable):
@@ -70,7 +72,9 @@ class Accelerator(Elaboratable):
         sync.clk = self.aclk
         m.d.comb += sync.rst.eq(~self.aresetn)
 
-        m.submodules.input_queue = input_queue = Queue(axis_layout(8 * p.pixels_per_beat), depth=4)
+        m.submodules.input_queue = input_queue = Queue(
+            axis_layout(8 * p.pixels_per_beat), depth=INPUT_QUEUE_DEPTH
+        )
         m.submodules.reader = reader = PacketReader(8 * p.pixels_per_beat, p.beats)
         m.submodules.encoder = encoder = Encoder(p)
         m.d.comb += [

@@ -5,8 +5,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
+from sstdp_hw.pipeline import TAG_WIDTH
 
-from .streams import TAG_WIDTH, group_layout, is_stale
+from .streams import group_layout, is_stale
 
 #: One answer, in the bit order of the output stream.
 RESULT = data.StructLayout(

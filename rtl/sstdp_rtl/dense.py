@@ -5,10 +5,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
+from sstdp_hw.pipeline import TAG_WIDTH
 
 from .lanes import LaneSlice, walk_layout
 from .rom import Rom
-from .streams import TAG_WIDTH, TRACED, event_layout, group_layout, is_stale
+from .streams import TRACED, event_layout, group_layout, is_stale
 
 
 class DenseLayer(wiring.Component):
@@ -76,9 +77,7 @@ class DenseLayer(wiring.Component):
             f"{self.name}_initial", p.lanes * p.membrane_width, p.initial_rows(), style="logic",
             columns=[first * p.membrane_width for first in starts],
         )  # fmt: skip
-        # One group more may be issued while the level of the slices' queues is on its way.
-        ahead = weights.latency - 1
-        slices = [LaneSlice(p, self.step_width, *lanes, ahead) for lanes in p.slices]
+        slices = [LaneSlice(p, self.step_width, *lanes) for lanes in p.slices]
         for number, lane_slice in enumerate(slices):
             m.submodules[f"slice_{number}"] = lane_slice
 

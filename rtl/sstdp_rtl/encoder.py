@@ -5,15 +5,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
+from sstdp_hw.pipeline import MAX_IN_FLIGHT, TAG_WIDTH, reserve
 
 from .bucket import BucketSorter, times_layout
 from .packet import beat_layout
 from .queue import Queue
 from .rom import Rom
-from .streams import MAX_IN_FLIGHT, TAG_WIDTH, TRACED, event_layout, is_stale
-
-#: Bits up to which the table of live pixels is made of logic; above, block RAM is cheaper.
-LARGEST_TABLE = 256
+from .streams import TRACED, event_layout, is_stale
 
 
 class Encoder(wiring.Component):
@@ -73,7 +71,7 @@ class Encoder(wiring.Component):
         m.submodules.live = live
         shape = times_layout(p.pixels_per_beat, p.step_width, live_beats)
         m.submodules.queue = queue = Queue(
-            data.StructLayout({"times": shape, "error": 1}), reserve=live.latency + 1
+            data.StructLayout({"times": shape, "error": 1}), reserve=reserve(p.live_latency)
         )
         beat = self.i.payload
         enter = Signal()
@@ -160,5 +158,4 @@ class Encoder(wiring.Component):
         """Which pixels of a beat are live, one bit each, by the number of the beat."""
         p = self.p
         rows = [sum(int(bit) << lane for lane, bit in enumerate(beat)) for beat in p.live]
-        style = "block" if p.pixels > LARGEST_TABLE and not p.live.all() else "logic"
-        return Rom("encoder_live", p.pixels_per_beat, rows, style=style)
+        return Rom("encoder_live", p.pixels_per_beat, rows, style=p.live_style)

@@ -5,20 +5,11 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
+from sstdp_hw.pipeline import LATE_WRITE_GROUPS, LUT_RAM_DEPTH, TAG_WIDTH, reserve
 
 from .queue import Queue
 from .rom import NO_COLLISION
-from .streams import TAG_WIDTH, group_layout
-
-#: Groups between the input of a slice and its queue, which must find room there: stages 2, 3 and
-#: 4, and the one at the input.
-IN_FLIGHT = 4
-
-#: Groups up to which the potentials are kept in LUT RAM, whose smallest piece has 16 rows.
-LUT_RAM_DEPTH = 16
-
-#: Groups from which on a group's sums may be written one cycle later than they are added.
-LATE_WRITE_GROUPS = 3
+from .streams import group_layout
 
 
 def walk_layout(groups, step_width):
@@ -63,8 +54,6 @@ class LaneSlice(wiring.Component):
     step_width : int
     first, stop : int
         Lanes of the layer: ``first`` up to, not including, ``stop``.
-    ahead : int
-        Groups that may be on their way to the input when the queue's level becomes known.
 
     Members
     -------
@@ -77,13 +66,12 @@ class LaneSlice(wiring.Component):
     o : stream of `group_layout`
         Potentials ``v`` only in an output layer; only ``fired`` behind the first slice.
     has_room : Out(1)
-        Whether the queue has room for all groups inside, ``ahead`` more, and another.
+        Whether the queue has room for all groups that the layer may have issued, and another.
     """
 
-    def __init__(self, parameters, step_width, first, stop, ahead):
+    def __init__(self, parameters, step_width, first, stop):
         self.p, self.first, self.lanes = parameters, first, stop - first
         self.alone = self.lanes == parameters.lanes
-        self.ahead = ahead
         width = parameters.membrane_width
         self.group_layout = group_layout(
             self.lanes,
@@ -107,7 +95,7 @@ class LaneSlice(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, lanes, width = self.p, self.lanes, self.p.membrane_width
-        m.submodules.queue = queue = Queue(self.group_layout, reserve=IN_FLIGHT + self.ahead)
+        m.submodules.queue = queue = Queue(self.group_layout, reserve=reserve(p.latency))
         wiring.connect(m, wiring.flipped(self.o), queue.o)
         m.d.comb += self.has_room.eq(queue.has_room)
 

@@ -5,6 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from sstdp_hw.pipeline import QUEUE_DEPTH, most_with_room
+
 
 class Queue(wiring.Component):
     """First in, first out; every item appears at ``o`` two cycles after ``i`` at the earliest.
@@ -26,7 +28,7 @@ class Queue(wiring.Component):
         fit.
     """
 
-    def __init__(self, shape, depth=16, reserve=0):
+    def __init__(self, shape, depth=QUEUE_DEPTH, reserve=0):
         self.depth, self.reserve = depth, reserve
         super().__init__(
             {
@@ -49,5 +51,5 @@ class Queue(wiring.Component):
             fifo.r_en.eq(self.o.ready),
         ]
         # One more is kept free for the cycle that the register costs.
-        m.d.sync += self.has_room.eq(fifo.level < self.depth - self.reserve - 1)
+        m.d.sync += self.has_room.eq(fifo.level <= most_with_room(self.reserve, self.depth))
         return m

@@ -10,13 +10,9 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
+from sstdp_hw.pipeline import BANK_ROWS, rom_latency
 
 CHUNK_BITS = 4096
-
-#: Rows of a bank. Block RAM has no room for a multiplexer between it and the next register at a
-#: high clock, so that every bank of a deep memory has a register of its own.
-BANK_ROWS = 2048
-
 
 #: Attributes of a block RAM that is never read where it is being written: yosys need not add the
 #: logic that would then give the old contents.
@@ -26,13 +22,6 @@ NO_COLLISION = {"no_rw_check": 1}
 def is_constant(rows):
     """Whether all rows are equal, so that no memory is needed."""
     return len(set(rows)) == 1
-
-
-def rom_latency(count, style):
-    """Cycles from an address to its row, of ``count``; see `Rom`."""
-    if style == "logic":
-        return 1
-    return 2 if count <= BANK_ROWS else 4
 
 
 def rom_verilog(name, width, rows, style, columns=(0,)):

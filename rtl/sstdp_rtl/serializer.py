@@ -4,12 +4,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .queue import Queue
-from .streams import TAG_WIDTH, event_layout, group_layout, is_stale
+from sstdp_hw.pipeline import SERIALIZER_STAGES, TAG_WIDTH, reserve
 
-#: Events between the present group and the output queue: stages 2, 3 and 4, and the one issued
-#: while the queue's level is on its way.
-IN_FLIGHT = 4
+from .queue import Queue
+from .streams import event_layout, group_layout, is_stale
 
 
 def all_but_lowest(mask):
@@ -69,7 +67,7 @@ class SpikeSerializer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.queue = queue = Queue(self.event_layout, reserve=IN_FLIGHT)
+        m.submodules.queue = queue = Queue(self.event_layout, reserve=reserve(SERIALIZER_STAGES))
         wiring.connect(m, wiring.flipped(self.o), queue.o)
 
         # Stage 1: the present group, what is left of it, and whether that is its last event.

@@ -4,16 +4,11 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from sstdp_hw.pipeline import PIECE, SPLITTER_STAGES, TAG_WIDTH, reserve
+
 from .queue import Queue
 from .serializer import all_but_lowest, several
-from .streams import TAG_WIDTH, group_layout, is_stale
-
-#: Lanes of a piece.
-PIECE = 16
-
-#: Pieces between the present group and the output queue: stages 2 and 3, and the one issued while
-#: the queue's level is on its way.
-IN_FLIGHT = 3
+from .streams import group_layout, is_stale
 
 
 class GroupSplitter(wiring.Component):
@@ -45,7 +40,7 @@ class GroupSplitter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.queue = queue = Queue(self.piece_layout, reserve=IN_FLIGHT)
+        m.submodules.queue = queue = Queue(self.piece_layout, reserve=reserve(SPLITTER_STAGES))
         wiring.connect(m, wiring.flipped(self.o), queue.o)
 
         # Stage 0: a group from all over the layer, and which of its pieces have a neuron. Ready is

@@ -8,11 +8,7 @@ anybody at any time. That is all there is to early exit: no block is ever told t
 from amaranth.hdl import unsigned
 from amaranth.lib import data
 
-TAG_WIDTH = 3
-
-#: The encoder lets at most this many images into the chain, so that tags compare by their
-#: difference.
-MAX_IN_FLIGHT = 1 << (TAG_WIDTH - 1)
+from sstdp_hw.pipeline import TAG_WIDTH
 
 #: Attributes of signals that only the co-simulation reads: they survive clean-up under their own
 #: names. The generator strips the attribute at the end, so that synthesis may drop them.

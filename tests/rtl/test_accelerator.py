@@ -6,9 +6,10 @@ from support.networks import random_case, random_dense
 from support.simulation import expected_spikes, expected_words, run
 
 from sstdp_hw import reference
-from sstdp_hw.hardware import SLICE_LANES, AcceleratorParameters, Configuration
+from sstdp_hw.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.layers import Dense, Flatten
 from sstdp_hw.network import Network
+from sstdp_hw.pipeline import SLICE_LANES
 
 SEEDS = range(50)
 

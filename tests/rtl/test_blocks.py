@@ -10,11 +10,12 @@ from amaranth.sim import Simulator
 
 from sstdp_hw.hardware import DenseParameters
 from sstdp_hw.layers import Dense
+from sstdp_hw.pipeline import PIECE
 from sstdp_rtl.bucket import BucketSorter
 from sstdp_rtl.decision import Decision
 from sstdp_rtl.packet import PacketReader
 from sstdp_rtl.serializer import SpikeSerializer
-from sstdp_rtl.splitter import PIECE, GroupSplitter
+from sstdp_rtl.splitter import GroupSplitter
 
 QUIET = 60
 

@@ -18,8 +18,9 @@ from sstdp_hw.errors import UserError
 from sstdp_hw.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.layers import Flatten
 from sstdp_hw.network import Network
+from sstdp_hw.pipeline import rom_latency
 from sstdp_rtl.generate import WAIVERS, generate
-from sstdp_rtl.rom import rom_latency, rom_verilog
+from sstdp_rtl.rom import rom_verilog
 
 
 def lint(path):

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 from amaranth.sim import Simulator
 
 from sstdp_hw.hardware import AcceleratorParameters
+from sstdp_hw.pipeline import RESET_BEFORE_BEAT
 from sstdp_hw.reference import sent_spikes
 from sstdp_rtl.accelerator import Accelerator
 
 
 @dataclass
 class Seen:
-    """What came out: answers as words, and spikes as (probe, tag, step, neuron)."""
+    """What came out: answers as words, cycles from the first beat to each, and spikes as (probe,
+    tag, step, neuron)."""
 
     words: list[int] = field(default_factory=list)
+    cycles: list[int] = field(default_factory=list)
     spikes: list[tuple[int, int, int, int]] = field(default_factory=list)
 
 
@@ -51,6 +54,8 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
         ctx.set(dut.aresetn, 1)
         for _ in range(resets):
             await cut_off(ctx)
+        for _ in range(RESET_BEFORE_BEAT):
+            await ctx.tick()
         started.append(True)
         for image in images:
             beats = beats_of(image, configuration.pixels_per_beat)
@@ -89,13 +94,15 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
             ctx.set(dut.s_axis_tvalid, 0)
 
     async def take(ctx):
-        left = quiet
+        left, cycle = quiet, -1
         for _ in range(limit):
+            cycle += bool(started)
             ready = chance.random() >= stalls
             ctx.set(dut.m_axis_tready, ready)
             _, _, valid, word = await ctx.tick().sample(dut.m_axis_tvalid, dut.m_axis_tdata)
             if valid and ready and started:
                 seen.words.append(word)
+                seen.cycles.append(cycle)
             if len(seen.words) >= len(images):
                 left -= 1
             if not left:

@@ -1,0 +1,1 @@
+"""Fits the area model to synthesis and measures how good it is."""

@@ -1,0 +1,86 @@
+"""Stages, queues and limits of the accelerator's pipeline: figures that no network changes.
+
+The gateware is built with them and the cycle model counts with them. What depends on a network or a
+configuration is a property of the parameters in `hardware`.
+"""
+
+from __future__ import annotations
+
+#: Bits of the tag that tells images in flight apart.
+TAG_WIDTH = 3
+
+#: The encoder lets at most this many images into the chain, so that tags compare by their
+#: difference.
+MAX_IN_FLIGHT = 1 << (TAG_WIDTH - 1)
+
+#: Items that a queue between two blocks holds; 16 fill the smallest LUT RAM of the common FPGAs.
+QUEUE_DEPTH = 16
+
+#: Items of the queue behind the input port, which is there to register its ready.
+INPUT_QUEUE_DEPTH = 4
+
+#: Cycles from an item's write into a queue to the first one in which it can be read.
+QUEUE_LATENCY = 2
+
+#: Cycles from a transfer at a queue to the ``has_room`` that counts it.
+HAS_ROOM_LATENCY = 2
+
+#: Rows of a bank. Block RAM has no room for a multiplexer between it and the next register at a
+#: high clock, so that every bank of a deep memory has a register of its own.
+BANK_ROWS = 2048
+
+#: Bits up to which the encoder's table of live pixels is made of logic; above, block RAM is
+#: cheaper.
+LARGEST_TABLE = 256
+
+#: Groups up to which the potentials are kept in LUT RAM, whose smallest piece has 16 rows.
+LUT_RAM_DEPTH = 16
+
+#: Groups from which on a group's sums may be written one cycle later than they are added.
+LATE_WRITE_GROUPS = 3
+
+#: Lanes of a hidden layer that work in the same cycle; wider layers are cut into slices, each one
+#: cycle behind the one before, because a signal that reaches all lanes at once is slow.
+SLICE_LANES = 32
+
+#: Stages of a layer beside those of its weight memory: the address before it, the adders behind.
+LAYER_STAGES = 2
+
+#: Lanes that one priority encoder looks at; wider groups are cut into pieces of this size first.
+PIECE = 16
+
+#: Stages of a splitter between the present group and its queue: which piece, the piece.
+SPLITTER_STAGES = 2
+
+#: Stages of a serializer between the present group and its queue: lane, neuron, the event held.
+SERIALIZER_STAGES = 3
+
+#: Cycles from the first look at a step's list in a sorter to its first spike.
+LIST_LATENCY = 3
+
+#: Cycles between two spikes of one list of a sorter.
+LIST_INTERVAL = 2
+
+
+#: Cycles from the end of the reset to the first beat, as the co-simulation plays it.
+RESET_BEFORE_BEAT = 2
+
+
+def rom_latency(rows: int, style: str) -> int:
+    """Cycles from an address to its row: 1 for ``logic``; for ``block`` RAM 2 with its register,
+    4 for several banks of it."""
+    if style == "logic":
+        return 1
+    return 2 if rows <= BANK_ROWS else 4
+
+
+def reserve(stages: int) -> int:
+    """Places a queue keeps for a producer of so many stages that cannot stop: one for each, and one
+    for what is issued while the queue's level is on its way."""
+    return stages + 1
+
+
+def most_with_room(reserved: int, depth: int = QUEUE_DEPTH) -> int:
+    """Most items in a queue at which its ``has_room`` is high; one more place is kept free for the
+    register of ``has_room``."""
+    return depth - reserved - 2

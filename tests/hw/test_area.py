@@ -1,0 +1,52 @@
+"""The area model beside what synthesis counted, as recorded with the coefficients."""
+
+import json
+
+import numpy as np
+import pytest
+from support.networks import small_network
+
+from benchmarks.area.spread import points
+from sstdp_hw.area import COEFFICIENTS_FILE, TOLERANCE, predict_area
+from sstdp_hw.area.block_ram import of_memory, of_rom
+from sstdp_hw.hardware import AcceleratorParameters, Configuration
+
+COUNTED = json.loads(COEFFICIENTS_FILE.read_text())["counted"]
+
+
+def errors(kind):
+    """Relative errors of the accelerators that were not fitted to."""
+    held_out = [p for p in points() if p.name in COUNTED and not p.fit]
+    assert len(held_out) >= 15
+    return np.array(
+        [getattr(predict_area(p.parameters), kind) / COUNTED[p.name][kind] - 1 for p in held_out]
+    )
+
+
+@pytest.mark.parametrize("kind", ["lut", "bram"])
+def test_held_out_accelerators(kind):
+    assert np.abs(errors(kind)).max() <= TOLERANCE
+
+
+def test_flip_flops_of_held_out_accelerators():
+    """All but the widest layer: 400 lanes in one cycle are far outside of what was drawn."""
+    assert np.mean(np.abs(errors("ff")) <= TOLERANCE) >= 0.9
+
+
+def test_more_lanes_and_pixels_take_more():
+    def lut(*configuration):
+        parameters = AcceleratorParameters(small_network(), Configuration(*configuration))
+        return predict_area(parameters).lut
+
+    assert lut((1, 1), 1) < lut((10, 1), 1) < lut((20, 7), 1) < lut((20, 7), 8)
+
+
+@pytest.mark.parametrize("rows, width, wanted", [
+    (512, 36, 1), (513, 36, 2), (1024, 18, 1), (1280, 4, 1), (2048, 9, 1), (2048, 16, 2),
+])  # fmt: skip
+def test_block_rams_of_a_memory(rows, width, wanted):
+    assert of_memory(rows, width) == wanted
+
+
+def test_a_deep_memory_is_cut_into_banks():
+    assert of_rom(12 * 2048 + 500, 16) == 12 * 2 + 1

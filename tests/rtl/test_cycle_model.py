@@ -1,0 +1,57 @@
+"""The cycle model beside the gateware in Amaranth's simulator: the same cycle for every answer."""
+
+import numpy as np
+import pytest
+from support.networks import random_case, small_network
+from support.simulation import run
+
+from sstdp_hw import datasets, ready, reference
+from sstdp_hw.cycle_model import cycles_per_image
+from sstdp_hw.hardware import AcceleratorParameters, Configuration
+
+
+def both(network, configuration, images):
+    """Cycles per image, predicted and simulated."""
+    seen = run(network, configuration, images, quiet=1)
+    parameters = AcceleratorParameters(network, configuration)
+    predicted = cycles_per_image(parameters, reference.run(network, images))
+    return predicted, np.diff(seen.cycles, prepend=-1)
+
+
+@pytest.mark.parametrize("early_exit", [True, False])
+@pytest.mark.parametrize("seed", [1, 4, 8, 9, 41])
+def test_random_networks(seed, early_exit):
+    """Stale images, full queues, silent images, negative thresholds, pruned pixels."""
+    case = random_case(seed, early_exit=early_exit, images=12)
+    predicted, simulated = both(case.network, case.configuration, case.images)
+    assert predicted.tolist() == simulated.tolist()
+
+
+@pytest.mark.parametrize("pixels_per_beat", [2, 8])
+def test_mean_over_many_images(pixels_per_beat):
+    rng = np.random.default_rng(pixels_per_beat)
+    images = rng.integers(0, 256, (200, 8, 8), np.uint8)
+    images[rng.random(images.shape) < 0.8] = 0
+    predicted, simulated = both(small_network(), Configuration((20, 7), pixels_per_beat), images)
+    assert predicted.mean() == pytest.approx(simulated.mean(), rel=0.02)
+    assert np.mean(predicted == simulated) > 0.95
+
+
+@pytest.mark.parametrize("lanes, pixels_per_beat, early_exit", [
+    ((16, 10), 1, True), ((64, 10), 8, True), ((32, 3), 4, False),
+])  # fmt: skip
+def test_trained_network(lanes, pixels_per_beat, early_exit):
+    network = ready.load("digits-64-64-10-4bit")
+    images = datasets.load("digits").images[:12]
+    configuration = Configuration(lanes, pixels_per_beat, early_exit)
+    predicted, simulated = both(network, configuration, images)
+    assert predicted.tolist() == simulated.tolist()
+
+
+def test_chunks_of_images_join_without_a_seam(monkeypatch):
+    case = random_case(3, early_exit=True, images=30)
+    parameters = AcceleratorParameters(case.network, case.configuration)
+    inference = reference.run(case.network, case.images)
+    whole = cycles_per_image(parameters, inference)
+    monkeypatch.setattr("sstdp_hw.cycle_model.CHUNK", 7)
+    assert cycles_per_image(parameters, inference).tolist() == whole.tolist()
