@@ -58,7 +58,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of gaps, backpressure and mutation")
     parser.add_argument(
         "--every-spike", action="store_true",
-        help="compare every spike of every layer (needs `generate --no-early-exit`; slow)",
+        help="compare every spike of every layer (needs `generate --no-early-exit`)",
     )  # fmt: skip
     parser.add_argument(
         "--waves", type=Path, metavar="FILE", help="write a waveform (VCD; FST with icarus)"

@@ -82,7 +82,7 @@ def cosimulate(
         Simulator processes at once; fewer are used where there is little to do.
     traffic : Traffic
     every_spike : bool
-        Compare every spike of every layer, too. Needs hardware without early exit; slow.
+        Compare every spike of every layer, too. Needs hardware without early exit.
     waves : path, optional
         Write a waveform of all images there; one shard.
     mutate : (kind, layer, seed), optional
