@@ -164,8 +164,9 @@ def _show(result: Result) -> None:
         seconds = result["seconds"]
         print(
             f"{result['images_per_second']} images/s simulated by {result['shards']} "
-            f"process{'es' if result['shards'] > 1 else ''} in {seconds['simulate']:.1f} s; "
-            f"compiling took {seconds['compile']:.1f} s"
+            f"process{'es' if result['shards'] > 1 else ''} in {seconds['simulate']:.1f} s, "
+            f"{result['images_per_processor_second']} per second of processor time; compiling "
+            f"took {seconds['compile']:.1f} s"
         )
 
 
