@@ -34,6 +34,7 @@ def test_hardware_equals_the_reference(generated, images, simulator, tmp_path):
     assert report.result["software_accuracy"] == report.result["hardware_accuracy"] == 0.75
     assert report.result["protocol_findings"] == []
     assert 0.5 < report.result["efficiency"] <= 1
+    assert report.result["seconds"]["processor"] > 0.1, "Python alone takes longer to start"
     report.save(tmp_path)
     written = json.loads((tmp_path / "results.json").read_text())
     assert written == report.result
