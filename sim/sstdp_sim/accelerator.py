@@ -112,7 +112,7 @@ class Accelerator:
             decision_times=words >> 8 & 255,
             silent=words >> 16 & 1 == 1,
             frame_errors=words >> 17 & 1 == 1,
-            cycles=np.diff(answers.cycles, prepend=answers.first_cycle - 1),
+            cycles=np.diff(answers.cycles, prepend=answers.first_beats[0] - 1),
         )
 
     def close(self) -> None:

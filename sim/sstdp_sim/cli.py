@@ -51,10 +51,14 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--backpressure", type=float, default=0.0, metavar="P",
         help="chance that an answer is not taken in a cycle (default: 0)",
     )  # fmt: skip
+    parser.add_argument(
+        "--isolated", action="store_true",
+        help="one image at a time, to measure the latency from its first beat to its answer",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of gaps, backpressure and mutation")
     parser.add_argument(
         "--every-spike", action="store_true",
-        help="compare every spike of every layer (needs `generate --no-early-exit`; slow)",
+        help="compare every spike of every layer (needs `generate --no-early-exit`)",
     )  # fmt: skip
     parser.add_argument(
         "--waves", type=Path, metavar="FILE", help="write a waveform (VCD; FST with icarus)"
@@ -102,8 +106,9 @@ def _run(options: argparse.Namespace) -> Result:
     if options.mutate:
         check_kind(options.mutate)
     traffic = Traffic(
-        _chance("Gaps", options.gaps), _chance("Backpressure", options.backpressure), options.seed
-    )
+        _chance("Gaps", options.gaps), _chance("Backpressure", options.backpressure), options.seed,
+        options.isolated,
+    )  # fmt: skip
     directory = GeneratedDirectory.load(options.directory)
     samples = datasets.load(options.dataset)
     count = _count(options.samples)
@@ -145,12 +150,23 @@ def _show(result: Result) -> None:
         f"{result['images']} images, {result['mismatches']} mismatches; accuracy: software "
         f"{result['software_accuracy']:.2%}, hardware {result['hardware_accuracy']:.2%}"
     )
-    cycles = result["cycles_per_image"]
+    cycles, latency = result["cycles_per_image"], result["latency_cycles"]
     if cycles:
         shown = "" if result["efficiency"] is None else f", efficiency {result['efficiency']:.3f}"
         print(
             f"cycles per image: mean {cycles['mean']:.1f}, min {cycles['min']}, "
-            f"max {cycles['max']}{shown}; {result['images_per_second']} images/s simulated"
+            f"max {cycles['max']}{shown}"
+        )
+        print(
+            f"cycles from first beat to answer: mean {latency['mean']:.1f}, min {latency['min']}, "
+            f"max {latency['max']}"
+        )
+        seconds = result["seconds"]
+        print(
+            f"{result['images_per_second']} images/s simulated by {result['shards']} "
+            f"process{'es' if result['shards'] > 1 else ''} in {seconds['simulate']:.1f} s, "
+            f"{result['images_per_processor_second']} per second of processor time; compiling "
+            f"took {seconds['compile']:.1f} s"
         )
 
 

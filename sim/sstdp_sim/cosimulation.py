@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def cosimulate(
         Simulator processes at once; fewer are used where there is little to do.
     traffic : Traffic
     every_spike : bool
-        Compare every spike of every layer, too. Needs hardware without early exit; slow.
+        Compare every spike of every layer, too. Needs hardware without early exit.
     waves : path, optional
         Write a waveform of all images there; one shard.
     mutate : (kind, layer, seed), optional
@@ -95,7 +96,6 @@ def cosimulate(
     UserError
         If images and network do not fit, or a tool fails.
     """
-    start = time.monotonic()
     images = reference.check_images(directory.network, images)
     if not len(images):
         raise UserError("Images to simulate must be at least one, not 0")
@@ -118,15 +118,20 @@ def cosimulate(
     packets = Packets.of_images(images, parameters.pixels_per_beat)
     timeout = timeout_cycles(directory, traffic)
     shards = 1 if waves else max(1, min(shards, len(images) // MIN_IMAGES_PER_SHARD))
+    start = time.monotonic()
     with Simulation.of_images(
-        verilog, parameters, simulator=simulator, waves=waves, observable=every_spike
+        verilog,
+        parameters,
+        simulator=simulator,
+        waves=waves,
+        probes=directory.manifest["probes"] if every_spike else (),
     ) as simulation:
-        compiled = time.monotonic()
+        compiled, processor = time.monotonic(), _processor_seconds()
         answers = simulation.run_sharded(
-            packets, shards, traffic=traffic, timeout_cycles=timeout, progress=progress,
-            probes=directory.manifest["probes"] if every_spike else (),
-        )  # fmt: skip
-        simulated = time.monotonic()
+            packets, shards, traffic=traffic, timeout_cycles=timeout, progress=progress
+        )
+        seconds = time.monotonic() - compiled
+        processor = _processor_seconds() - processor
         arrays = _arrays(answers, -(-len(images) // shards), inference)
         wrong = np.flatnonzero(_mismatch(arrays))
         spike_mismatches: list[Divergence] = []
@@ -142,9 +147,6 @@ def cosimulate(
         text for shard, answer in enumerate(answers) for text in _protocol_findings(answer, shard)
     ]
     bound = cycle_bound(parameters, inference)
-    back_to_back = not traffic.gap_chance and not traffic.stall_chance
-    answered = arrays["cycles"][arrays["cycles"] >= 0]
-    seconds = simulated - compiled
     result = {
         "name": directory.manifest["name"],
         "images": len(images),
@@ -155,16 +157,11 @@ def cosimulate(
         "software_accuracy": inference.accuracy(labels),
         "hardware_accuracy": float(np.mean(arrays["predicted"] == labels)),
         "software_accuracy_ties_counted": inference.accuracy_ties_counted(labels),
-        "cycles_per_image": {
-            "mean": float(np.mean(answered)),
-            "min": int(np.min(answered)),
-            "max": int(np.max(answered)),
-        }
-        if len(answered)
-        else None,
+        "cycles_per_image": _summary(arrays["cycles"]),
+        "latency_cycles": _summary(arrays["latency"]),
         "cycle_bound_per_image": float(np.mean(bound)),
         "efficiency": efficiency(bound, arrays["cycles"])
-        if back_to_back and len(answered) == len(images)
+        if traffic.back_to_back and (arrays["cycles"] != NO_ANSWER).all()
         else None,
         "every_spike_compared": every_spike,
         "traffic": vars(traffic),
@@ -177,8 +174,10 @@ def cosimulate(
         "seconds": {
             "compile": round(compiled - start, 3),
             "simulate": round(seconds, 3),
+            "processor": round(processor, 3),
         },
         "images_per_second": round(len(images) / seconds, 1),
+        "images_per_processor_second": round(len(images) / max(processor, 1e-3), 1),
     }
     return Report(result, arrays)
 
@@ -188,13 +187,14 @@ def _arrays(
 ) -> dict[str, Array]:
     """Hardware and reference per image; `NO_ANSWER` where the hardware said nothing."""
     count = len(inference.classes)
-    words, cycles = np.full(count, NO_ANSWER, np.int64), np.full(count, NO_ANSWER, np.int64)
+    words, cycles, latency = (np.full(count, NO_ANSWER, np.int64) for _ in range(3))
     for shard, answer in enumerate(answers):
         base = shard * shard_size
         found = slice(base, base + len(answer.words))
         words[found] = answer.words
         # An image's cycles: since the answer before it; the first one's: since its first beat.
-        cycles[found] = np.diff(answer.cycles, prepend=answer.first_cycle - 1)
+        cycles[found] = np.diff(answer.cycles, prepend=answer.first_beats[:1] - 1)
+        latency[found] = answer.cycles - answer.first_beats + 1
     missing = words == NO_ANSWER
 
     def field(lsb: int, width: int) -> Array:
@@ -206,9 +206,29 @@ def _arrays(
         "silent": field(16, 1) == 1,
         "frame_error": field(17, 1) == 1,
         "cycles": cycles,
+        "latency": latency,
         "reference_predicted": inference.classes.astype(np.int16),
         "reference_decision_time": inference.decision_times.astype(np.int16),
         "reference_silent": inference.silent,
+    }
+
+
+def _processor_seconds() -> float:
+    """Processor time of all simulators that have ended, start included; a busy machine makes the
+    wall clock useless as a measure of speed."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _summary(cycles: Array) -> dict[str, Any] | None:
+    """Mean, least and most over the images that were answered; None if none was."""
+    answered = cycles[cycles != NO_ANSWER]
+    if not len(answered):
+        return None
+    return {
+        "mean": float(np.mean(answered)),
+        "min": int(np.min(answered)),
+        "max": int(np.max(answered)),
     }
 
 

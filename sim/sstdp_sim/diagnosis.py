@@ -119,9 +119,9 @@ def diagnose(
     parameters = directory.parameters
     packets = Packets.of_images(images[start : image + 1], parameters.pixels_per_beat)
     with Simulation.of_images(
-        verilog, parameters, simulator=simulator, observable=True
+        verilog, parameters, simulator=simulator, probes=probes
     ) as simulation:
-        answers = simulation.run(packets, timeout_cycles=timeout_cycles, probes=probes)
+        answers = simulation.run(packets, timeout_cycles=timeout_cycles)
     t_max = directory.network.t_max
     expected_class, expected_time = (
         int(inference.classes[image]),

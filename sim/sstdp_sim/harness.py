@@ -1,43 +1,64 @@
-"""The Verilog around the accelerator in simulation: plays whole packets and catches the answers.
+"""The Verilog around the accelerator in simulation: plays packets from a file, writes down answers.
 
-Python is slow to wake, so it is woken once per packet and once per answer. In between the harness
-works alone: it plays the packet beat by beat, with random gaps if asked for, applies random
-backpressure, counts cycles, and watches the rules of the output stream.
+Python is slow to wake, and slow to hand anything over. The harness therefore reads its packets from
+a file and writes answers and spikes to files; Python gives clock, reset and traffic and is woken
+once per `WAKE_EVERY` answers and at the end. In between the harness works alone: it plays the
+packets beat by beat, with random gaps if asked for, applies random backpressure, counts cycles, and
+watches the rules of the output stream.
 """
 
 from __future__ import annotations
 
-HARNESS_TOP = "harness"
+from collections.abc import Sequence
+from typing import Any
 
-# Verilog-2005. `next_*` belong to Python: it fills them and flips `next_flag`; the harness takes
-# them over and flips `taken_flag` to match.
+import numpy as np
+
+from sstdp_hw.layers import Array
+
+HARNESS_TOP = "harness"
+PACKETS_FILE, ANSWERS_FILE, SPIKES_FILE = "packets.bin", "answers.txt", "spikes.txt"
+WAKE_EVERY = 64
+_IN_FLIGHT = 64  # first beats that are kept; a chain holds far fewer images at once
+_HEADER_BYTES = 5  # of a packet in the file: whether tlast is set, number of beats
+
+# Verilog-2005, for Verilator and Icarus. `done` is set, and `wake` flipped a last time, when all
+# wanted answers and then `quiet_cycles` without one more have passed, or `timeout_cycles` without
+# any. Packets are read into a variable of their own first, so that nothing changes at the edge
+# itself.
 _TEMPLATE = """\
 `timescale 1ns / 1ps
 module harness (
   input  wire clk,
   input  wire rst_n,
-  input  wire [{packet_bits}-1:0] next_packet,
-  input  wire [31:0] next_beats,
-  input  wire next_last,
-  input  wire next_flag,
-  output reg  taken_flag,
+  input  wire [31:0] packets,
+  input  wire [31:0] wanted,
+  input  wire [31:0] timeout_cycles,
+  input  wire [31:0] quiet_cycles,
+  input  wire isolated,
   input  wire [7:0] gap_chance,
   input  wire [7:0] stall_chance,
   input  wire [31:0] random_seed,
-  output reg  [31:0] result,
-  output reg  [63:0] result_cycle,
-  output reg  result_flag,
-  output reg  [63:0] first_cycle,
+  output reg  wake,
+  output reg  done,
+  output reg  [31:0] answered,
   output reg  violated
 );
+  integer packets_file, answers_file, spikes_file, got;
+  reg  [{record_bits}-1:0] record;
   reg  [{packet_bits}-1:0] packet;
   reg  [31:0] position;
+  reg  [31:0] packets_left;
   reg  [31:0] beats_left;
   reg  last_wanted;
   reg  [63:0] cycle;
-  reg  started;
+  reg  [31:0] waited;
+  reg  packet_open;
+  reg  [31:0] begun;
+  reg  [63:0] first_beats [0:{in_flight}-1];
   reg  s_valid;
   wire s_ready;
+  wire s_last = last_wanted & (beats_left == 1);
   wire [31:0] m_data;
   wire m_valid;
   wire m_last;
@@ -47,57 +68,85 @@ module harness (
   reg  [31:0] noise;
 
   wire sent = s_valid & s_ready;
-  wire playing = beats_left != 0;
+  wire answer = m_valid & m_ready;
   wire ending = sent & (beats_left == 1);
-  wire taking = (!playing | ending) & (next_flag != taken_flag);
-  wire [31:0] after = taking ? next_beats : sent ? beats_left - 1 : beats_left;
+  wire free = isolated ? (beats_left == 0) & (begun == answered) : (beats_left == 0) | ending;
+  wire taking = free & (packets_left != 0);
   // Marsaglia's xorshift: new noise every cycle.
   wire [31:0] noise_1 = noise ^ (noise << 13);
   wire [31:0] noise_2 = noise_1 ^ (noise_1 >> 17);
   wire [31:0] noise_3 = noise_2 ^ (noise_2 << 5);
+  wire [31:0] waiting = answer ? 0 : waited + 1;
+  wire finished = (waiting >= timeout_cycles)
+    | ((answered >= wanted) & !answer & (waiting >= quiet_cycles));
+
+  initial begin
+    packets_file = $fopen("{packets_file}", "rb");
+    answers_file = $fopen("{answers_file}", "w");
+{open_spikes}  end
 
   always @(posedge clk) begin
     if (!rst_n) begin
-      taken_flag <= 0;
+      packets_left <= packets;
       position <= 0;
       beats_left <= 0;
+      last_wanted <= 0;
       s_valid <= 0;
       cycle <= 0;
-      started <= 0;
-      first_cycle <= 0;
-      result <= 0;
-      result_cycle <= 0;
-      result_flag <= 0;
+      waited <= 0;
+      packet_open <= 0;
+      begun <= 0;
+      wake <= 0;
+      done <= 0;
+      answered <= 0;
       m_ready <= 0;
       held <= 0;
       violated <= 0;
       noise <= {{random_seed[30:0], 1'b1}};
-    end else begin
+    end else if (!done) begin
       cycle <= cycle + 1;
       noise <= noise_3;
-      beats_left <= after;
-      if (taking) begin
-        packet <= next_packet;
-        last_wanted <= next_last;
-        taken_flag <= next_flag;
-      end
-      position <= taking ? 0 : position + sent;
       // A beat once offered stays until it is taken.
-      s_valid <= (s_valid & !s_ready) | ((after != 0) & (noise[7:0] >= gap_chance));
-      if (sent & !started) begin
-        started <= 1;
-        first_cycle <= cycle;
+      s_valid <= (s_valid & !s_ready)
+        | ((taking | (beats_left != 0) & !ending) & (noise[7:0] >= gap_chance));
+      if (taking) begin
+        got = $fread(record, packets_file);
+        if (got != {record_bytes}) begin
+          $display("error: {packets_file} is too short");
+          $finish;
+        end
+        packet <= record[{packet_bits}-1:0];
+        position <= 0;
+        beats_left <= record[{packet_bits} +: 32];
+        last_wanted <= record[{packet_bits} + 32];
+        packets_left <= packets_left - 1;
+      end else if (sent) begin
+        position <= position + 1;
+        beats_left <= beats_left - 1;
+      end
+      if (sent) begin
+        packet_open <= !s_last;
+        if (!packet_open) begin
+          first_beats[begun % {in_flight}] <= cycle;
+          begun <= begun + 1;
+        end
       end
       m_ready <= noise[15:8] >= stall_chance;
-      if (m_valid & m_ready) begin
-        result <= m_data;
-        result_cycle <= cycle;
-        result_flag <= !result_flag;
+      if (answer) begin
+        $fwrite(answers_file, "%0d %0d %0d\\n", m_data, first_beats[answered % {in_flight}], cycle);
+        answered <= answered + 1;
       end
       held <= m_valid & !m_ready;
       held_data <= m_data;
       if ((held & (!m_valid | (m_data != held_data))) | (m_valid & !m_last))
         violated <= 1;
+{write_spikes}      waited <= waiting;
+      if (finished) begin
+        done <= 1;
+        $fclose(answers_file);
+{close_spikes}      end
+      if (finished | (answer & (answered % {wake_every} == {wake_every} - 1)))
+        wake <= !wake;
     end
   end
 
@@ -107,7 +156,7 @@ module harness (
     .s_axis_tdata(packet[position*{beat_bits} +: {beat_bits}]),
     .s_axis_tvalid(s_valid),
     .s_axis_tready(s_ready),
-    .s_axis_tlast(last_wanted & (beats_left == 1)),
+    .s_axis_tlast(s_last),
     .m_axis_tdata(m_data),
     .m_axis_tvalid(m_valid),
     .m_axis_tready(m_ready),
@@ -116,8 +165,42 @@ module harness (
 endmodule
 """
 
+# X while a simulator starts is no spike.
+_PROBE = """\
+      if ({valid} === 1'b1)
+        $fwrite(spikes_file, "{number} %h\\n", {payload});
+"""
 
-def harness_verilog(max_beats: int, pixels_per_beat: int) -> str:
-    """The harness for packets of up to ``max_beats`` beats."""
+
+def harness_verilog(
+    max_beats: int, pixels_per_beat: int, probes: Sequence[dict[str, Any]] = ()
+) -> str:
+    """The harness for packets of up to ``max_beats`` beats, watching the manifest's ``probes``."""
     beat_bits = 8 * pixels_per_beat
-    return _TEMPLATE.format(packet_bits=max_beats * beat_bits, beat_bits=beat_bits)
+    packet_bits = max_beats * beat_bits
+    record_bits = packet_bits + 8 * _HEADER_BYTES
+    watch = []
+    for number, probe in enumerate(probes):
+        scope = ".".join(["dut", *probe["scope"]])
+        valid, payload = (f"{scope}.{probe[name]}" for name in ("valid", "payload"))
+        watch.append(_PROBE.format(number=number, valid=valid, payload=payload))
+    spikes = bool(probes)
+    return _TEMPLATE.format(
+        packet_bits=packet_bits, beat_bits=beat_bits, record_bits=record_bits,
+        record_bytes=record_bits // 8, in_flight=_IN_FLIGHT, wake_every=WAKE_EVERY,
+        packets_file=PACKETS_FILE, answers_file=ANSWERS_FILE, write_spikes="".join(watch),
+        open_spikes=f'    spikes_file = $fopen("{SPIKES_FILE}", "w");\n' if spikes else "",
+        close_spikes="        $fclose(spikes_file);\n" if spikes else "",
+    )  # fmt: skip
+
+
+def packet_bytes(data: Array, beats: Array, last: Array) -> bytes:
+    """The content of `PACKETS_FILE`; arrays as in `simulator.Packets`.
+
+    ``$fread`` puts the first byte of a record highest, so the bytes of a packet are turned round.
+    """
+    records = np.empty((len(data), _HEADER_BYTES + data.shape[1]), np.uint8)
+    records[:, 0] = last
+    records[:, 1:_HEADER_BYTES] = beats.astype(">u4")[:, None].view(np.uint8)
+    records[:, _HEADER_BYTES:] = data[:, ::-1]
+    return records.tobytes()

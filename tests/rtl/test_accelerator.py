@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.networks import random_case, random_dense
+from support.networks import random_case, wide_case
 from support.simulation import expected_spikes, expected_words, run
 
 from sstdp_hw import reference
@@ -61,19 +61,12 @@ def test_images_dropped_in_their_first_walk_leave_no_trace():
 @pytest.mark.parametrize("lanes", [3 * SLICE_LANES + 7, 2 * SLICE_LANES + 1])
 def test_layers_of_several_slices(lanes, early_exit):
     """Slices of different sizes, several cycles apart, with one group and with two."""
-    rng = np.random.default_rng(lanes)
-    neurons, t_max = 3 * SLICE_LANES + 7, 6
-    hidden, output = random_dense(rng, neurons, 40, 3), random_dense(rng, 9, neurons, 3)
-    encoder = rng.integers(0, t_max + 1, 256).astype(np.uint8)
-    network = Network(
-        "wide", t_max, (1, 5, 8), tuple("abcdefghi"), encoder, (Flatten(), hidden, output)
-    )
-    images = rng.integers(0, 256, (12, 1, 5, 8)).astype(np.uint8)
-    inference = reference.run(network, images)
-    seen = run(network, Configuration((lanes, 9), 4, early_exit), images, stalls=0.2, seed=lanes)
+    case = wide_case(lanes, early_exit=early_exit)
+    inference = reference.run(case.network, case.images)
+    seen = run(case.network, case.configuration, case.images, stalls=0.2, seed=lanes)
     assert seen.words == expected_words(inference)
     if not early_exit:
-        wanted = [expected_spikes(network, inference, image) for image in range(len(images))]
+        wanted = [expected_spikes(case.network, inference, image) for image in range(12)]
         assert len(seen.spikes) == sum(map(len, wanted)), "a spike is missing or came twice"
         assert set(seen.spikes) == set.union(*wanted)
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from support.networks import random_case, small_network
+from support.networks import random_case, small_network, wide_case
 from support.simulation import run
 
 from sstdp_hw import datasets, ready, reference
 from sstdp_hw.cycle_model import cycles_per_image
 from sstdp_hw.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.pipeline import SLICE_LANES
 
 
 def both(network, configuration, images):
@@ -23,6 +24,14 @@ def both(network, configuration, images):
 def test_random_networks(seed, early_exit):
     """Stale images, full queues, silent images, negative thresholds, pruned pixels."""
     case = random_case(seed, early_exit=early_exit, images=12)
+    predicted, simulated = both(case.network, case.configuration, case.images)
+    assert predicted.tolist() == simulated.tolist()
+
+
+@pytest.mark.parametrize("early_exit", [True, False])
+@pytest.mark.parametrize("lanes", [3 * SLICE_LANES + 7, 2 * SLICE_LANES + 1])
+def test_layers_of_several_slices(lanes, early_exit):
+    case = wide_case(lanes, early_exit=early_exit)
     predicted, simulated = both(case.network, case.configuration, case.images)
     assert predicted.tolist() == simulated.tolist()
 

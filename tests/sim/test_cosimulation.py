@@ -34,6 +34,7 @@ def test_hardware_equals_the_reference(generated, images, simulator, tmp_path):
     assert report.result["software_accuracy"] == report.result["hardware_accuracy"] == 0.75
     assert report.result["protocol_findings"] == []
     assert 0.5 < report.result["efficiency"] <= 1
+    assert report.result["seconds"]["processor"] > 0.1, "Python alone takes longer to start"
     report.save(tmp_path)
     written = json.loads((tmp_path / "results.json").read_text())
     assert written == report.result
@@ -42,8 +43,31 @@ def test_hardware_equals_the_reference(generated, images, simulator, tmp_path):
             assert arrays[name].shape == (len(images),)
             np.testing.assert_array_equal(arrays[name], arrays[f"reference_{name}"])
         assert arrays["cycles"].min() > 0
-        # `first_cycle - 1` is the origin, so that the cycles add up to the whole run.
         assert written["cycles_per_image"]["mean"] == arrays["cycles"].mean()
+        assert written["latency_cycles"]["max"] == arrays["latency"].max()
+        # The first image of a shard finds an empty chain: both counts begin with its first beat.
+        for first in (0, 40):
+            assert arrays["cycles"][first] == arrays["latency"][first]
+        # Back to back an image is loaded while the one before is computed.
+        assert (arrays["latency"] >= arrays["cycles"]).mean() > 0.9
+
+
+def test_latency_of_one_image_at_a_time(generated, images, simulator):
+    """An image alone takes the time that it takes as the first one after reset, whatever came
+    before it, and the next one begins only after its answer."""
+    directory = GeneratedDirectory.load(generated)
+    labels = labels_of(directory, images)
+    options = {"simulator": simulator, "traffic": Traffic(isolated=True)}
+    alone = cosimulate(directory, images[:12], labels[:12], **options)
+    assert alone.result["mismatches"] == 0
+    assert alone.result["efficiency"] is None, "the chain is idle in between"
+    latency, cycles = alone.arrays["latency"], alone.arrays["cycles"]
+    assert (cycles[1:] > latency[1:]).all(), "the next first beat comes after the answer"
+    beats = directory.parameters.beats
+    assert (latency > beats).all(), "a whole image is read before its answer"
+    for image in (3, 7):
+        first = cosimulate(directory, images[image : image + 1], labels[:1], simulator=simulator)
+        assert first.arrays["latency"][0] == latency[image]
 
 
 def test_gaps_and_backpressure_change_no_answer(generated, images, simulator):

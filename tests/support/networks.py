@@ -9,6 +9,7 @@ import numpy as np
 from sstdp_hw.hardware import PIXELS_PER_BEAT, Configuration
 from sstdp_hw.layers import Array, Dense, Flatten
 from sstdp_hw.network import Network
+from sstdp_hw.pipeline import SLICE_LANES
 
 T_MAX = (1, 2, 3, 5, 8, 16, 64, 255)
 
@@ -54,6 +55,19 @@ def random_case(seed: int, *, early_exit: bool, images: int = 6) -> Case:
     pixels[1], pixels[2] = 0, 255
     configuration = Configuration(tuple(lanes), int(rng.choice(PIXELS_PER_BEAT)), early_exit)
     return Case(seed, network, configuration, pixels)
+
+
+def wide_case(lanes: int, *, early_exit: bool) -> Case:
+    """A hidden layer of four slices, the last one small, with ``lanes`` lanes."""
+    rng = np.random.default_rng(lanes)
+    neurons, t_max = 3 * SLICE_LANES + 7, 6
+    hidden, output = random_dense(rng, neurons, 40, 3), random_dense(rng, 9, neurons, 3)
+    encoder = rng.integers(0, t_max + 1, 256).astype(np.uint8)
+    network = Network(
+        "wide", t_max, (1, 5, 8), tuple("abcdefghi"), encoder, (Flatten(), hidden, output)
+    )
+    images = rng.integers(0, 256, (12, 1, 5, 8)).astype(np.uint8)
+    return Case(lanes, network, Configuration((lanes, 9), 4, early_exit), images)
 
 
 def random_dense(rng: np.random.Generator, neurons: int, inputs: int, width: int) -> Dense:

@@ -1,0 +1,1 @@
+"""What the generated hardware reaches on MNIST, beside published accelerators, by one command."""

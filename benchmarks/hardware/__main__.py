@@ -1,0 +1,110 @@
+"""``python -m benchmarks.hardware``; exit status 1 if an image mismatches or a goal is missed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sstdp_hw import datasets
+from sstdp_hw.document import markdown
+from sstdp_hw.errors import UserError
+from sstdp_hw.files import write_json, written_whole
+from sstdp_hw.progress import say
+from sstdp_hw.tables import show
+
+from . import tracked
+from .configurations import ENTRIES
+from .measurement import SEEDS, measure
+from .table import goal_lines, sections
+
+DESCRIPTION = """\
+Generate every configuration, co-simulate all test images (back to back and one at a time), place
+and route it with three seeds, and write table.md and table.json beside the published figures.
+
+  python -m benchmarks.hardware
+  python -m benchmarks.hardware --only tiny,basic --seeds 1
+  python -m benchmarks.hardware --renew-record      # the small configuration that tests hold fast
+
+What is there already, made of the same inputs, is kept; an interrupted run goes on.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.hardware",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/hardware"), metavar="DIR",
+        help="default: build/hardware",
+    )  # fmt: skip
+    parser.add_argument("--only", metavar="NAME,NAME", help="these configurations only")
+    parser.add_argument(
+        "--seeds", type=_numbers, default=SEEDS, metavar="N,N", help="of place and route"
+    )
+    parser.add_argument(
+        "--samples", type=_positive, metavar="N", help="first N test images, for a trial"
+    )
+    parser.add_argument(
+        "--renew-record", action="store_true", help=f"measure and write {tracked.RECORD.name} only"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
+    return int(text)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(_positive(part) for part in text.split(","))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.renew_record:
+            tracked.renew(options.out)
+            say(f"Written: {tracked.RECORD}")
+            return 0
+        return _table(options)
+    except UserError as error:
+        print(f"benchmarks.hardware: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("benchmarks.hardware: interrupted; the same command goes on", file=sys.stderr)
+        return 130
+
+
+def _table(options: argparse.Namespace) -> int:
+    known = {entry.name: entry for entry in ENTRIES}
+    names = options.only.split(",") if options.only else list(known)
+    for name in names:
+        if name not in known:
+            raise UserError(f"Configuration must be one of {', '.join(known)}, not {name!r}")
+    measured = []
+    for entry in (known[name] for name in names):
+        samples = datasets.load(entry.dataset).first(options.samples)
+        measured.append((entry, measure(entry, samples, options.out, options.seeds)))
+    made = sections(measured)
+    with written_whole(options.out / "table.md") as temporary:
+        temporary.write_text(markdown("Hardware on MNIST", made), encoding="utf-8")
+    write_json(options.out / "table.json", {entry.name: figures for entry, figures in measured})
+    show(*(section.as_table() for section in made))
+    print(f"Written: {options.out / 'table.md'}, table.json")
+    missed = [line for pair in measured for line in goal_lines(*pair) if line[-1] != "reached"]
+    wrong = [
+        entry.name
+        for entry, figures in measured
+        if figures["mismatches"] or figures["protocol_findings"]
+    ]
+    return 1 if missed or wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Reads what the harness wrote down at the probes of the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sstdp_hw.layers import Array
+
+NOBODY = 1 << 30  # stands for an index that no pixel has
+
+
+def read_spikes(path: Path, probes: Sequence[dict[str, Any]]) -> Array:
+    """Every spike as (probe, tag of the image, step, neuron): int64 [K, 4], in order of time.
+
+    Neuron -1 is the end of an image.
+
+    Parameters
+    ----------
+    path : Path
+        One line per event or group: number of the probe, payload in hexadecimal.
+    probes : sequence of dict
+        Of the manifest.
+    """
+    fields = [
+        {field["name"]: (field["lsb"], field["width"]) for field in probe["fields"]}
+        for probe in probes
+    ]
+    spikes: list[list[int]] = []
+    with path.open(encoding="ascii") as lines:
+        for line in lines:
+            number, _, payload = line.partition(" ")
+            probe = int(number)
+            item = _unpack(int(payload, 16), fields[probe])
+            head = [probe, item["tag"], item["step"]]
+            spikes.extend(
+                [*head, neuron] for neuron in _neurons(item, probes[probe].get("indices"))
+            )
+    return np.array(spikes, np.int64).reshape(-1, 4)
+
+
+def _unpack(word: int, fields: dict[str, tuple[int, int]]) -> dict[str, int]:
+    return {name: word >> lsb & ((1 << width) - 1) for name, (lsb, width) in fields.items()}
+
+
+def _neurons(item: dict[str, int], indices: list[int] | None) -> list[int]:
+    """The neurons that an event or a group stands for; -1 for the end of the image.
+
+    ``indices`` names what the event's indices stand for, where it is not the index itself.
+    """
+    if item.get("end") or item.get("final"):
+        return [-1]
+    if "index" in item:
+        if indices is None:
+            return [item["index"]]
+        neuron = indices[item["index"]] if item["index"] < len(indices) else -1
+        return [NOBODY if neuron < 0 else neuron]
+    fired = item["fired"]
+    return [item["base"] + lane for lane in range(fired.bit_length()) if fired >> lane & 1]
