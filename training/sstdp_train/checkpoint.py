@@ -15,7 +15,7 @@ from sstdp_hw.files import written_whole
 FILE_NAME = "checkpoint.pt"
 FORMAT = "sstdp-train-1"
 PARTS = {
-    "recipe": dict, "epoch": int, "network": dict, "optimizer": dict, "best": dict, "history": list,
+    "recipe": dict, "epoch": int, "network": dict, "average": dict, "optimizer": dict, "best": dict, "history": list,
     "data": dict, "kernel": str, "asked": dict, "scales": list, "seconds": float,
 }  # fmt: skip
 

@@ -143,6 +143,12 @@ class Recipe:
         choices=("cosine", "constant"),
     )
     weight_decay: float = _option(0.02, "addition", "decoupled weight decay")
+    averaging: float = _option(
+        0.0,
+        "addition",
+        "epochs over which the running mean of the weights reaches, which is then what is exported; "
+        "0 exports the weights themselves",
+    )
 
     shift: float = _option(1.2, "addition", "augmentation: largest shift in pixels")
     rotation: float = _option(0.15, "addition", "augmentation: largest rotation in rad")
@@ -179,7 +185,7 @@ class Recipe:
         self._check_range("scaling", self.scaling, 0, 0.9)
         self._check_range("pruning", self.pruning, 0, 0.99)
         for name in ("depression", "gate", "homeostasis", "hidden_spread", "output_spread",
-                     "weight_decay", "shift", "rotation", "shear", "bending",
+                     "weight_decay", "averaging", "shift", "rotation", "shear", "bending",
                      "target_gap"):  # fmt: skip
             self._check_range(name, getattr(self, name), 0, math.inf)
         for name in ("learning_rate", "sharpness", "margin_scale"):

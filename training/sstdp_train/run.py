@@ -227,9 +227,10 @@ def _resume(
     if state["data"] != data:
         raise UserError(f"{path}: data set must be the same to resume, and its images have changed")
     try:
-        for module, grid in zip(training.network.layers, state["scales"], strict=True):
-            if grid is not None:
-                module.grid = export.Grid(*grid)
+        for network in (training.network, training.result):
+            for module, grid in zip(network.layers, state["scales"], strict=True):
+                if grid is not None:
+                    module.grid = export.Grid(*grid)
         training.restore(state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0][:100]
