@@ -20,69 +20,44 @@ from torch import Tensor
 from sstdp_hw.layers import Array
 
 from .rows_native import (
-    add_four_rows,
-    add_row,
-    add_scaled_where_early,
+    add_errors,
+    add_events,
     array_of,
+    list_spikes,
     positive,
-    select_late,
+    send_back,
+    sort_by_time,
 )
 from .stack_native import NativeStackPass, fire_stack
-
-@njit(cache=True, nogil=True)
-def _record(v: Any, spike_times: Any, excess: Any, step: Any) -> None:
-    """Note the neurons above threshold, and keep them from ever getting there again."""
-    for j in range(v.shape[0]):
-        if v[j] > 0:
-            spike_times[j] = step
-            excess[j] = v[j]
-            v[j] = -np.inf
-
-
-@njit(cache=True, nogil=True)
-def _sort(times: Any, t_max: int, order: Any, ends: Any) -> None:
-    """Counting sort: ``order`` gets the inputs by time, ``ends[t]`` where those of ``t`` end."""
-    ends[:] = 0
-    for i in range(times.shape[0]):
-        if times[i] < t_max:
-            ends[times[i] + 1] += 1
-    for t in range(t_max):
-        ends[t + 1] += ends[t]
-    for i in range(times.shape[0]):
-        if times[i] < t_max:
-            order[ends[times[i]]] = i
-            ends[times[i]] += 1
-
 
 @njit(cache=True, nogil=True)
 def _fire(
     times: Any, weight: Any, threshold: Any, t_max: int, spike_times: Any, excess: Any
 ) -> None:
-    order = np.empty(times.shape[1], np.int64)
-    ends = np.empty(t_max + 1, np.int64)
+    found, events, steps, places = _room(times.shape[1], t_max)
+    fired = np.empty(weight.shape[1], np.int32)
     v = np.empty(weight.shape[1], np.float32)
     silent = np.float32(t_max)
     for sample in range(times.shape[0]):
-        _sort(times[sample], t_max, order, ends)
+        total = list_spikes(times[sample], t_max, found)
+        sort_by_time(times[sample], found, total, places, events, steps)
         for j in range(v.shape[0]):
             v[j] = -threshold[j]
         spike_times[sample, :] = silent
         event = 0
         for step in range(t_max):
-            end = ends[step]
+            end = event
+            while end < total and steps[end] == step:
+                end += 1
             if event == end and step > 0:  # step 0 is compared without events: theta may be below 0
                 continue
-            while event + 4 <= end:
-                add_four_rows(
-                    v, weight[order[event]], weight[order[event + 1]],
-                    weight[order[event + 2]], weight[order[event + 3]],
-                )  # fmt: skip
-                event += 4
-            while event < end:
-                add_row(v, weight[order[event]])
-                event += 1
-            if positive(v):
-                _record(v, spike_times[sample], excess[sample], np.float32(step))
+            add_events(v, weight, events, event, end)
+            event = end
+            for k in range(positive(v, fired, 0)):
+                j = fired[k]
+                spike_times[sample, j] = step
+                excess[sample, j] = v[j]
+                v[j] = -np.inf  # never again
         for j in range(v.shape[0]):
             if spike_times[sample, j] == silent:
                 excess[sample, j] = v[j]
@@ -90,19 +65,24 @@ def _fire(
 
 @njit(cache=True, nogil=True)
 def _sum_over_samples(times: Any, spike_times: Any, error: Any, t_max: int, total: Any) -> None:
-    order = np.empty(times.shape[1], np.int64)
-    ends = np.empty(t_max + 1, np.int64)
+    found, events, steps, places = _room(times.shape[1], t_max)
     late = np.empty(error.shape[1], np.float32)
     total[:] = 0
     for sample in range(times.shape[0]):
-        _sort(times[sample], t_max, order, ends)
-        event = 0
-        for step in range(t_max):
-            if event < ends[step]:
-                select_late(late, error[sample], spike_times[sample], np.float32(step))
-            while event < ends[step]:
-                add_row(total[order[event]], late)
-                event += 1
+        count = list_spikes(times[sample], t_max, found)
+        sort_by_time(times[sample], found, count, places, events, steps)
+        add_errors(
+            total, error[sample], spike_times[sample], late, events[:count], steps[:count]
+        )
+
+
+@njit(cache=True, nogil=True)
+def _room(fan_in: int, t_max: int) -> Any:
+    """Room for the events of one sample; see `rows_native.sort_by_time`."""
+    return (
+        np.empty(fan_in + 1, np.int32), np.empty(fan_in, np.int32), np.empty(fan_in, np.uint8),
+        np.empty(t_max + 1, np.int64),
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
@@ -111,14 +91,9 @@ def _sum_over_neurons(
 ) -> None:
     held = np.empty(times.shape[1], np.float32)
     for sample in range(times.shape[0]):
-        total[sample, :] = 0
         for i in range(held.shape[0]):
             held[i] = times[sample, i] if times[sample, i] < t_max else 0  # never late
-        for j in range(error.shape[1]):
-            if error[sample, j] != 0:
-                add_scaled_where_early(
-                    total[sample], error[sample, j], by_neuron[j], held, spike_times[sample, j]
-                )
+        send_back(total[sample], error[sample], by_neuron, spike_times[sample], held)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class StackPass(Protocol):
     excess: list[Tensor]
 
     def send_back(
-        self, error: Tensor, rules: Sequence[LayerRule], gates: Sequence[Tensor | None],
+        self, error: Tensor, rules: Sequence[LayerRule], reaches: Sequence[Tensor | None],
         pushes: Sequence[Tensor | None],
     ) -> tuple[list[Tensor], list[Tensor]]:  # fmt: skip
         """Send errors on drive back through all layers by their rules.
@@ -77,10 +77,10 @@ class StackPass(Protocol):
         Parameters
         ----------
         error : float32 [batch, out]
-            As it arrives at the last layer; may be overwritten.
+            As it arrives at the last layer.
         rules : sequence of LayerRule
-        gates : sequence of (float32 [out] or None)
-            Distance from threshold at which each layer's gate closes.
+        reaches : sequence of (float32 [out] or None)
+            Distance from threshold at which the gate closes; None for layers without one.
         pushes : sequence of (float32 [out] or None)
             Homeostasis, per sample.
 

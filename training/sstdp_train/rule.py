@@ -200,12 +200,12 @@ class SpikeOnceStack(torch.autograd.Function):
     def backward(ctx: Any, *errors_above: Tensor | None) -> Any:
         pass_, rules = ctx.pass_, ctx.rules
         error = _arriving(*errors_above[-2:], pass_.excess[-1])
-        gates = [
+        reaches = [
             _reach(rule, threshold) if rule.gate else None
             for rule, threshold in zip(rules, ctx.thresholds, strict=True)
         ]
         pushes = [None if push is None else push / len(error) for push in ctx.pushes]
-        sums, errors = pass_.send_back(error, rules, gates, pushes)
+        sums, errors = pass_.send_back(error, rules, reaches, pushes)
         gradients: list[Tensor | None] = []
         for layer, rule in enumerate(rules):
             gradients.append(_of_weights(rule, sums[layer], errors[layer]))

@@ -5,11 +5,10 @@ the bit. What is saved is what stands between the layers: input spikes are sorte
 passes, a spike of a hidden neuron goes straight on as an event of the next layer, and an image can
 end at its decision, as in the accelerator.
 
-Arrays of a stack of L layers, as tuples: ``weights[l]`` float32 [fan_in, neurons],
-``thresholds[l]`` float32 [neurons], ``spike_times[l]`` and ``excess[l]`` float32 [batch, neurons].
-``events[l]`` int32 [batch, fan_in] lists the inputs of layer l that spiked, in order of time and
-then of index, ``steps[l]`` uint8 of the same shape the step of each, ``counts`` int32 [L, batch]
-how many there are.
+Numbers of all layers lie side by side in one row per image. Neurons of layer l are ``first[l]`` to
+``first[l + 1]`` of it. Events lie likewise, the pixels' before those of layer 0: those that layer l
+receives begin at ``lists[l]``, in order of time and then of index, and ``steps`` holds the time of
+each. ``counts[image, l]`` says how many there are.
 """
 
 from __future__ import annotations
@@ -26,12 +25,13 @@ from torch import Tensor
 from sstdp_hw.layers import Array
 
 from .rows_native import (
-    add_four_rows,
-    add_row,
-    add_scaled_where_early,
+    add_errors,
+    add_events,
     array_of,
+    list_spikes,
     positive,
-    select_late,
+    send_back,
+    sort_by_time,
 )
 
 if TYPE_CHECKING:
@@ -39,127 +39,69 @@ if TYPE_CHECKING:
 
 
 @njit(cache=True, nogil=True)
-def _lit(times: Any, t_max: int, found: Any) -> int:
-    """List the inputs that spike. No branch: which ones do is hard to predict."""
-    count = 0
-    for i in range(times.shape[0]):
-        found[count] = i
-        count += times[i] < t_max
-    return count
-
-
-@njit(cache=True, nogil=True)
-def _sort(times: Any, found: Any, count: int, places: Any, events: Any, steps: Any) -> None:
-    """Counting sort by time of the first ``count`` inputs in ``found``."""
-    places[:] = 0
-    for k in range(count):
-        places[times[found[k]] + 1] += 1
-    for t in range(1, places.shape[0]):
-        places[t] += places[t - 1]
-    for k in range(count):
-        time = times[found[k]]
-        events[places[time]] = found[k]
-        steps[places[time]] = time
-        places[time] += 1
-
-
-@njit(cache=True, nogil=True)
-def _add_events(v: Any, weight: Any, events: Any, start: int, end: int) -> None:
-    while start + 4 <= end:
-        add_four_rows(
-            v, weight[events[start]], weight[events[start + 1]],
-            weight[events[start + 2]], weight[events[start + 3]],
-        )  # fmt: skip
-        start += 4
-    while start < end:
-        add_row(v, weight[events[start]])
-        start += 1
-
-
-@njit(cache=True, nogil=True)
-def _record(v: Any, spike_times: Any, excess: Any, step: Any, fired: Any, count: int) -> int:
-    """Note the neurons above threshold behind the ``count`` that have fired; how many have now."""
-    for j in range(v.shape[0]):
-        if v[j] > 0:
-            spike_times[j] = step
-            excess[j] = v[j]
-            v[j] = -np.inf
-            fired[count] = j
-            count += 1
-    return count
+def _walk(
+    weights: Any, t_max: int, until_decision: bool, first: Any, lists: Any, total: int,
+    potentials: Any, spike_times: Any, excess: Any, events: Any, steps: Any, counts: Any,
+) -> None:  # fmt: skip
+    """One image: all steps, and in each of them one layer after the other."""
+    depth = len(weights)
+    for step in range(t_max):
+        before = counts[0]
+        after = before
+        while after < total and steps[after] == step:
+            after += 1
+        counts[0] = after
+        for layer in range(depth):
+            if before == after and step > 0:
+                break  # no event; in step 0 a threshold below 0 needs none
+            at, own = lists[layer], lists[layer + 1]
+            v = potentials[first[layer] : first[layer + 1]]
+            add_events(v, weights[layer], events, at + before, at + after)
+            before = counts[layer + 1]
+            after = positive(v, events, own + before) - own
+            for k in range(own + before, own + after):
+                neuron = first[layer] + events[k]
+                spike_times[neuron] = step
+                excess[neuron] = potentials[neuron]
+                potentials[neuron] = -np.inf  # never again
+                steps[k] = step
+            counts[layer + 1] = after
+        if counts[0] == total or (until_decision and counts[depth] > 0):
+            return
 
 
 @njit(cache=True, nogil=True)
 def _forward(
-    times: Any, weights: Any, thresholds: Any, t_max: int, until_decision: bool, potentials: Any,
-    spike_times: Any, excess: Any, events: Any, steps: Any, counts: Any, outputs: Any,
+    times: Any, weights: Any, thresholds: Any, t_max: int, until_decision: bool, first: Any,
+    lists: Any, spike_times: Any, excess: Any, events: Any, steps: Any, counts: Any,
 ) -> None:  # fmt: skip
-    depth = len(weights)
     found = np.empty(times.shape[1] + 1, np.int32)
     places = np.empty(t_max + 1, np.int64)
+    potentials = np.empty(thresholds.shape[0], np.float32)
     silent = np.float32(t_max)
     for s in range(times.shape[0]):
-        total = _lit(times[s], t_max, found)
-        _sort(times[s], found, total, places, events[0][s], steps[0][s])
-        for layer in range(depth):
-            counts[layer, s] = 0
-            spike_times[layer][s, :] = silent
-            for j in range(thresholds[layer].shape[0]):
-                potentials[layer][j] = -thresholds[layer][j]
-        fired, decided = 0, False
-        for step in range(t_max):
-            before = counts[0, s]
-            after = before
-            while after < total and steps[0][s, after] == step:
-                after += 1
-            counts[0, s] = after
-            for layer in range(depth):
-                v = potentials[layer]
-                if before == after and step > 0:
-                    break  # no event; at step 0 a threshold below 0 needs none
-                _add_events(v, weights[layer], events[layer][s], before, after)
-                last = layer == depth - 1
-                before = fired if last else counts[layer + 1, s]
-                after = before
-                if positive(v):
-                    into = outputs if last else events[layer + 1][s]
-                    after = _record(
-                        v, spike_times[layer][s], excess[layer][s], np.float32(step), into, before
-                    )
-                if last:
-                    fired = after
-                else:
-                    steps[layer + 1][s, before:after] = step
-                    counts[layer + 1, s] = after
-            decided = until_decision and fired > 0
-            if decided or (counts[0, s] == total):
-                break
-        for layer in range(depth):
-            for j in range(thresholds[layer].shape[0]):
-                if spike_times[layer][s, j] == silent:
-                    excess[layer][s, j] = potentials[layer][j]
-
-
-@njit(cache=True, nogil=True)
-def _add_errors(total: Any, error: Any, spike_times: Any, late: Any, events: Any, steps: Any,
-                count: int) -> None:  # fmt: skip
-    step = -1
-    for k in range(count):
-        if steps[k] != step:
-            step = steps[k]
-            select_late(late, error, spike_times, np.float32(step))
-        add_row(total[events[k]], late)
+        total = list_spikes(times[s], t_max, found)
+        sort_by_time(times[s], found, total, places, events[s], steps[s])
+        counts[s, :] = 0
+        spike_times[s, :] = silent
+        for j in range(potentials.shape[0]):
+            potentials[j] = -thresholds[j]
+        _walk(
+            weights, t_max, until_decision, first, lists, total, potentials, spike_times[s],
+            excess[s], events[s], steps[s], counts[s],
+        )  # fmt: skip
+        for j in range(potentials.shape[0]):
+            if spike_times[s, j] == silent:
+                excess[s, j] = potentials[j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _gate(error: Any, excess: Any, unit: Any, scale: Any, triangle: bool) -> None:
-    """Error times what the gate lets through; ``scale`` is gate * unit * |theta| per neuron."""
+def _gate(error: Any, excess: Any, unit: Any, reach: Any, triangle: bool) -> None:
+    """Keep of an error what the gate lets through; it closes at ``reach``."""
     for j in range(error.shape[0]):
-        distance = abs(excess[j] * unit) / scale[j]
-        if triangle:
-            error[j] *= max(np.float32(1) - distance, np.float32(0))
-        elif not distance < 1:
-            error[j] = 0
+        distance = abs(excess[j] * unit) / reach[j]
+        share = np.float32(1) - distance
+        error[j] *= max(share, np.float32(0)) if triangle else np.float32(distance < 1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
@@ -173,51 +115,51 @@ def _normalize(error: Any, batch: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _backward(
-    by_neuron: Any, units: Any, gates: Any, triangle: bool, normalize: bool,
-    wake_silent: bool, pushes: Any, spike_times: Any, excess: Any, events: Any, steps: Any,
-    counts: Any, t_max: int, late: Any, gradients: Any, errors: Any,
+def _send_on(
+    sent: Any, own: Any, by_neuron: Any, own_times: Any, times: Any, held: Any, t_max: int,
+    factor: Any, wake_silent: bool,
 ) -> None:  # fmt: skip
-    """``errors[-1]`` holds what arrives at the output layer; the others are found on the way."""
-    depth = len(gradients)
-    batch = errors[depth - 1].shape[0]
+    """Errors of a layer's neurons to those before it; ``held`` is room for a time of each."""
     silent = np.float32(t_max)
+    for i in range(sent.shape[0]):
+        held[i] = times[i] if times[i] < silent else np.float32(0)  # never late
+    send_back(sent, own, by_neuron, own_times, held)
+    # A gradient of spike times is minus that of the drive: two signs on the way, and none left.
+    for i in range(sent.shape[0]):
+        sent[i] *= factor if wake_silent or times[i] < silent else np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def _backward(
+    by_neuron: Any, units: Any, gated: Any, reach: Any, triangle: bool, normalize: bool,
+    wake_silent: bool, push: Any, first: Any, lists: Any, spike_times: Any, excess: Any,
+    events: Any, steps: Any, counts: Any, t_max: int, gradients: Any, errors: Any,
+) -> None:  # fmt: skip
+    """``errors`` holds in the last layer what arrives there; the others are found on the way."""
+    depth, batch = len(gradients), errors.shape[0]
+    room = np.empty(errors.shape[1], np.float32)
     for layer in range(depth):
         gradients[layer][:] = 0
     for s in range(batch):
-        own = errors[depth - 1][s]
-        for down in range(depth):
-            layer = depth - 1 - down
+        for layer in range(depth - 1, -1, -1):
+            a, b = first[layer], first[layer + 1]
+            own, times = errors[s, a:b], spike_times[s, a:b]
             if normalize:
                 _normalize(own, batch)
-            if gates[layer].shape[0]:
-                _gate(own, excess[layer][s], units[layer], gates[layer], triangle)
+            if gated[layer]:
+                _gate(own, excess[s, a:b], units[layer], reach[a:b], triangle)
             if layer > 0:
-                times, sent = spike_times[layer - 1][s], errors[layer - 1][s]
-                held = late[layer - 1]
-                for i in range(sent.shape[0]):
-                    sent[i] = 0
-                    held[i] = times[i] if times[i] < silent else np.float32(0)  # never late
-                for j in range(own.shape[0]):
-                    if own[j] != 0:
-                        add_scaled_where_early(
-                            sent, own[j], by_neuron[layer][j], held, spike_times[layer][s, j]
-                        )
-                # The gradient of the spike times is minus that of the drive; so is what comes of it
-                for i in range(sent.shape[0]):
-                    if wake_silent or times[i] < silent:
-                        sent[i] *= units[layer]
-                    else:
-                        sent[i] = 0
-            if pushes[layer].shape[0]:
-                for j in range(own.shape[0]):
-                    own[j] -= pushes[layer][j]
-            _add_errors(
-                gradients[layer], own, spike_times[layer][s], late[layer], events[layer][s],
-                steps[layer][s], counts[layer, s],
-            )  # fmt: skip
-            if layer > 0:
-                own = errors[layer - 1][s]
+                before = first[layer - 1]
+                _send_on(
+                    errors[s, before:a], own, by_neuron[layer], times, spike_times[s, before:a],
+                    room[before:a], t_max, units[layer], wake_silent,
+                )  # fmt: skip
+            for j in range(b - a):
+                own[j] -= push[a + j]
+            start, end = lists[layer], lists[layer] + counts[s, layer]
+            add_errors(
+                gradients[layer], own, times, room[a:b], events[s, start:end], steps[s, start:end]
+            )
 
 
 @dataclass(frozen=True)
@@ -226,30 +168,50 @@ class NativeStackPass:
 
     t_max: int
     weights: Sequence[Tensor]
-    spike_times: list[Tensor]
-    excess: list[Tensor]
-    events: list[Tensor]
-    steps: list[Tensor]
-    counts: Tensor
+    first: Array
+    lists: Array
+    all_spike_times: Tensor
+    all_excess: Tensor
+    events: Array
+    steps: Array
+    counts: Array
+
+    @property
+    def spike_times(self) -> list[Tensor]:
+        return self._by_layer(self.all_spike_times)
+
+    @property
+    def excess(self) -> list[Tensor]:
+        return self._by_layer(self.all_excess)
+
+    def _by_layer(self, of_all: Tensor) -> list[Tensor]:
+        return [*of_all.split([weight.shape[1] for weight in self.weights], dim=1)]
 
     def send_back(
-        self, error: Tensor, rules: Sequence[LayerRule], gates: Sequence[Tensor | None],
+        self, error: Tensor, rules: Sequence[LayerRule], reaches: Sequence[Tensor | None],
         pushes: Sequence[Tensor | None],
     ) -> tuple[list[Tensor], list[Tensor]]:  # fmt: skip
         gradients = [torch.empty_like(weight) for weight in self.weights]
-        errors = [torch.empty_like(times) for times in self.spike_times[:-1]]
-        errors.append(error.contiguous())
-        by_neuron = [NOTHING[None], *(weight.t() for weight in self.weights[1:])]
+        errors = torch.empty_like(self.all_excess)
+        errors[:, self.first[-2] :] = error
         _backward(
-            _arrays(by_neuron), np.array([rule.unit for rule in rules], np.float32),
-            _arrays_or_nothing(gates), rules[0].gate_shape == "triangle",
-            rules[0].normalize_error, rules[0].wake_silent, _arrays_or_nothing(pushes),
-            _arrays(self.spike_times), _arrays(self.excess), _arrays(self.events),
-            _arrays(self.steps), self.counts.numpy(), self.t_max,
-            _arrays([times.new_empty(times.shape[1]) for times in self.spike_times]),
-            _arrays(gradients), _arrays(errors),
+            _arrays([NOTHING, *(weight.t() for weight in self.weights[1:])]),
+            np.array([rule.unit for rule in rules], np.float32),
+            np.array([rule.gate > 0 for rule in rules]), self._side_by_side(reaches),
+            rules[0].gate_shape == "triangle", rules[0].normalize_error, rules[0].wake_silent,
+            self._side_by_side(pushes), self.first, self.lists, self.all_spike_times.numpy(),
+            self.all_excess.numpy(), self.events, self.steps, self.counts, self.t_max,
+            _arrays(gradients), errors.numpy(),
         )  # fmt: skip
-        return gradients, errors
+        return gradients, self._by_layer(errors)
+
+    def _side_by_side(self, of_layers: Sequence[Tensor | None]) -> Array:
+        """One number per neuron; 0 for layers that have none."""
+        row = np.zeros(self.first[-1], np.float32)
+        for layer, numbers in enumerate(of_layers):
+            if numbers is not None:
+                row[self.first[layer] : self.first[layer + 1]] = array_of(numbers)
+        return row
 
 
 def fire_stack(
@@ -257,27 +219,25 @@ def fire_stack(
     until_decision: bool,
 ) -> NativeStackPass:  # fmt: skip
     """See `kernels.StackKernel`."""
-    batch, widths = len(times), [weight.shape[1] for weight in weights]
-    spike_times = [torch.empty(batch, width) for width in widths]
-    excess = [torch.empty(batch, width) for width in widths]
-    events = [torch.empty(batch, weight.shape[0], dtype=torch.int32) for weight in weights]
-    steps = [torch.empty(batch, weight.shape[0], dtype=torch.uint8) for weight in weights]
-    counts = torch.empty(len(weights), batch, dtype=torch.int32)
+    batch = len(times)
+    first = np.cumsum([0, *(weight.shape[1] for weight in weights)])
+    lists = np.array([0, *(first + len(weights[0]))])
+    spike_times, excess = torch.empty(batch, first[-1]), torch.empty(batch, first[-1])
+    events = np.empty((batch, lists[-1]), np.int32)
+    steps = np.empty((batch, lists[-1]), np.uint8)
+    counts = np.empty((batch, len(weights) + 1), np.int64)
     _forward(
-        array_of(times.to(torch.uint8)), _arrays(weights), _arrays(thresholds), t_max,
-        until_decision, _arrays([torch.empty(width) for width in widths]), _arrays(spike_times),
-        _arrays(excess), _arrays(events), _arrays(steps), counts.numpy(),
-        np.empty(widths[-1], np.int32),
+        array_of(times.to(torch.uint8)), _arrays(weights),
+        np.concatenate(_arrays(thresholds)), t_max, until_decision, first, lists,
+        spike_times.numpy(), excess.numpy(), events, steps, counts,
     )  # fmt: skip
-    return NativeStackPass(t_max, weights, spike_times, excess, events, steps, counts)
+    return NativeStackPass(
+        t_max, weights, first, lists, spike_times, excess, events, steps, counts
+    )
 
 
-NOTHING = torch.empty(0)
+NOTHING = torch.empty(1, 1)
 
 
 def _arrays(tensors: Sequence[Tensor]) -> tuple[Array, ...]:
     return tuple(array_of(tensor) for tensor in tensors)
-
-
-def _arrays_or_nothing(tensors: Sequence[Tensor | None]) -> tuple[Array, ...]:
-    return _arrays([NOTHING if tensor is None else tensor for tensor in tensors])
