@@ -35,7 +35,8 @@ def _fire(
     times: Any, weight: Any, threshold: Any, t_max: int, spike_times: Any, excess: Any
 ) -> None:
     found, events, steps, places = _room(times.shape[1], t_max)
-    fired = np.empty(weight.shape[1], np.int32)
+    fired = np.empty(weight.shape[1] + 1, np.int32)
+    words = np.empty(weight.shape[1] // 8 + 1, np.uint64)
     v = np.empty(weight.shape[1], np.float32)
     silent = np.float32(t_max)
     for sample in range(times.shape[0]):
@@ -53,7 +54,7 @@ def _fire(
                 continue
             add_events(v, weight, events, event, end)
             event = end
-            for k in range(positive(v, fired, 0)):
+            for k in range(positive(v, words, fired)):
                 j = fired[k]
                 spike_times[sample, j] = step
                 excess[sample, j] = v[j]

@@ -94,6 +94,7 @@ class Training:
                 trained, lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
             )
         self.batches = math.ceil(len(self.labels) / self.recipe.batch_size)
+        self.pruned = self._is_pruned()
         self.average: AveragedModel | None = None
         if self.recipe.averaging:
             decay = math.exp(-1 / (self.recipe.averaging * self.batches))
@@ -138,8 +139,10 @@ class Training:
 
     def encode(self, images: Tensor) -> Tensor:
         """Images to flat input spike times: uint8 [batch, pixels]. Pruned pixels are silent."""
-        times = self.table[images.to(torch.int64)].flatten(1)
-        return times.masked_fill_(~self.network.layers[0].kept, self.recipe.t_max)
+        times = self.table.index_select(0, images.flatten().to(torch.int32)).view(len(images), -1)
+        if self.pruned:
+            times.masked_fill_(~self.network.layers[0].kept, self.recipe.t_max)
+        return times
 
     def run_epoch(self, advance: Callable[[int], None]) -> dict[str, Any]:
         """Train one epoch, validate, and return its entry of the history.
@@ -156,7 +159,7 @@ class Training:
         tally = _Tally(len(self.network.layers), self.labels.device)
         if recipe.pruning:
             self._prune()
-        pruned = not bool(self.network.layers[0].kept.all())
+        self.pruned = self._is_pruned()
         self.network.train()
         for number, chosen in enumerate(order.split(recipe.batch_size)):
             self._set_learning_rate(number)
@@ -168,7 +171,7 @@ class Training:
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-            if pruned:
+            if self.pruned:
                 self.network.layers[0].prune()
             if self.average is not None:
                 self._take_the_mean()
@@ -188,6 +191,10 @@ class Training:
         assert self.average is not None
         self.average.update_parameters(self.network)
         self.result.layers[0].prune()
+
+    def _is_pruned(self) -> bool:
+        """Looked at once an epoch, for a look waits for a GPU."""
+        return not bool(self.network.layers[0].kept.all())
 
     def _prune(self) -> None:
         layer, recipe = self.network.layers[0], self.recipe

@@ -15,9 +15,6 @@ from torch import Tensor
 
 from sstdp_hw.layers import Array
 
-BLOCK = 16  # neurons that are looked at together
-
-
 @njit(cache=True, nogil=True)
 def add_row(v: Any, rows: Any, a: Any) -> None:
     for j in range(v.shape[0]):
@@ -50,30 +47,29 @@ def add_to_row(rows: Any, a: Any, values: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _any_positive(v: Any, start: int) -> Any:
-    count = np.int32(0)
-    for j in range(BLOCK):
-        count += np.int32(v[start + j] > 0)
-    return count
+def _mark_positive(marks: Any, v: Any) -> None:
+    for j in range(v.shape[0]):
+        marks[j] = v[j] > 0
 
 
 @njit(cache=True, nogil=True)
-def positive(v: Any, found: Any, count: int) -> int:
-    """List the numbers of those above 0 behind the ``count`` in ``found``; how many it holds then.
+def positive(v: Any, words: Any, found: Any) -> int:
+    """List the numbers of those above 0; how many.
 
-    Few steps have any, so whole blocks are looked at first.
+    They are marked with a byte each, and eight marks are looked at as one number, for few steps
+    have any. ``words`` is room for these (uint64), ``found`` for one place more than there are
+    neurons.
     """
-    whole = v.shape[0] - v.shape[0] % BLOCK
-    for start in range(0, whole, BLOCK):
-        if _any_positive(v, start):
-            for j in range(start, start + BLOCK):
-                if v[j] > 0:
-                    found[count] = j
-                    count += 1
-    for j in range(whole, v.shape[0]):
-        if v[j] > 0:
-            found[count] = j
-            count += 1
+    marks = words.view(np.uint8)
+    _mark_positive(marks, v)
+    last = (v.shape[0] + 7) // 8
+    marks[v.shape[0] : 8 * last] = 0
+    count = 0
+    for word in range(last):
+        if words[word] != 0:
+            for j in range(8 * word, 8 * word + 8):
+                found[count] = j
+                count += np.int64(marks[j])
     return count
 
 

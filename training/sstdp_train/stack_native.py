@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 def _walk(
     weights: Any, t_max: int, until_decision: bool, first: Any, lists: Any, total: int,
     potentials: Any, spike_times: Any, excess: Any, events: Any, steps: Any, counts: Any,
+    words: Any, found: Any,
 ) -> None:  # fmt: skip
     """One image: all steps, and in each of them one layer after the other."""
     depth = len(weights)
@@ -58,13 +59,14 @@ def _walk(
             v = potentials[first[layer] : first[layer + 1]]
             add_events(v, weights[layer], events, at + before, at + after)
             before = counts[layer + 1]
-            after = positive(v, events, own + before) - own
-            for k in range(own + before, own + after):
-                neuron = first[layer] + events[k]
+            after = before + positive(v, words, found)
+            for k in range(after - before):
+                neuron = first[layer] + found[k]
                 spike_times[neuron] = step
                 excess[neuron] = potentials[neuron]
                 potentials[neuron] = -np.inf  # never again
-                steps[k] = step
+                events[own + before + k] = found[k]
+                steps[own + before + k] = step
             counts[layer + 1] = after
         if counts[0] == total or (until_decision and counts[depth] > 0):
             return
@@ -75,7 +77,8 @@ def _forward(
     times: Any, weights: Any, thresholds: Any, t_max: int, until_decision: bool, first: Any,
     lists: Any, spike_times: Any, excess: Any, events: Any, steps: Any, counts: Any,
 ) -> None:  # fmt: skip
-    found = np.empty(times.shape[1] + 1, np.int32)
+    found = np.empty(times.shape[1] + thresholds.shape[0] + 1, np.int32)
+    words = np.empty(thresholds.shape[0] // 8 + 1, np.uint64)
     places = np.empty(t_max + 1, np.int64)
     potentials = np.empty(thresholds.shape[0], np.float32)
     silent = np.float32(t_max)
@@ -88,7 +91,7 @@ def _forward(
             potentials[j] = -thresholds[j]
         _walk(
             weights, t_max, until_decision, first, lists, total, potentials, spike_times[s],
-            excess[s], events[s], steps[s], counts[s],
+            excess[s], events[s], steps[s], counts[s], words, found,
         )  # fmt: skip
         for j in range(potentials.shape[0]):
             if spike_times[s, j] == silent:
