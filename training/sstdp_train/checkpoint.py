@@ -15,8 +15,8 @@ from sstdp_hw.files import written_whole
 FILE_NAME = "checkpoint.pt"
 FORMAT = "sstdp-train-1"
 PARTS = {
-    "recipe": dict, "epoch": int, "network": dict, "average": dict, "optimizer": dict, "best": dict, "history": list,
-    "data": dict, "kernel": str, "asked": dict, "scales": list, "seconds": float,
+    "recipe": dict, "epoch": int, "network": dict, "average": dict, "optimizer": dict, "best": dict,
+    "history": list, "data": dict, "kernel": str, "asked": dict, "scales": list, "seconds": float,
 }  # fmt: skip
 
 

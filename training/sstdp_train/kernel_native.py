@@ -30,6 +30,7 @@ from .rows_native import (
 )
 from .stack_native import NativeStackPass, fire_stack
 
+
 @njit(cache=True, nogil=True)
 def _fire(
     times: Any, weight: Any, threshold: Any, t_max: int, spike_times: Any, excess: Any
@@ -72,9 +73,7 @@ def _sum_over_samples(times: Any, spike_times: Any, error: Any, t_max: int, tota
     for sample in range(times.shape[0]):
         count = list_spikes(times[sample], t_max, found)
         sort_by_time(times[sample], found, count, places, events, steps)
-        add_errors(
-            total, error[sample], spike_times[sample], late, events[:count], steps[:count]
-        )
+        add_errors(total, error[sample], spike_times[sample], late, events[:count], steps[:count])
 
 
 @njit(cache=True, nogil=True)
@@ -141,7 +140,9 @@ class NativeKernel:
         own = array_of(times.to(torch.uint8))
         spike_times = torch.empty(len(times), weight.shape[1])
         excess = torch.empty_like(spike_times)
-        _fire(own, array_of(weight), array_of(threshold), t_max, spike_times.numpy(), excess.numpy())
+        _fire(
+            own, array_of(weight), array_of(threshold), t_max, spike_times.numpy(), excess.numpy()
+        )
         return NativePass(own, t_max, spike_times, excess)
 
     def fire_stack(

@@ -96,8 +96,8 @@ class StackPass(Protocol):
 
 @runtime_checkable
 class StackKernel(Kernel, Protocol):
-    """A kernel that also takes all layers in one pass. Only a shortcut: what it computes is the same
-    as layer by layer."""
+    """A kernel that also takes all layers in one pass: a shortcut, with the same results as layer
+    by layer."""
 
     def fire_stack(
         self, times: Tensor, weights: Sequence[Tensor], thresholds: Sequence[Tensor], t_max: int,

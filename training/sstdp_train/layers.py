@@ -126,10 +126,9 @@ class SpikingNetwork(nn.Module):
                 )
             )  # fmt: skip
         self.t_max, self.classes, self.kernel = recipe.t_max, classes, kernel
+        self.at_once = isinstance(kernel, StackKernel)
 
-    def forward(
-        self, times: Tensor, until_decision: bool = False
-    ) -> tuple[list[Tensor], Tensor]:
+    def forward(self, times: Tensor, until_decision: bool = False) -> tuple[list[Tensor], Tensor]:
         """Encoded images [batch, pixels] to spike times of every layer and output margins.
 
         With ``until_decision`` input spikes after the decision are taken away, as the accelerator's
@@ -138,7 +137,7 @@ class SpikingNetwork(nn.Module):
         error. On the spikes that are left, ``V - theta`` of a neuron that has not fired is that at
         the decision.
         """
-        if isinstance(self.kernel, StackKernel):
+        if self.at_once:
             return self._at_once(times, until_decision)
         if until_decision:
             times = self._up_to_decision(times)

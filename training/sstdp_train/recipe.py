@@ -146,8 +146,7 @@ class Recipe:
     averaging: float = _option(
         0.0,
         "addition",
-        "epochs over which the running mean of the weights reaches, which is then what is exported; "
-        "0 exports the weights themselves",
+        "export the running mean of the weights over about so many epochs; 0 exports the last ones",
     )
 
     shift: float = _option(1.2, "addition", "augmentation: largest shift in pixels")

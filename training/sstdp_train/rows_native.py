@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sstdp_hw.layers import Array
 
+
 @njit(cache=True, nogil=True)
 def add_row(v: Any, rows: Any, a: Any) -> None:
     for j in range(v.shape[0]):
@@ -101,9 +102,7 @@ def list_spikes(times: Any, t_max: int, found: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def sort_by_time(
-    times: Any, found: Any, count: int, places: Any, events: Any, steps: Any
-) -> None:
+def sort_by_time(times: Any, found: Any, count: int, places: Any, events: Any, steps: Any) -> None:
     """Counting sort of the first ``count`` inputs in ``found`` into ``events``, with their time in
     ``steps``; ``places`` is room for one number per time and one more."""
     places[:] = 0

@@ -170,7 +170,7 @@ def _of_weights(rule: LayerRule, causal: Tensor, error: Tensor) -> Tensor:
 
 
 class SpikeOnceStack(torch.autograd.Function):
-    """Several layers at once, on a kernel that can: the same function as `SpikeOnce` layer by layer.
+    """Several layers at once, on a kernel that can: the same as `SpikeOnce` layer by layer.
 
     ``SpikeOnceStack.apply(times, until_decision, rules, kernel, *operands)`` returns the spike
     times of every layer and the margin of the last. Errors are taken at the last layer only.

@@ -234,9 +234,7 @@ def fire_stack(
         np.concatenate(_arrays(thresholds)), t_max, until_decision, first, lists,
         spike_times.numpy(), excess.numpy(), events, steps, counts,
     )  # fmt: skip
-    return NativeStackPass(
-        t_max, weights, first, lists, spike_times, excess, events, steps, counts
-    )
+    return NativeStackPass(t_max, weights, first, lists, spike_times, excess, events, steps, counts)
 
 
 NOTHING = torch.empty(1, 1)
