@@ -88,10 +88,11 @@ class Interrupted(Exception):
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("widths", [(), (4, 4)])
+@pytest.mark.parametrize("averaging", [0.0, 0.5])
 def test_a_resumed_run_equals_an_uninterrupted_one(
-    optimizer, widths, tiny, bars, tmp_path, monkeypatch
+    optimizer, widths, averaging, tiny, bars, tmp_path, monkeypatch
 ):
-    recipe = tiny.with_(optimizer=optimizer, weight_widths=widths)
+    recipe = tiny.with_(optimizer=optimizer, weight_widths=widths, averaging=averaging)
     train(recipe, bars, out=tmp_path / "whole", device="cpu")
 
     run_epoch = Training.run_epoch

@@ -69,6 +69,7 @@ def load(path: Path) -> dict[str, Any]:
 def _refuse_not_finite(path: Path, state: dict[str, Any]) -> None:
     """NaN spreads to everything it meets; better no run than a silent wrong one."""
     tensors = dict(state["network"])
+    tensors |= {f"average.{name}": value for name, value in state["average"].items()}
     moments = state["optimizer"].get("state")
     for index, values in moments.items() if isinstance(moments, dict) else ():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
