@@ -24,73 +24,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from benchmarks import published
+from benchmarks.batches import Batches, load_batches
 from benchmarks.candidates import BASELINE, Candidate, InEvents, Setting, runnable
 from benchmarks.comparison import Comparison, compare, mixed_network
-from sstdp_hw import __version__, datasets
+from sstdp_hw import __version__
 from sstdp_hw.errors import UserError
 from sstdp_hw.files import write_json
 from sstdp_hw.network import MAX_T
 from sstdp_hw.tables import number, percent, show, table
 
 SIZES = (784, 400, 10)
-MNIST_LIT = 0.19  # share of pixels that are not dark; half of those are nearly white
 FEWEST_STEPS = published.UNSIMULATED + 1
-
-
-@dataclass(frozen=True)
-class Batches:
-    """The images of a run, cut into batches that come round again.
-
-    Members
-    -------
-    source : str
-        ``mnist`` or ``synthetic``.
-    images, labels : list of Tensor
-        uint8 [batch, 1, 28, 28] and int64 [batch].
-    """
-
-    source: str
-    images: list[Tensor]
-    labels: list[Tensor]
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        index %= len(self.labels)
-        return self.images[index], self.labels[index]
-
-
-def load_batches(source: str, batch_size: int, count: int, seed: int) -> Batches:
-    """``count`` batches of MNIST training images, or of noise that is as sparse.
-
-    Raises
-    ------
-    UserError
-        If MNIST is asked for by name and not found; ``auto`` takes noise then.
-    """
-    if source in ("auto", "mnist"):
-        try:
-            samples = datasets.load("mnist", "train").first(batch_size * count)
-            return _cut("mnist", samples.images, samples.labels, batch_size)
-        except UserError:
-            if source == "mnist":
-                raise
-    rng = np.random.default_rng(seed)
-    shape = (batch_size * count, 1, 28, 28)
-    lit = rng.random(shape) < MNIST_LIT
-    images = np.where(lit, np.minimum(rng.integers(1, 510, shape), 254), 0).astype(np.uint8)
-    return _cut("synthetic", images, rng.integers(0, SIZES[-1], shape[0]), batch_size)
-
-
-def _cut(source: str, images: Any, labels: Any, batch_size: int) -> Batches:
-    return Batches(
-        source,
-        [*torch.from_numpy(images.copy()).split(batch_size)],
-        [*torch.from_numpy(labels.copy()).split(batch_size)],
-    )
 
 
 @dataclass(frozen=True)
@@ -201,7 +149,9 @@ def contest(
     """Time the candidates in rounds; in each, every one takes ``turn`` steps on the same batches.
 
     The clock ``processor`` leaves out the time in which other programs have the processor: on a
-    busy machine a short step is otherwise interrupted once or not at all. Before the first round each takes one step untimed: memory is claimed and code compiled in it.
+    busy machine a short step is otherwise interrupted once or not at all.
+
+    Before the first round each takes one step untimed: memory is claimed and code compiled in it.
     """
     contestants = [(candidate.name, candidate.make(setting)) for candidate in candidates]
     batch_size = len(batches.labels[0])
@@ -259,7 +209,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         )
     torch.set_num_threads(options.threads)
     needed = max(options.warm_up, 1 + options.rounds * options.turn)
-    batches = load_batches(options.images, options.batch_size, needed, options.seed)
+    batches = load_batches(options.images, options.batch_size, needed, SIZES[-1], options.seed)
     runs = []
     for t_max in options.steps:
         setting = network_in_training(t_max, options.warm_up, batches, options.seed, device)

@@ -168,3 +168,8 @@ def test_device_that_is_missing_is_refused_in_one_line(monkeypatch, capsys):
     assert training_speed.main(["--quick", "--device", "cuda"]) == 2
     error = capsys.readouterr().err
     assert error == "error: --device must be cpu, not cuda: torch finds no CUDA device\n"
+
+
+def test_the_processor_clock_is_for_one_thread(capsys):
+    assert training_speed.main([*SMOKE, "--clock", "processor", "--threads", "2"]) == 2
+    assert "--clock must be wall with 2 threads" in capsys.readouterr().err
