@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks import candidates, published, training_speed
+from benchmarks.batches import load_batches
 from benchmarks.candidates import CANDIDATES, InEvents, InSteps, Setting, runnable
 from benchmarks.comparison import compare, mixed_network
 
@@ -94,7 +95,7 @@ def test_loss_moves_outputs_to_targets_relative_to_the_first_spike():
 
 def test_every_candidate_takes_the_same_step():
     """The float network after an update: what is timed is the same work."""
-    batches = training_speed.load_batches("synthetic", 8, 2, 3)
+    batches = load_batches("synthetic", 8, 2, 10, 3)
     setting = training_speed.network_in_training(8, 1, batches, 3, CPU)
     after = []
     for candidate in runnable(setting)[0]:
