@@ -75,7 +75,10 @@ NETWORKS = Study(
             fine_tune=(FineTuning((1,), {"epochs": 25, "weight_decay": 0.0}),),
         ),
         Entry("mnist-784-400-10-sparse", "mnist", RECIPES["mnist-sparse"], fine_tune=((4,),)),
-        Entry("mnist-784-800-10", "mnist", RECIPES["mnist-800"], fine_tune=((4,),)),
+        Entry(
+            "mnist-784-800-10", "mnist", RECIPES["mnist-800"],
+            fine_tune=(FineTuning((4,), {"averaging": 1.0}),),
+        ),
         Entry("mnist-784-128-10", "mnist", RECIPES["mnist-128"], fine_tune=((4,),)),
         Entry("digits-64-64-10", "digits", DIGITS, fine_tune=((4,),)),
     ),
