@@ -320,3 +320,10 @@ def test_test_images_of_another_shape_are_refused(tiny, bars, tmp_path):
 def test_a_missing_gpu_is_told(tiny, bars, tmp_path):
     with pytest.raises(UserError, match="use --device cpu"):
         train(tiny, bars, out=tmp_path / "run", device="cuda")
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_training(tiny, bars, tmp_path, monkeypatch):
+    monkeypatch.setattr(Training, "run_epoch", None)  # never reached
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"folder of the run cannot be made \(Not a directory\)"):
+        train(tiny, bars, out=tmp_path / "file" / "run", device="cpu")

@@ -248,6 +248,12 @@ def _clear(job: Job) -> None:
         )
     if job.out.exists() and not job.out.is_dir():
         raise UserError(f"{job.out}: must be a folder, not a file; choose another --out")
+    try:  # now, not when the first epoch is over
+        job.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{job.out}: folder of the run cannot be made ({error.strerror}); choose another --out"
+        ) from None
     for name in found:
         (job.out / name).unlink()
 
