@@ -259,10 +259,8 @@ MNIST = Recipe(
 )  # fmt: skip
 MNIST_SPARSE = MNIST.with_(name="mnist-sparse", pruning=0.45)
 MNIST_800 = MNIST.with_(
-    # In 4 bits 0.3 points better than with the class of silence, at later decisions; large enough
-    # for images that are bent more.
+    # In 4 bits 0.3 points better than with the class of silence, at later decisions.
     name="mnist-800",
-    bending=0.6,
     layers=(800,),
     margin_scale=0.7,
     silent_class=False,
