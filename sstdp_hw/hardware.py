@@ -20,6 +20,10 @@ from .reference import potential_bounds
 
 PIXELS_PER_BEAT = (1, 2, 4, 8)
 
+#: Lanes of a hidden layer that work in the same cycle; wider layers are cut into slices, each one
+#: cycle behind the one before, because a signal that reaches all lanes at once is slow.
+SLICE_LANES = 32
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -116,6 +120,15 @@ class DenseParameters:
     def groups(self) -> int:
         """Cycles of one walk: groups of ``lanes`` neurons that an event visits."""
         return -(-self.neurons // self.lanes)
+
+    @property
+    def slices(self) -> tuple[tuple[int, int], ...]:
+        """First lane and stop of every slice: as few slices as `SLICE_LANES` allows.
+
+        An output layer is one slice: all its potentials leave together.
+        """
+        size = self.lanes if self.output else SLICE_LANES
+        return tuple((first, min(first + size, self.lanes)) for first in range(0, self.lanes, size))
 
     @property
     def padding(self) -> int:

@@ -8,7 +8,8 @@ from .dense import DenseLayer
 from .encoder import Encoder
 from .packet import PacketReader, axis_layout
 from .queue import Queue
-from .serializer import PIECE, GroupSplitter, SpikeSerializer
+from .serializer import SpikeSerializer
+from .splitter import PIECE, GroupSplitter
 
 
 class Accelerator(Elaboratable):
@@ -105,6 +106,7 @@ class Accelerator(Elaboratable):
             if lanes > PIECE:
                 splitter = GroupSplitter(lanes, layer.neurons_width, p.step_width)
                 m.submodules[f"splitter_{number}"] = splitter
+                m.d.comb += splitter.oldest.eq(decision.oldest)
                 wiring.connect(m, groups, splitter.i)
                 groups, lanes = splitter.o, PIECE
             serializer = SpikeSerializer(lanes, layer.neurons_width, p.step_width)

@@ -1,22 +1,14 @@
 """A fully connected layer of IF neurons, time-multiplexed over `lanes` adders."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import memory, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
 
-from .queue import Queue
-from .rom import NO_COLLISION, Rom
+from .lanes import LaneSlice, walk_layout
+from .rom import Rom
 from .streams import TAG_WIDTH, TRACED, event_layout, group_layout, is_stale
-
-#: Groups between the walk and the output queue, which must find room there, beside the stages of
-#: the weight memory: address, adders, output, and the one issued while the queue's level is on its
-#: way.
-IN_FLIGHT = 4
-
-#: Groups up to which the potentials are kept in LUT RAM, whose smallest piece has 16 rows.
-LUT_RAM_DEPTH = 16
 
 
 class DenseLayer(wiring.Component):
@@ -27,6 +19,10 @@ class DenseLayer(wiring.Component):
     out on ``o``, in order, the last one with ``close`` set; a step in which nothing fires leaves
     no trace. Potentials are not cleared: the first walk of an image takes
     `DenseParameters.initial` instead of what is stored.
+
+    The lanes stand in slices (`lanes.LaneSlice`), each one cycle behind the one before, so that no
+    signal has to reach all lanes in one cycle. With several slices all groups that were compared
+    come out, also those in which nothing fired.
 
     A hidden layer passes the end of an image on as one item with ``final`` set. An output layer
     shows all its groups then, with ``final`` set, for the decision by margin.
@@ -71,184 +67,97 @@ class DenseLayer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.p
-        lanes, width = p.lanes, p.membrane_width
-        group_width = index_width(p.groups)
+        starts = [first for first, _ in p.slices]
         m.submodules.weights = weights = Rom(
-            f"{self.name}_weights", lanes * p.weight_width, p.weight_rows()
-        )
-        reserve = IN_FLIGHT + weights.latency - 1
-        m.submodules.queue = queue = Queue(self.group_layout, reserve=reserve)
-        wiring.connect(m, wiring.flipped(self.o), queue.o)
+            f"{self.name}_weights", p.lanes * p.weight_width, p.weight_rows(),
+            columns=[first * p.weight_width for first in starts],
+        )  # fmt: skip
+        m.submodules.initial = initial = Rom(
+            f"{self.name}_initial", p.lanes * p.membrane_width, p.initial_rows(), style="logic",
+            columns=[first * p.membrane_width for first in starts],
+        )  # fmt: skip
+        # One group more may be issued while the level of the slices' queues is on its way.
+        ahead = weights.latency - 1
+        slices = [LaneSlice(p, self.step_width, *lanes, ahead) for lanes in p.slices]
+        for number, lane_slice in enumerate(slices):
+            m.submodules[f"slice_{number}"] = lane_slice
 
         # ---- Stage 0: which walk, and which group of it.
         event = self.i.payload
-        group0 = Signal(group_width)
+        walk0 = Signal(walk_layout(p.groups, self.step_width))
         walked = Signal(TAG_WIDTH, init=(1 << TAG_WIDTH) - 1)  # the last image seen
-        first0 = Signal()  # no walk of this image is complete yet
         stale0 = Signal()
-        silent0 = Signal()  # the walk adds nothing
-        compare0 = Signal()
         spontaneous0 = Signal()  # the walk compares step 0, in which no input fired
         single0 = Signal()  # not a walk: one item, to be passed on
         issue0 = Signal()
-        last0 = Signal()
         m.d.comb += [
-            first0.eq(event.tag != walked),
             stale0.eq(is_stale(event.tag, self.oldest)),
-            spontaneous0.eq(p.spontaneous & first0 & (event.end | (event.step != 0))),
-            silent0.eq(event.end | spontaneous0),
-            compare0.eq(Mux(silent0, spontaneous0, event.last)),
+            spontaneous0.eq(p.spontaneous & walk0.first & (event.end | (event.step != 0))),
             single0.eq(event.end & ~spontaneous0 & (not p.output)),
-            last0.eq((group0 == p.groups - 1) | single0),
-            issue0.eq(self.i.valid & ~stale0 & queue.has_room),
-            self.i.ready.eq(stale0 | (issue0 & last0 & ~spontaneous0)),
+            walk0.tag.eq(event.tag),
+            walk0.first.eq(event.tag != walked),
+            walk0.silent.eq(event.end | spontaneous0),
+            walk0.compare.eq(Mux(walk0.silent, spontaneous0, event.last)),
+            walk0.final.eq(event.end & ~spontaneous0),
+            walk0.last.eq((walk0.group == p.groups - 1) | single0),
+            walk0.step.eq(Mux(spontaneous0, 0, event.step)),
+            # All queues hold the same groups, the first slice's before the others.
+            issue0.eq(self.i.valid & ~stale0 & slices[0].has_room),
+            self.i.ready.eq(stale0 | (issue0 & walk0.last & ~spontaneous0)),
         ]
+        group = Signal.like(walk0.group)
+        m.d.comb += walk0.group.eq(group)
         with m.If(self.i.valid & stale0):
             # An image that is dropped in its first walk is noted, too: else, when its tag comes
             # round again, the potentials of an older image would pass for that one's.
-            m.d.sync += [group0.eq(0), walked.eq(event.tag)]
+            m.d.sync += [group.eq(0), walked.eq(event.tag)]
         with m.Elif(issue0):
-            m.d.sync += group0.eq(Mux(last0, 0, group0 + 1))
-            with m.If(last0):
+            m.d.sync += group.eq(Mux(walk0.last, 0, group + 1))
+            with m.If(walk0.last):
                 m.d.sync += walked.eq(event.tag)
 
         # ---- Stage 1: the weight address is there. Row (group, input) follows row (group - 1,
         # input) at a distance of `inputs`: an adder instead of a multiplier.
         address1 = Signal(index_width(p.weight_depth))
         with m.If(issue0):
-            m.d.sync += address1.eq(Mux(group0 == 0, event.index, address1 + p.inputs))
-        flags0 = {
-            "first": first0,
-            "silent": silent0,
-            "compare": compare0,
-            "final": event.end & ~spontaneous0,
-            "last": last0,
-            "group": group0,
-            "step": Mux(spontaneous0, 0, event.step),
-            "tag": event.tag,
-        }
-        valid, flags = self._register(m, "1", issue0, flags0)
+            m.d.sync += address1.eq(Mux(group == 0, event.index, address1 + p.inputs))
         m.d.comb += weights.addr.eq(address1)
+        walk, valid = self._later(m, "1", walk0, issue0)
 
-        # ---- Stage 2: the weights are on their way through the memory's registers. At its end the
-        # potentials are addressed.
-        for stage in range(weights.latency - 1):
-            before2 = flags
-            valid, flags = self._register(m, f"2_{stage}", valid, flags)
-        valid2, flags2 = valid, flags
-
-        # ---- Stage 3: weights and potentials meet in the adders; sums go back to the memory.
-        valid3, flags3 = self._register(m, "3", valid2, flags2)
-        m.submodules.initial = initial = Rom(
-            f"{self.name}_initial", lanes * width, p.initial_rows(), style="logic"
-        )
-        m.d.comb += initial.addr.eq(flags2["group"])
-        initial3 = initial.data
-        stored3 = Signal(lanes * width)
-        stored_fired3 = Signal(lanes)
-        sums3 = [Signal(signed(width), name=f"sum3_{lane}") for lane in range(lanes)]
-        fires3 = Signal(lanes)
-        fired3 = Signal(lanes)
-        for lane, total in enumerate(sums3):
-            stored = stored3[lane * width : (lane + 1) * width]
-            base = Mux(flags3["first"], initial3[lane * width : (lane + 1) * width], stored)
-            weight = self._weight(weights.data, lane)
-            m.d.comb += total.eq(base.as_signed() + Mux(flags3["silent"], 0, weight))
-            in_use = Const(1)
-            if lane >= lanes - p.padding:
-                in_use = flags3["group"] != p.groups - 1
-            had_fired = stored_fired3[lane] & ~flags3["first"]
+        # ---- The memory's registers; then every slice, each a cycle later than the one before.
+        for stage in range(weights.latency - 2):
+            walk, valid = self._later(m, f"1_{stage}", walk, valid)
+        group2 = Signal.like(walk.group)
+        m.d.sync += group2.eq(walk.group)
+        m.d.comb += initial.addr.eq(group2)
+        for number, (lane_slice, (first, stop)) in enumerate(zip(slices, p.slices, strict=True)):
+            if number:
+                walk, valid = self._later(m, f"slice_{number}", walk, valid)
             m.d.comb += [
-                fires3[lane].eq(flags3["compare"] & ~total[-1] & ~had_fired & in_use),
-                fired3[lane].eq(had_fired | fires3[lane]),
+                lane_slice.i.eq(walk),
+                lane_slice.valid.eq(valid),
+                lane_slice.weights.eq(weights.data[first * p.weight_width : stop * p.weight_width]),
+                lane_slice.initial.eq(
+                    initial.data[first * p.membrane_width : stop * p.membrane_width]
+                ),
             ]
-        stored = self._membranes(m, before2, flags2, valid3, flags3["group"], Cat(*sums3, fired3))
-        m.d.comb += Cat(stored3, stored_fired3).eq(stored)
 
-        # ---- Stage 4: sums and fired neurons are registered; groups worth a message leave.
-        valid4, flags4 = self._register(
-            m, "4", valid3, flags3, without=("first", "silent", "compare")
-        )
-        fires4 = Signal(lanes, reset_less=True)
-        base4 = Signal(self.neurons_width, reset_less=True)
-        m.d.sync += fires4.eq(fires3)
-        with m.If(valid3):
-            m.d.sync += base4.eq(Mux(flags3["group"] == 0, 0, base4 + lanes))
-        earlier4 = Signal()  # an earlier group of this walk had a neuron that fired
-        any4 = Signal()
-        m.d.comb += any4.eq(fires4.any() | (earlier4 & (flags4["group"] != 0)))
-        with m.If(valid4):
-            m.d.sync += earlier4.eq(any4)
-        item = queue.i.payload
+        # ---- The slices' queues move on together; the last slice's is the last to hold a group.
+        out, head = self.o.payload, slices[0].o.payload
         m.d.comb += [
-            queue.i.valid.eq(valid4 & (fires4.any() | (flags4["last"] & any4) | flags4["final"])),
-            item.tag.eq(flags4["tag"]),
-            item.final.eq(flags4["final"]),
-            item.close.eq(flags4["last"] & any4),
-            item.step.eq(flags4["step"]),
-            item.base.eq(base4),
-            item.fired.eq(fires4),
+            self.o.valid.eq(slices[-1].o.valid),
+            *(out[name].eq(head[name]) for name, _ in self.group_layout if name != "fired"),
+            out.fired.eq(Cat(lane_slice.o.payload.fired for lane_slice in slices)),
+            self.spikes.eq(out),
+            self.spikes_valid.eq(self.o.valid & self.o.ready),
         ]
-        m.d.comb += [self.spikes.eq(item), self.spikes_valid.eq(queue.i.valid)]
-        if p.output:
-            sums4 = Signal(lanes * width, reset_less=True)
-            m.d.sync += sums4.eq(Cat(*sums3))
-            m.d.comb += item.v.eq(sums4)
+        for lane_slice in slices:
+            m.d.comb += lane_slice.o.ready.eq(self.o.ready & self.o.valid)
         return m
 
-    def _register(self, m, stage, valid, flags, without=()):
-        """One more stage: a valid bit and a copy of the flags; returns both."""
-        valid_next = Signal(name=f"valid{stage}")
-        m.d.sync += valid_next.eq(valid)
-        copies = {}
-        for name, value in flags.items():
-            if name not in without:
-                copies[name] = Signal(len(value), name=f"{name}{stage}", reset_less=True)
-                m.d.sync += copies[name].eq(value)
-        return valid_next, copies
-
-    def _weight(self, word, lane):
-        """The lane's weight out of a weight word; at width 1 a set bit means -1, a clear one +1."""
-        bits = word[lane * self.p.weight_width : (lane + 1) * self.p.weight_width]
-        if self.p.weight_width == 1:
-            return Cat(Const(1, 1), bits).as_signed()
-        return bits.as_signed()
-
-    def _membranes(self, m, before, flags, write_enable, write_group, write_data):
-        """Storage of potentials and fired flags; returns what stage 3 reads.
-
-        Parameters
-        ----------
-        before, flags : dict
-            Flags one stage earlier, and of the stage before the adders.
-
-        A group comes back after as many cycles as there are groups. With one group the registers
-        themselves are the storage. A few groups take LUT RAM, read one cycle before they are
-        wanted. Many take block RAM, which is read two cycles before and written one cycle later,
-        because its output is slow and it is far away: deep LUT RAM would cost more logic than the
-        adders.
-        """
-        if self.p.groups == 1:
-            stored = Signal(len(write_data), reset_less=True, name="membranes")
-            with m.If(write_enable):
-                m.d.sync += stored.eq(write_data)
-            return stored
-        many = self.p.groups > LUT_RAM_DEPTH
-        m.submodules.membranes = membranes = memory.Memory(
-            shape=unsigned(len(write_data)),
-            depth=self.p.groups,
-            init=[],
-            attrs={"ram_style": "block", **NO_COLLISION} if many else {"ram_style": "distributed"},
-        )
-        read, write = membranes.read_port(), membranes.write_port()
-        m.d.comb += read.addr.eq((before if many else flags)["group"])
-        m.d["sync" if many else "comb"] += [  # block RAM is far from the adders
-            write.en.eq(write_enable),
-            write.addr.eq(write_group),
-            write.data.eq(write_data),
-        ]
-        if not many:
-            return read.data
-        stored = Signal(len(write_data), reset_less=True, name="membranes_read")
-        m.d.sync += stored.eq(read.data)
-        return stored
+    def _later(self, m, name, walk, valid):
+        """A register behind a group of a walk; returns both parts."""
+        later = Signal.like(walk, name=f"walk_{name}", reset_less=True)
+        valid_later = Signal(name=f"valid_{name}")
+        m.d.sync += [later.eq(walk), valid_later.eq(valid)]
+        return later, valid_later

@@ -35,14 +35,13 @@ def rom_latency(count, style):
     return 2 if count <= BANK_ROWS else 4
 
 
-def rom_verilog(name, width, rows, style):
+def rom_verilog(name, width, rows, style, columns=(0,)):
     """Verilog of a `Rom`; the same input gives the same text."""
     addr_width = index_width(len(rows))
     if is_constant(rows):
         body = [_literal(0, width, rows[:1]), "  assign data = ROWS_0;"]
     else:
-        make = _table if style == "logic" else _banks
-        body = [f"  localparam WIDTH = {width};", "  integer i;", *make(width, rows, style)]
+        body = _memory(width, rows, style, columns, addr_width)
     return "\n".join(
         [
             f"module {name} (",
@@ -57,56 +56,73 @@ def rom_verilog(name, width, rows, style):
     )
 
 
-def _table(width, rows, style):
-    lines, _ = _bank("memory", width, rows, style, 0)
+def _memory(width, rows, style, columns, addr_width):
+    """Literals of the rows, the address on its way from column to column, and the columns."""
+    bank_rows = len(rows) if style == "logic" else BANK_ROWS
+    banks = [rows[start : start + bank_rows] for start in range(0, len(rows), bank_rows)]
+    per_chunk = max(1, CHUNK_BITS // width)
+    chunks, places = [], []  # places: (bank, row in it, chunk, its rows)
+    for bank, contents in enumerate(banks):
+        for start in range(0, len(contents), per_chunk):
+            chunk = contents[start : start + per_chunk]
+            places.append((bank, start, len(chunks), len(chunk)))
+            chunks.append(_literal(len(chunks), width, chunk))
+    lines = [f"  localparam WIDTH = {width};", "  integer i;", *chunks]
+    ends = [*columns[1:], width]
+    for column, (low, end) in enumerate(zip(columns, ends, strict=True)):
+        column_width, name, addr = end - low, f"_{column}" if column else "", "addr"
+        if column:
+            addr = f"addr_{column}"
+            before = f"addr_{column - 1}" if column > 1 else "addr"
+            lines.append(f"  reg [{addr_width - 1}:0] {addr};")
+            lines.append(f"  always @(posedge clk) {addr} <= {before};")
+        for bank, contents in enumerate(banks):
+            lines.append(f'  (* ram_style = "{style}" *)')
+            lines.append(
+                f"  reg [{column_width - 1}:0] memory_{bank}{name} [0:{len(contents) - 1}];"
+            )
+        lines += [
+            f"  initial for (i = 0; i < {count}; i = i + 1) memory_{bank}{name}[{start} + i] = "
+            f"ROWS_{chunk}[i*WIDTH + {low} +: {column_width}];"
+            for bank, start, chunk, count in places
+        ]
+        make = _table if style == "logic" else _banks
+        lines += make(column_width, len(banks), addr, addr_width, name)
+        lines.append(f"  assign data[{end - 1}:{low}] = out{name};")
+    return lines
+
+
+def _table(width, banks, addr, addr_width, name):
     return [
-        *lines,
-        "  reg [WIDTH-1:0] row;",
-        "  always @(posedge clk) row <= memory[addr];",
-        "  assign data = row;",
+        f"  reg [{width - 1}:0] out{name};",
+        f"  always @(posedge clk) out{name} <= memory_0{name}[{addr}];",
     ]
 
 
-def _banks(width, rows, style):
+def _banks(width, count, addr, addr_width, name):
     """Banks whose outputs are registered, silenced unless chosen, and joined, a cycle for each."""
-    body, chunks, addr_width = [], 0, index_width(len(rows))
-    count = -(-len(rows) // BANK_ROWS)
-    for number in range(count):
-        bank_rows = rows[number * BANK_ROWS : (number + 1) * BANK_ROWS]
-        text, chunks = _bank(f"memory_{number}", width, bank_rows, style, chunks)
-        body += text
     low = index_width(BANK_ROWS) if count > 1 else addr_width
-    every = range(count)
-    body += [f"  reg [WIDTH-1:0] row_{number}, out_{number};" for number in every]
+    word, every = f"[{width - 1}:0]", range(count)
+    registered = f"out{name}" if count == 1 else f"out_{{}}{name}"
+    lines = [f"  reg {word} out{name};"]
+    lines += [f"  reg {word} row_{n}{name};" for n in every]
     if count > 1:
-        bank = f"[{addr_width - low - 1}:0]"
-        body += [f"  reg {bank} bank_0, bank_1;", "  reg [WIDTH-1:0] all;"]
-        body += [f"  reg [WIDTH-1:0] chosen_{number};" for number in every]
-    body.append("  always @(posedge clk) begin")
-    body += [f"    row_{number} <= memory_{number}[addr[{low - 1}:0]];" for number in every]
-    body += [f"    out_{number} <= row_{number};" for number in every]
+        lines += [f"  reg {word} out_{n}{name}, chosen_{n}{name};" for n in every]
+        lines.append(f"  reg [{addr_width - low - 1}:0] bank_0{name}, bank_1{name};")
+    lines.append("  always @(posedge clk) begin")
+    for n in every:
+        lines.append(f"    row_{n}{name} <= memory_{n}{name}[{addr}[{low - 1}:0]];")
+        lines.append(f"    {registered.format(n)} <= row_{n}{name};")
     if count > 1:
-        body += [f"    bank_0 <= addr[{addr_width - 1}:{low}];", "    bank_1 <= bank_0;"]
-        body += [f"    chosen_{n} <= bank_1 == {n} ? out_{n} : {width}'d0;" for n in every]
-        body.append(f"    all <= {' | '.join(f'chosen_{number}' for number in every)};")
-    body += ["  end", f"  assign data = {'all' if count > 1 else 'out_0'};"]
-    return body
-
-
-def _bank(memory, width, rows, style, first_chunk):
-    """One memory with its contents; returns the lines and the number of the next chunk."""
-    lines = [f'  (* ram_style = "{style}" *)', f"  reg [WIDTH-1:0] {memory} [0:{len(rows) - 1}];"]
-    per_chunk = max(1, CHUNK_BITS // width)
-    number = first_chunk
-    for start in range(0, len(rows), per_chunk):
-        chunk = rows[start : start + per_chunk]
+        lines.append(f"    bank_0{name} <= {addr}[{addr_width - 1}:{low}];")
+        lines.append(f"    bank_1{name} <= bank_0{name};")
         lines += [
-            _literal(number, width, chunk),
-            f"  initial for (i = 0; i < {len(chunk)}; i = i + 1) "
-            f"{memory}[{start} + i] = ROWS_{number}[i*WIDTH +: WIDTH];",
+            f"    chosen_{n}{name} <= bank_1{name} == {n} ? out_{n}{name} : {width}'d0;"
+            for n in every
         ]
-        number += 1
-    return lines, number
+        lines.append(f"    out{name} <= {' | '.join(f'chosen_{n}{name}' for n in every)};")
+    lines.append("  end")
+    return lines
 
 
 def _literal(number, width, rows):
@@ -132,11 +148,15 @@ class Rom(wiring.Component):
     style : str
         ``block`` for block RAM, ``logic`` for small tables: the LUT RAM of most FPGAs has no
         initial contents.
+    columns : sequence of int
+        Lowest bit of every part of a row that comes a cycle later than the part before it; by
+        default the row comes at once. A constant is always there.
 
     Attributes
     ----------
     latency : int
-        1 for logic, 2 for block RAM with its register, 4 for several banks of it.
+        1 for logic, 2 for block RAM with its register, 4 for several banks of it; of the first
+        column.
 
     Members
     -------
@@ -144,10 +164,11 @@ class Rom(wiring.Component):
     data : Out
     """
 
-    def __init__(self, name, width, rows, style="block"):
+    def __init__(self, name, width, rows, style="block", columns=(0,)):
         if not rows:
             raise ValueError("Rom must have at least one row, not 0")
         self.name, self.width, self.rows, self.style = name, width, list(rows), style
+        self.columns = tuple(columns)
         self.addr_width = index_width(len(rows))
         self.latency = rom_latency(len(rows), style)
         super().__init__({"addr": In(self.addr_width), "data": Out(width)})
@@ -170,17 +191,18 @@ class Rom(wiring.Component):
             )
             port = rom.read_port()
             m.d.comb += port.addr.eq(self.addr)
-            row = port.data
-            for stage in range(self.latency - 1):
-                later = Signal(self.width, name=f"row_{stage}")
-                m.d.sync += later.eq(row)
-                row = later
-            m.d.comb += self.data.eq(row)
+            rows = [port.data]  # of this cycle, of the one before, ...
+            for stage in range(self.latency - 1 + len(self.columns) - 1):
+                rows.append(Signal(self.width, name=f"row_{stage}"))
+                m.d.sync += rows[-1].eq(rows[-2])
+            ends = [*self.columns[1:], self.width]
+            for row, low, end in zip(rows[self.latency - 1 :], self.columns, ends, strict=True):
+                m.d.comb += self.data[low:end].eq(row[low:end])
         return m
 
     def verilog(self):
         """The module's Verilog text."""
-        return rom_verilog(self.name, self.width, self.rows, self.style)
+        return rom_verilog(self.name, self.width, self.rows, self.style, self.columns)
 
 
 class RomCollector:

@@ -7,10 +7,6 @@ from amaranth.lib.wiring import In, Out
 from .queue import Queue
 from .streams import TAG_WIDTH, event_layout, group_layout, is_stale
 
-#: Lanes that one priority encoder looks at; wider groups are cut into pieces of this size first.
-PIECE = 16
-
-
 #: Events between the present group and the output queue: stages 2, 3 and 4, and the one issued
 #: while the queue's level is on its way.
 IN_FLIGHT = 4
@@ -27,57 +23,6 @@ def lowest_set(mask):
     for position in reversed(range(len(mask))):
         index = Mux(mask[position], position, index)
     return index
-
-
-class GroupSplitter(wiring.Component):
-    """Cuts wide groups into pieces of `PIECE` lanes and leaves out the empty ones.
-
-    One piece a cycle. ``close`` and ``final`` stay with the last piece; a group in which nothing
-    fired passes as one piece.
-
-    Members
-    -------
-    i : stream of `group_layout` of ``lanes`` lanes
-    o : stream of `group_layout` of `PIECE` lanes
-    """
-
-    def __init__(self, lanes, neurons_width, step_width):
-        self.lanes = lanes
-        super().__init__(
-            {
-                "i": In(stream.Signature(group_layout(lanes, neurons_width, step_width))),
-                "o": Out(stream.Signature(group_layout(PIECE, neurons_width, step_width))),
-            }
-        )
-
-    def elaborate(self, platform):
-        m = Module()
-        count = -(-self.lanes // PIECE)
-        item, out = self.i.payload, self.o.payload
-        done = Signal(count)  # pieces of the present group that are out already
-        pieces = [item.fired[n * PIECE : (n + 1) * PIECE] for n in range(count)]
-        waiting = Signal(count)
-        chosen = Signal(range(count))
-        remaining = Signal(count)
-        m.d.comb += [
-            waiting.eq(Cat(piece.any() for piece in pieces) & ~done),
-            chosen.eq(lowest_set(waiting)),
-            remaining.eq(waiting & (waiting - 1)),
-            self.o.valid.eq(self.i.valid),
-            self.i.ready.eq(self.o.ready & ~remaining.any()),
-            out.tag.eq(item.tag),
-            out.final.eq(item.final & ~remaining.any()),
-            out.close.eq(item.close & ~remaining.any()),
-            out.step.eq(item.step),
-            out.base.eq(item.base + (chosen << PIECE.bit_length() - 1)),
-        ]
-        with m.Switch(chosen):
-            for number, piece in enumerate(pieces):
-                with m.Case(number):
-                    m.d.comb += out.fired.eq(piece)
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += done.eq(Mux(self.i.ready, 0, done | (waiting & ~remaining)))
-        return m
 
 
 class SpikeSerializer(wiring.Component):

@@ -13,7 +13,8 @@ from sstdp_hw.layers import Dense
 from sstdp_rtl.bucket import BucketSorter
 from sstdp_rtl.decision import Decision
 from sstdp_rtl.packet import PacketReader
-from sstdp_rtl.serializer import PIECE, GroupSplitter, SpikeSerializer
+from sstdp_rtl.serializer import SpikeSerializer
+from sstdp_rtl.splitter import PIECE, GroupSplitter
 
 QUIET = 60
 

@@ -14,6 +14,7 @@ from sstdp_hw.files import folder_written_whole, read_json, write_json, written_
 from sstdp_hw.progress import progress, say
 
 from .cache import Cache, default_cache
+from .output_registers import merge_file
 from .plan import CELLS, NETLIST, SCRIPT, BuildPlan
 from .report import (
     RESOURCES,
@@ -176,6 +177,7 @@ class _Run:
         log = "yosys.log"
         seconds = run_tool(self.tools["yosys"], ["-q", "-l", log, SCRIPT], self.work, log=log)
         shutil.copyfile(self.work / log, self.products / log)
+        merge_file(self.work / NETLIST)
         return seconds
 
     def place_and_route(self, seed: int) -> tuple[PlacedReport, SeedResult]:

@@ -1,0 +1,232 @@
+"""A slice of a layer's lanes: adders, membrane potentials, and who fired."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from sstdp_hw.hardware import index_width
+
+from .queue import Queue
+from .rom import NO_COLLISION
+from .streams import TAG_WIDTH, group_layout
+
+#: Groups between the input of a slice and its queue, which must find room there: stages 2, 3 and
+#: 4, and the one at the input.
+IN_FLIGHT = 4
+
+#: Groups up to which the potentials are kept in LUT RAM, whose smallest piece has 16 rows.
+LUT_RAM_DEPTH = 16
+
+#: Groups from which on a group's sums may be written one cycle later than they are added.
+LATE_WRITE_GROUPS = 3
+
+
+def walk_layout(groups, step_width):
+    """One group of a walk, on its way through the slices.
+
+    Members
+    -------
+    tag : which image
+    first : no walk of this image is complete yet: potentials start at their initial values
+    silent : the walk adds nothing
+    compare : whoever is above threshold fires
+    final : the image has ended; an output layer shows its potentials
+    last : the last group of the walk
+    group : which one
+    step : time step
+    """
+    return data.StructLayout(
+        {
+            "tag": unsigned(TAG_WIDTH),
+            "first": unsigned(1),
+            "silent": unsigned(1),
+            "compare": unsigned(1),
+            "final": unsigned(1),
+            "last": unsigned(1),
+            "group": unsigned(index_width(groups)),
+            "step": unsigned(step_width),
+        }
+    )
+
+
+class LaneSlice(wiring.Component):
+    """Adds one weight to the potential of each of its lanes, group after group.
+
+    Takes a group a cycle and never waits. Groups worth a message go to a queue: of a slice that is
+    the whole layer, those with a neuron that fires, the last one of a walk in which one fired, and
+    the end of an image; of one among several, all that were compared, so that the queues of all
+    slices hold the same groups.
+
+    Parameters
+    ----------
+    parameters : sstdp_hw.hardware.DenseParameters
+    step_width : int
+    first, stop : int
+        Lanes of the layer: ``first`` up to, not including, ``stop``.
+    ahead : int
+        Groups that may be on their way to the input when the queue's level becomes known.
+
+    Members
+    -------
+    i, valid : In
+        `walk_layout`, two cycles ahead of ``weights``.
+    weights : In
+        The lanes' weights, lane ``first`` in the lowest bits.
+    initial : In
+        The lanes' initial potentials, of the group one cycle ago.
+    o : stream of `group_layout`
+        Potentials ``v`` only in an output layer; only ``fired`` behind the first slice.
+    has_room : Out(1)
+        Whether the queue has room for all groups inside, ``ahead`` more, and another.
+    """
+
+    def __init__(self, parameters, step_width, first, stop, ahead):
+        self.p, self.first, self.lanes = parameters, first, stop - first
+        self.alone = self.lanes == parameters.lanes
+        self.ahead = ahead
+        width = parameters.membrane_width
+        self.group_layout = group_layout(
+            self.lanes,
+            index_width(parameters.neurons),
+            step_width,
+            width if parameters.output else 0,
+        )
+        if first:  # the first slice speaks for all
+            self.group_layout = data.StructLayout({"fired": unsigned(self.lanes)})
+        super().__init__(
+            {
+                "i": In(walk_layout(parameters.groups, step_width)),
+                "valid": In(1),
+                "weights": In(self.lanes * parameters.weight_width),
+                "initial": In(self.lanes * width),
+                "o": Out(stream.Signature(self.group_layout)),
+                "has_room": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        p, lanes, width = self.p, self.lanes, self.p.membrane_width
+        m.submodules.queue = queue = Queue(self.group_layout, reserve=IN_FLIGHT + self.ahead)
+        wiring.connect(m, wiring.flipped(self.o), queue.o)
+        m.d.comb += self.has_room.eq(queue.has_room)
+
+        # ---- Stage 2: the weights are on their way through the memory's registers, initial values
+        # and potentials are addressed.
+        walk2, valid2 = self._register(m, "2", self.i, self.valid)
+
+        # ---- Stage 3: weights and potentials meet in the adders; sums go back to the memory.
+        walk3, valid3 = self._register(m, "3", walk2, valid2)
+        stored3, had_fired3 = Signal(lanes * width), Signal(lanes)
+        sums3 = [Signal(signed(width), name=f"sum3_{lane}") for lane in range(lanes)]
+        fires3 = Signal(lanes)
+        for lane, total in enumerate(sums3):
+            in_use = Const(1)
+            if self.first + lane >= p.lanes - p.padding:
+                in_use = walk3.group != p.groups - 1
+            m.d.comb += [
+                total.eq(stored3.word_select(lane, width).as_signed() + self._weight(walk3, lane)),
+                fires3[lane].eq(walk3.compare & ~total[-1] & ~had_fired3[lane] & in_use),
+            ]
+        sums = Cat(*sums3)
+        storage = self._register_storage if p.groups == 1 else self._memory_storage
+        storage(
+            m, walk2, valid2, walk3, valid3, Cat(sums, had_fired3 | fires3), stored3, had_fired3
+        )
+
+        # ---- Stage 4: sums and fired neurons are registered; groups worth a message leave.
+        walk4, valid4 = self._register(m, "4", walk3, valid3)
+        fires4 = Signal(lanes, reset_less=True)
+        m.d.sync += fires4.eq(fires3)
+        item = queue.i.payload
+        m.d.comb += item.fired.eq(fires4)
+        if self.alone:
+            earlier4 = Signal()  # an earlier group of this walk had a neuron that fired
+            any4 = Signal()
+            closes4 = walk4.last & any4
+            m.d.comb += [
+                any4.eq(fires4.any() | (earlier4 & (walk4.group != 0))),
+                queue.i.valid.eq(valid4 & (fires4.any() | closes4 | walk4.final)),
+            ]
+            with m.If(valid4):
+                m.d.sync += earlier4.eq(any4)
+        else:
+            closes4 = walk4.last & walk4.compare
+            m.d.comb += queue.i.valid.eq(valid4 & (walk4.compare | walk4.final))
+        if not self.first:
+            base4 = Signal(index_width(p.neurons), reset_less=True)
+            with m.If(valid3):
+                m.d.sync += base4.eq(Mux(walk3.group == 0, 0, base4 + p.lanes))
+            m.d.comb += [
+                item.tag.eq(walk4.tag),
+                item.final.eq(walk4.final),
+                item.close.eq(closes4),
+                item.step.eq(walk4.step),
+                item.base.eq(base4),
+            ]
+        if p.output:
+            sums4 = Signal(lanes * width, reset_less=True)
+            m.d.sync += sums4.eq(sums)
+            m.d.comb += item.v.eq(sums4)
+        return m
+
+    def _register(self, m, stage, walk, valid):
+        """One more stage; returns both."""
+        later = Signal.like(walk, name=f"walk{stage}", reset_less=True)
+        valid_later = Signal(name=f"valid{stage}")
+        m.d.sync += [later.eq(walk), valid_later.eq(valid)]
+        return later, valid_later
+
+    def _weight(self, walk, lane):
+        """The lane's weight; at width 1 a set bit means -1, a clear one +1.
+
+        What a hidden layer adds at the end of an image does not matter any more.
+        """
+        bits = self.weights.word_select(lane, self.p.weight_width)
+        if self.p.weight_width == 1:
+            bits = Cat(Const(1, 1), bits)
+        if self.p.output or self.p.spontaneous:
+            return Mux(walk.silent, 0, bits.as_signed())
+        return bits.as_signed()
+
+    def _register_storage(self, m, walk2, valid2, walk3, valid3, sums, stored, had_fired):
+        """One group: registers hold the potentials, and the first walk finds them reset."""
+        membranes = Signal(len(sums), reset_less=True, name="membranes")
+        with m.If(valid2 & walk2.first):
+            # The initial values of one group are constants: no multiplexer, but a reset.
+            m.d.sync += membranes.eq(self.initial)
+        with m.Elif(valid3):
+            m.d.sync += membranes.eq(sums)
+        m.d.comb += Cat(stored, had_fired).eq(membranes)
+
+    def _memory_storage(self, m, walk2, valid2, walk3, valid3, sums, stored, had_fired):
+        """Several groups: a memory, read one or two cycles before the potentials are wanted.
+
+        A group comes back after as many cycles as there are groups. A few groups take LUT RAM. Many
+        take block RAM, which is read a cycle earlier, because its output is slow: deep LUT RAM
+        would cost more logic than the adders. From three groups on, sums are written a cycle after
+        they are added, so that the way to the memory is not part of the adder's cycle.
+        """
+        groups = self.p.groups
+        many = groups > LUT_RAM_DEPTH
+        m.submodules.membranes = membranes = memory.Memory(
+            shape=unsigned(len(sums)),
+            depth=groups,
+            init=[],
+            attrs={"ram_style": "block", **NO_COLLISION} if many else {"ram_style": "distributed"},
+        )
+        read, write = membranes.read_port(), membranes.write_port()
+        m.d.comb += read.addr.eq(self.i.group if many else walk2.group)
+        m.d["sync" if groups >= LATE_WRITE_GROUPS else "comb"] += [
+            write.en.eq(valid3),
+            write.addr.eq(walk3.group),
+            write.data.eq(sums),
+        ]
+        found = read.data
+        if many:
+            found = Signal(len(sums), reset_less=True, name="membranes_read")
+            m.d.sync += found.eq(read.data)
+        with m.If(walk3.first):
+            m.d.comb += stored.eq(self.initial)
+        with m.Else():
+            m.d.comb += Cat(stored, had_fired).eq(found)

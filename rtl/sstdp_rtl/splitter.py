@@ -1,0 +1,114 @@
+"""From wide groups of fired neurons to pieces that one priority encoder can look at."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .queue import Queue
+from .serializer import all_but_lowest
+from .streams import TAG_WIDTH, group_layout, is_stale
+
+#: Lanes of a piece.
+PIECE = 16
+
+#: Pieces between the present group and the output queue: stages 2 and 3, and the one issued while
+#: the queue's level is on its way.
+IN_FLIGHT = 3
+
+
+class GroupSplitter(wiring.Component):
+    """Cuts wide groups into pieces of `PIECE` lanes and leaves out the empty ones.
+
+    One piece a cycle. ``close`` and ``final`` stay with the last piece; a group in which nothing
+    fired passes as one empty piece if it has one of them, and not at all otherwise. Stale groups
+    are dropped.
+
+    Behind the register of the present group nothing waits, as in `serializer.SpikeSerializer`.
+
+    Members
+    -------
+    i : stream of `group_layout` of ``lanes`` lanes
+    o : stream of `group_layout` of `PIECE` lanes
+    oldest : In(TAG_WIDTH)
+    """
+
+    def __init__(self, lanes, neurons_width, step_width):
+        self.lanes = lanes
+        self.piece_layout = group_layout(PIECE, neurons_width, step_width)
+        super().__init__(
+            {
+                "i": In(stream.Signature(group_layout(lanes, neurons_width, step_width))),
+                "o": Out(stream.Signature(self.piece_layout)),
+                "oldest": In(TAG_WIDTH),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.queue = queue = Queue(self.piece_layout, reserve=IN_FLIGHT)
+        wiring.connect(m, wiring.flipped(self.o), queue.o)
+
+        # Stage 1: the present group, its pieces that are left, and whether that is at most one.
+        group1 = Signal.like(self.i.payload, reset_less=True)
+        incoming = Cat(piece.any() for piece in self._pieces(self.i.payload.fired))
+        left1 = Signal(len(incoming), reset_less=True)
+        valid1, single1, stale1, load, go = (Signal() for _ in range(5))
+        rest1 = all_but_lowest(left1)
+        m.d.comb += [
+            stale1.eq(is_stale(group1.tag, self.oldest)),
+            go.eq(valid1 & ~stale1 & queue.has_room),
+            load.eq(~valid1 | stale1 | (single1 & queue.has_room)),
+            self.i.ready.eq(load),
+        ]
+        with m.If(load):
+            m.d.sync += [
+                valid1.eq(self.i.valid),
+                group1.eq(self.i.payload),
+                left1.eq(incoming),
+                single1.eq(~all_but_lowest(incoming).any()),
+            ]
+        with m.Elif(go):
+            m.d.sync += [left1.eq(rest1), single1.eq(~all_but_lowest(rest1).any())]
+
+        # Stage 2: which piece, one bit each, beside a copy of the group.
+        group2 = Signal.like(group1, reset_less=True)
+        chosen2 = Signal(len(left1), reset_less=True)
+        valid2, last2 = Signal(), Signal()
+        m.d.sync += [
+            group2.eq(group1),
+            chosen2.eq(left1 & ~rest1),
+            last2.eq(single1),
+            valid2.eq(go & (left1.any() | group1.close | group1.final)),
+        ]
+
+        # Stage 3: the piece and its number; its first neuron follows on the way to the queue.
+        piece3 = Signal(self.piece_layout, reset_less=True)
+        number3 = Signal(range(len(chosen2)), reset_less=True)
+        valid3 = Signal()
+        selected = 0
+        for piece, chosen in zip(self._pieces(group2.fired), chosen2, strict=True):
+            selected |= Mux(chosen, piece, 0)
+        m.d.sync += [
+            valid3.eq(valid2),
+            piece3.tag.eq(group2.tag),
+            piece3.final.eq(group2.final & last2),
+            piece3.close.eq(group2.close & last2),
+            piece3.step.eq(group2.step),
+            piece3.base.eq(group2.base),
+            piece3.fired.eq(selected),
+            number3.eq(
+                Cat(
+                    Cat(chosen for n, chosen in enumerate(chosen2) if n >> bit & 1).any()
+                    for bit in range(len(number3))
+                )
+            ),
+        ]
+        m.d.comb += [
+            queue.i.valid.eq(valid3),
+            queue.i.payload.eq(piece3),
+            queue.i.payload.base.eq(piece3.base + (number3 << PIECE.bit_length() - 1)),
+        ]
+        return m
+
+    def _pieces(self, fired):
+        return [fired[start : start + PIECE] for start in range(0, self.lanes, PIECE)]
