@@ -325,5 +325,5 @@ def test_a_missing_gpu_is_told(tiny, bars, tmp_path):
 def test_a_folder_that_cannot_be_made_is_told_before_training(tiny, bars, tmp_path, monkeypatch):
     monkeypatch.setattr(Training, "run_epoch", None)  # never reached
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"folder of the run cannot be made \(Not a directory\)"):
+    with pytest.raises(UserError, match="/file must be a folder to write into; choose another"):
         train(tiny, bars, out=tmp_path / "file" / "run", device="cpu")

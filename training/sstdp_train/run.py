@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Iterator
@@ -248,12 +249,9 @@ def _clear(job: Job) -> None:
         )
     if job.out.exists() and not job.out.is_dir():
         raise UserError(f"{job.out}: must be a folder, not a file; choose another --out")
-    try:  # now, not when the first epoch is over
-        job.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{job.out}: folder of the run cannot be made ({error.strerror}); choose another --out"
-        ) from None
+    place = next(path for path in (job.out, *job.out.absolute().parents) if path.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):  # told now, not after an epoch
+        raise UserError(f"{job.out}: {place} must be a folder to write into; choose another --out")
     for name in found:
         (job.out / name).unlink()
 
