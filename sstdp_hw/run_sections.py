@@ -213,9 +213,14 @@ def _build(build: dict[str, Any]) -> Section:
         for name, label in labels.items()
     ]
     met = "met" if build.get("timing_met") else "not met"
+    timing = (
+        "Only synthesized: no fmax"
+        if build.get("fmax_mhz") is None
+        else f"fmax {number(build.get('fmax_mhz'), 1)} MHz; clock "
+        f"{number(build.get('clock_mhz'), 1)} MHz, {met}"
+    )
     note = (
-        f"fmax {number(build.get('fmax_mhz'), 1)} MHz; clock "
-        f"{number(build.get('clock_mhz'), 1)} MHz, {met}. Tools: "
+        f"{timing}. Tools: "
         + ", ".join(str(version) for version in (build.get("tools") or {}).values())
         + "."
     )

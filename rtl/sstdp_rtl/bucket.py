@@ -118,12 +118,12 @@ class BucketSorter(wiring.Component):
         last_step = Signal()
         m.d.comb += last_step.eq(step == self.t_max - 1)
 
-        loading = Signal()
+        loads = Signal()  # an image is being taken
         clear = Signal()  # the heads of `step` become empty
         fetch = Signal()  # the heads of `step` become the present pixels
         take = Signal(self.lanes)  # the present pixel of this list leaves
         lists = [
-            self._list(m, lane, step, loading, clear, fetch, take[lane])
+            self._list(m, lane, step, loads, clear, fetch, take[lane])
             for lane in range(self.lanes)
         ]
         offered = Cat(entry.offered for entry in lists)
@@ -159,7 +159,7 @@ class BucketSorter(wiring.Component):
                 with m.If(last_step):
                     m.next = "LOAD"
             with m.State("LOAD"):
-                m.d.comb += [self.i.ready.eq(1), loading.eq(self.i.valid)]
+                m.d.comb += [self.i.ready.eq(1), loads.eq(1)]
                 with m.If(self.i.valid & self.i.payload.final):
                     m.next = "SORTED"
             with m.State("SORTED"):
@@ -204,7 +204,7 @@ class BucketSorter(wiring.Component):
                     m.next = "LOAD"
         return m
 
-    def _list(self, m, lane, step, loading, clear, fetch, take):
+    def _list(self, m, lane, step, loads, clear, fetch, take):
         """The lists of one position in the beat.
 
         The output of the memory of links is slow, so that nothing but registers follows it: the
@@ -221,9 +221,10 @@ class BucketSorter(wiring.Component):
         link_write, link_read = links.write_port(), links.read_port()
 
         file = Signal(name=f"file_{lane}")
-        bucket = Mux(loading, beat.times[lane], step)
+        # Whether a beat is there does not matter to the address: it would only make its way longer.
+        bucket = Mux(loads, beat.times[lane], step)
         m.d.comb += [
-            file.eq(loading & beat.fires[lane]),
+            file.eq(loads & self.i.valid & beat.fires[lane]),
             head_read.addr.eq(bucket),
             head_write.addr.eq(bucket),
             head_write.en.eq(file | clear),
@@ -238,9 +239,11 @@ class BucketSorter(wiring.Component):
         ]
         held = Signal(link, name=f"held_{lane}")
         # What is ahead comes from the heads first, then from the links; each has a register of its
-        # own, because the links' output has no time for a multiplexer before it.
-        linked, first = (Signal(link, name=f"{name}_{lane}") for name in ("linked", "first"))
-        at_head = Signal(name=f"at_head_{lane}")
+        # own, because the links' output has no time for a multiplexer before it. That of the links
+        # has no reset, as the block RAM's own register has none.
+        linked = Signal(link, name=f"linked_{lane}", reset_less=True)
+        first = Signal(link, name=f"first_{lane}")
+        at_head = Signal(name=f"at_head_{lane}", init=1)
         reading = Signal(name=f"reading_{lane}")  # what is ahead is on its way
         ahead = Signal(link, name=f"ahead_{lane}")
         m.d.comb += [ahead.eq(Mux(at_head, first, linked)), link_read.addr.eq(ahead.number)]

@@ -190,8 +190,13 @@ class LaneSlice(wiring.Component):
         return bits.as_signed()
 
     def _register_storage(self, m, walk2, valid2, walk3, valid3, sums, stored, had_fired):
-        """One group: registers hold the potentials, and the first walk finds them reset."""
-        membranes = Signal(len(sums), reset_less=True, name="membranes")
+        """One group: registers hold the potentials, and the first walk finds them reset.
+
+        They have the same value from power-up on: a register of an FPGA has one for both.
+        """
+        start = self.first * self.p.membrane_width
+        value = self.p.initial_rows()[0] >> start & ((1 << len(self.initial)) - 1)
+        membranes = Signal(len(sums), reset_less=True, name="membranes", init=value)
         with m.If(valid2 & walk2.first):
             # The initial values of one group are constants: no multiplexer, but a reset.
             m.d.sync += membranes.eq(self.initial)

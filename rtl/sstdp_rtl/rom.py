@@ -70,7 +70,7 @@ def _memory(width, rows, style, columns, addr_width):
     lines = [f"  localparam WIDTH = {width};", "  integer i;", *chunks]
     ends = [*columns[1:], width]
     for column, (low, end) in enumerate(zip(columns, ends, strict=True)):
-        column_width, name, addr = end - low, f"_{column}" if column else "", "addr"
+        column_width, name, addr = end - low, f"_column_{column}" if column else "", "addr"
         if column:
             addr = f"addr_{column}"
             before = f"addr_{column - 1}" if column > 1 else "addr"

@@ -17,6 +17,20 @@ def all_but_lowest(mask):
     return Cat(bit & mask[:position].any() for position, bit in enumerate(mask))
 
 
+def several(mask):
+    """Whether more than one bit of ``mask`` is set, as a tree."""
+    pairs = [(bit, Const(0, 1)) for bit in mask]  # any, several
+    while len(pairs) > 1:
+        halves = [pairs[n : n + 2] for n in range(0, len(pairs), 2)]
+        pairs = [
+            half[0]
+            if len(half) == 1
+            else (half[0][0] | half[1][0], half[0][1] | half[1][1] | (half[0][0] & half[1][0]))
+            for half in halves
+        ]
+    return pairs[0][1]
+
+
 def lowest_set(mask):
     """Index of the lowest set bit of ``mask`` (0 if none is set)."""
     index = Const(0)
@@ -75,10 +89,10 @@ class SpikeSerializer(wiring.Component):
                 valid1.eq(self.i.valid),
                 group1.eq(self.i.payload),
                 left1.eq(fired),
-                single1.eq(~all_but_lowest(fired).any()),
+                single1.eq(~several(fired)),
             ]
         with m.Elif(go):
-            m.d.sync += [left1.eq(rest1), single1.eq(~all_but_lowest(rest1).any())]
+            m.d.sync += [left1.eq(rest1), single1.eq(~several(rest1))]
 
         # Stage 2: which lane. Stage 3: which neuron.
         lane2 = Signal(range(self.lanes), reset_less=True)

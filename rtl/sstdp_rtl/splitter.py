@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .queue import Queue
-from .serializer import all_but_lowest
+from .serializer import all_but_lowest, several
 from .streams import TAG_WIDTH, group_layout, is_stale
 
 #: Lanes of a piece.
@@ -19,9 +19,9 @@ IN_FLIGHT = 3
 class GroupSplitter(wiring.Component):
     """Cuts wide groups into pieces of `PIECE` lanes and leaves out the empty ones.
 
-    One piece a cycle. ``close`` and ``final`` stay with the last piece; a group in which nothing
-    fired passes as one empty piece if it has one of them, and not at all otherwise. Stale groups
-    are dropped.
+    One piece a cycle, a group every second cycle. ``close`` and ``final`` stay with the last piece;
+    a group in which nothing fired passes as one empty piece if it has one of them, and not at all
+    otherwise. Stale groups are dropped.
 
     Behind the register of the present group nothing waits, as in `serializer.SpikeSerializer`.
 
@@ -48,27 +48,43 @@ class GroupSplitter(wiring.Component):
         m.submodules.queue = queue = Queue(self.piece_layout, reserve=IN_FLIGHT)
         wiring.connect(m, wiring.flipped(self.o), queue.o)
 
-        # Stage 1: the present group, its pieces that are left, and whether that is at most one.
-        group1 = Signal.like(self.i.payload, reset_less=True)
-        incoming = Cat(piece.any() for piece in self._pieces(self.i.payload.fired))
-        left1 = Signal(len(incoming), reset_less=True)
-        valid1, single1, stale1, load, go = (Signal() for _ in range(5))
-        rest1 = all_but_lowest(left1)
-        m.d.comb += [
-            stale1.eq(is_stale(group1.tag, self.oldest)),
-            go.eq(valid1 & ~stale1 & queue.has_room),
-            load.eq(~valid1 | stale1 | (single1 & queue.has_room)),
-            self.i.ready.eq(load),
-        ]
-        with m.If(load):
+        # Stage 0: a group from all over the layer, and which of its pieces have a neuron. Ready is
+        # a register, for its way to the layer's queues is long: a group every second cycle.
+        group0 = Signal.like(self.i.payload, reset_less=True)
+        left0 = Signal(-(-self.lanes // PIECE), reset_less=True)
+        valid0, load1 = Signal(), Signal()
+        m.d.comb += self.i.ready.eq(~valid0)
+        with m.If(self.i.valid & ~valid0):
+            pieces = self._pieces(self.i.payload.fired)
             m.d.sync += [
-                valid1.eq(self.i.valid),
-                group1.eq(self.i.payload),
-                left1.eq(incoming),
-                single1.eq(~all_but_lowest(incoming).any()),
+                valid0.eq(1),
+                group0.eq(self.i.payload),
+                left0.eq(Cat(piece.any() for piece in pieces)),
             ]
-        with m.Elif(go):
-            m.d.sync += [left1.eq(rest1), single1.eq(~all_but_lowest(rest1).any())]
+        with m.Elif(load1):
+            m.d.sync += valid0.eq(0)
+
+        # Stage 1: the present group, its pieces that are left, those but the next, and whether
+        # there are none.
+        group1 = Signal.like(group0, reset_less=True)
+        left1, rest1 = (
+            Signal.like(left0, name=name, reset_less=True) for name in ("left1", "rest1")
+        )
+        valid1, single1, stale1, go = (Signal() for _ in range(4))
+        m.d.comb += [
+            go.eq(valid1 & ~stale1 & queue.has_room),
+            load1.eq(~valid1 | stale1 | (single1 & queue.has_room)),
+        ]
+        m.d.sync += stale1.eq(is_stale(Mux(load1, group0.tag, group1.tag), self.oldest))
+        with m.If(load1):
+            m.d.sync += [valid1.eq(valid0), group1.eq(group0)]
+        with m.If(load1 | go):
+            following = Mux(load1, left0, rest1)
+            m.d.sync += [
+                left1.eq(following),
+                rest1.eq(all_but_lowest(following)),
+                single1.eq(~several(following)),
+            ]
 
         # Stage 2: which piece, one bit each, beside a copy of the group.
         group2 = Signal.like(group1, reset_less=True)

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from support.networks import random_case
+from support.networks import random_case, random_dense
 from support.simulation import expected_spikes, expected_words, run
 
 from sstdp_hw import reference
-from sstdp_hw.hardware import Configuration
+from sstdp_hw.hardware import SLICE_LANES, AcceleratorParameters, Configuration
 from sstdp_hw.layers import Dense, Flatten
 from sstdp_hw.network import Network
 
@@ -56,6 +56,27 @@ def test_images_dropped_in_their_first_walk_leave_no_trace():
         assert seen.words == expected_words(reference.run(network, images)), f"after {repeats}"
 
 
+@pytest.mark.parametrize("early_exit", [True, False])
+@pytest.mark.parametrize("lanes", [3 * SLICE_LANES + 7, 2 * SLICE_LANES + 1])
+def test_layers_of_several_slices(lanes, early_exit):
+    """Slices of different sizes, several cycles apart, with one group and with two."""
+    rng = np.random.default_rng(lanes)
+    neurons, t_max = 3 * SLICE_LANES + 7, 6
+    hidden, output = random_dense(rng, neurons, 40, 3), random_dense(rng, 9, neurons, 3)
+    encoder = rng.integers(0, t_max + 1, 256).astype(np.uint8)
+    network = Network(
+        "wide", t_max, (1, 5, 8), tuple("abcdefghi"), encoder, (Flatten(), hidden, output)
+    )
+    images = rng.integers(0, 256, (12, 1, 5, 8)).astype(np.uint8)
+    inference = reference.run(network, images)
+    seen = run(network, Configuration((lanes, 9), 4, early_exit), images, stalls=0.2, seed=lanes)
+    assert seen.words == expected_words(inference)
+    if not early_exit:
+        wanted = [expected_spikes(network, inference, image) for image in range(len(images))]
+        assert len(seen.spikes) == sum(map(len, wanted)), "a spike is missing or came twice"
+        assert set(seen.spikes) == set.union(*wanted)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_reset_at_any_moment_leaves_no_trace(seed):
     """Reset in the middle of packets, of images and with an answer pending, then good images."""
@@ -83,5 +104,13 @@ def test_the_random_cases_reach_the_corners():
         for (_, layer), lanes in zip(case.network.weighted, case.configuration.lanes, strict=True)
     }
     assert divides == {True, False}
+    hidden = [
+        layer
+        for case in cases
+        for layer in AcceleratorParameters(case.network, case.configuration).layers[:-1]
+    ]
+    assert {(len(layer.slices) > 1, layer.groups > 1) for layer in hidden} == {
+        (several, many) for several in (False, True) for many in (False, True)
+    }
     late = [time for inference in inferences for time in inference.decision_times]
     assert max(late) > 20, "decisions late in the image"

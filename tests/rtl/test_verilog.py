@@ -147,31 +147,37 @@ def test_the_verb_leaves_nothing_half_written(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "width, count, style",
-    [(1, 300, "block"), (37, 300, "block"), (5000, 300, "block"), (5, 9000, "block"),
-     (5, 300, "logic")],
+    "width, count, style, columns",
+    [(1, 300, "block", [0]), (37, 300, "block", [0]), (5000, 300, "block", [0]),
+     (5, 9000, "block", [0]), (5, 300, "logic", [0]), (37, 300, "block", [0, 16, 32]),
+     (9, 5000, "block", [0, 8]), (12, 40, "logic", [0, 5, 10])],
 )  # fmt: skip
-def test_rom_verilog_holds_its_rows(width, count, style, tmp_path):
-    """Read back by Icarus, independent of the writer, a new address in every cycle."""
+def test_rom_verilog_holds_its_rows(width, count, style, columns, tmp_path):
+    """Read back by Icarus, independent of the writer, a new address in every cycle; every column
+    comes a cycle later than the one before."""
     if shutil.which("iverilog") is None:
         pytest.skip("iverilog is not installed")
     rng = np.random.default_rng(width)
     rows = [
         int.from_bytes(rng.bytes(-(-width // 8)), "little") % (1 << width) for _ in range(count)
     ]
-    latency = rom_latency(count, style)
+    latency, late = rom_latency(count, style), len(columns) - 1
     bench = f"""
     module bench;
       reg clk = 0; reg [{(count - 1).bit_length() - 1}:0] addr;
       wire [{width - 1}:0] data; integer n;
       memory_under_test dut (.clk(clk), .addr(addr), .data(data));
-      initial for (n = 0; n < {count + latency - 1}; n = n + 1) begin
+      initial for (n = 0; n < {count + latency - 1 + late}; n = n + 1) begin
         addr = n; #1 clk = 1; #1 clk = 0;
-        if (n >= {latency - 1}) $display("%h", data);
+        if (n >= {latency - 1}) $display("%b", data);
       end
     endmodule
     """
-    (tmp_path / "all.v").write_text(rom_verilog("memory_under_test", width, rows, style) + bench)
+    text = rom_verilog("memory_under_test", width, rows, style, columns)
+    (tmp_path / "all.v").write_text(text + bench)
     subprocess.run(["iverilog", "-o", "out", "all.v"], cwd=tmp_path, check=True)
     shown = subprocess.run([tmp_path / "out"], capture_output=True, text=True, check=True).stdout
-    assert [int(line, 16) for line in shown.split()] == rows
+    lines = shown.split()
+    for column, (low, end) in enumerate(zip(columns, [*columns[1:], width], strict=True)):
+        found = [line[width - end : width - low] for line in lines[column:][:count]]
+        assert found == [f"{row:0{width}b}"[width - end : width - low] for row in rows]

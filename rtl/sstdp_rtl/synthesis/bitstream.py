@@ -13,9 +13,9 @@ from .accelerator_folder import AcceleratorFolder, read_accelerator
 from .board.parameters import BoardParameters
 from .board.pll import find_pll
 from .flow import run_plan
-from .plan import CELLS, NETLIST, SCRIPT, BuildPlan, check_clock, check_seeds
+from .plan import SCRIPT, BuildPlan, check_clock, check_seeds
 from .result import BuildResult
-from .targets import DIES, PACKAGES_OF_AMARANTH, Board, Device, find_board
+from .targets import Board, find_board
 from .tools import INSTALL
 
 DEFAULT_BAUD = 1_000_000
@@ -26,13 +26,6 @@ QUIET_MS = 50
 _BAUD_TOLERANCE = 0.015
 
 _TOP = "sstdp_board"
-_YOSYS = f"""\
-read_verilog accelerator.v
-read_rtlil {_TOP}.il
-synth_ecp5 -top {_TOP}
-tee -q -o {CELLS} stat -json
-write_json {NETLIST}
-"""
 
 
 def build(
@@ -54,8 +47,8 @@ def build(
     board : str
         Name of a board, see `targets.BOARDS`.
     clock_mhz : float, optional
-        Clock of the design, made by a PLL; by default the board's own clock. The clock that the PLL
-        really makes is in the result; it differs by less than 1 %.
+        Clock of the design, made by a PLL (ECP5 only); by default the board's own clock. The clock
+        that the PLL really makes is in the result; it differs by less than 1 %.
     baud : int
         Speed of the serial line.
     seeds : sequence of int
@@ -90,7 +83,15 @@ def _plan(
     baud: int,
     seeds: tuple[int, ...],
 ) -> BuildPlan:
-    platform = _platform(board)
+    family = board.device.family
+    place = family.place
+    assert place is not None  # else it could not be a board
+    if clock_mhz is not None and not family.pll:
+        raise UserError(
+            f"--clock is made by a PLL, which is there for ECP5 only; {board.name} runs at its "
+            "own clock"
+        )
+    platform = _platform(board, place.toolchain)
     # Here, after the platform: without Amaranth its absence is told in one line.
     from .board.top import BoardTop
 
@@ -108,21 +109,27 @@ def _plan(
             divisor=divisor,
             quiet=round(mhz * 1000 * QUIET_MS),
             pll=pll,
+            global_reset=family.global_reset,
         )
     except ValueError as error:
         raise UserError(f"{accelerator.path}: {error}") from None
     # Without source lines: the same design is the same bytes, wherever this package is installed.
     design = platform.build(BoardTop(parameters), name=_TOP, do_build=False, emit_src=False)
-    files = {name: _bytes(design.files[name]) for name in (f"{_TOP}.il", f"{_TOP}.lpf")}
+    pins = f"{_TOP}.{place.pins}"
+    files = {name: _bytes(design.files[name]) for name in (f"{_TOP}.il", pins)}
     return BuildPlan(
         kind="board",
         target=board.name,
         accelerator=accelerator,
-        device=_device(platform),
+        device=board.device,
         clock_mhz=round(mhz, 6),
         seeds=seeds,
-        files={"accelerator.v": accelerator.verilog, SCRIPT: _YOSYS.encode(), **files},
-        place_arguments=("--lpf", f"{_TOP}.lpf"),
+        files={
+            "accelerator.v": accelerator.verilog,
+            SCRIPT: family.script(_TOP, design=f"{_TOP}.il"),
+            **files,
+        },
+        place_arguments=place.pins_option(pins),
         pack=True,
         board={
             "image_bytes": accelerator.inputs,
@@ -135,7 +142,7 @@ def _plan(
     )
 
 
-def _platform(board: Board) -> Any:
+def _platform(board: Board, toolchain: str) -> Any:
     module, name = board.platform.split(":")
     try:
         platform = getattr(importlib.import_module(f"amaranth_boards.{module}"), name)
@@ -143,13 +150,7 @@ def _platform(board: Board) -> Any:
         raise UserError(
             f"amaranth and amaranth-boards are needed and {error.name} is missing; {INSTALL}"
         ) from None
-    return platform(toolchain="Trellis")
-
-
-def _device(platform: Any) -> Device:
-    package = PACKAGES_OF_AMARANTH[platform.package]
-    die = DIES[platform.device]
-    return Device(die, platform.device, f"--{die}", package, platform.speed)
+    return platform(toolchain=toolchain)
 
 
 def _divisor(mhz: float, baud: int) -> int:

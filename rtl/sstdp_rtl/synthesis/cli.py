@@ -20,8 +20,10 @@ Read the folder DIR that `sstdp-hw generate` wrote and build it with yosys and n
   sstdp-hw build DIR --board ulx3s-85f       a bitstream that answers images over the serial port
   sstdp-hw build DIR --device ecp5-25k       area and clock of the bare accelerator
   sstdp-hw build DIR --device ecp5-25k --seed 1,2,3,4
+  sstdp-hw build DIR --device ice40-up5k     the same for another family
+  sstdp-hw build DIR --device xilinx-7series area after synthesis, no clock
 
-Written to DIR/build/TARGET/: utilisation.json, the tools' logs and, for a board, accelerator.bit.
+Written to DIR/build/TARGET/: utilisation.json, the tools' logs and, for a board, the bitstream.
 The same call again is answered from a cache; docs/build.md says more.
 
 boards:  {", ".join(BOARDS)}
@@ -46,12 +48,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed",
         type=_seeds,
-        default=(1,),
         metavar="N[,N..]",
         help="seeds of place and route (default: 1); a board gets the bitstream of the fastest",
     )
     parser.add_argument(
-        "--speed", metavar="GRADE", help="device: speed grade 6, 7 or 8 (default: 6)"
+        "--speed", metavar="GRADE", help="ecp5 device: speed grade 6, 7 or 8 (default: 6)"
     )
     parser.add_argument("--package", metavar="P", help="device: package, for example CABGA381")
     parser.add_argument(
@@ -84,7 +85,9 @@ def _refuse_options(options: argparse.Namespace, mode: str, names: tuple[str, ..
 
 
 def _run(options: argparse.Namespace) -> Result:
-    common = {"seeds": options.seed, "force": options.force, "cache": options.cache}
+    common = {"force": options.force, "cache": options.cache}
+    if options.seed is not None:
+        common["seeds"] = options.seed
     if options.clock is not None:
         common["clock_mhz"] = options.clock
     if options.board is not None:
@@ -111,21 +114,36 @@ def _run(options: argparse.Namespace) -> Result:
     return result.to_json()
 
 
+def _of(available: int | None) -> str:
+    return "" if available is None else f" of {available}"
+
+
+def _fmax(result: BuildResult) -> str:
+    if result.fmax_mhz is None:
+        return "not known: only synthesized, and the area is that after synthesis"
+    seeds = ", ".join(f"{seed.fmax_mhz:g} (seed {seed.seed})" for seed in result.seeds)
+    aim = "runs at" if result.kind == "board" else "aimed at"
+    without = f"; without {result.untimed}, which are not timed" if result.untimed else ""
+    return f"{seeds} MHz; {aim} {result.clock_mhz:g} MHz{without}"
+
+
 def summary(result: BuildResult) -> str:
     """The figures of a result for a person, a few lines."""
     units = {"lut": "LUT", "ff": "FF", "bram": "block RAM", "lut_ram": "LUT RAM"}
     units["multiplier"] = "multipliers"
     area = ", ".join(
-        f"{getattr(result, name)} of {result.available[name]} {label}"
+        f"{getattr(result, name)}{_of(result.available.get(name))} {label}"
         for name, label in units.items()
     )
-    seeds = ", ".join(f"{seed.fmax_mhz:g} (seed {seed.seed})" for seed in result.seeds)
-    aim = "runs at" if result.kind == "board" else "aimed at"
+    grade = "" if result.speed == "-" else f"-{result.speed}"
     lines = [
-        f"{result.design['name']} on {result.target} ({result.part}-{result.speed})",
+        f"{result.design['name']} on {result.target} ({result.part}{grade})",
         f"  area   {area}",
-        f"  fmax   {seeds} MHz; {aim} {result.clock_mhz:g} MHz",
+        f"  fmax   {_fmax(result)}",
     ]
+    logic = sorted(name for name, kind in result.memories.items() if kind == "logic")
+    if logic:
+        lines.append(f"  note   memories in LUTs and registers: {', '.join(logic)}")
     path = next((seed.critical_path for seed in result.seeds if seed.critical_path), None)
     if path:
         lines.append(

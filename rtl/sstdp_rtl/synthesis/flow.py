@@ -6,7 +6,8 @@ import hashlib
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sstdp_hw.errors import UserError
@@ -14,21 +15,21 @@ from sstdp_hw.files import folder_written_whole, read_json, write_json, written_
 from sstdp_hw.progress import progress, say
 
 from .cache import Cache, default_cache
-from .output_registers import merge_file
-from .plan import CELLS, NETLIST, SCRIPT, BuildPlan
+from .family import CELLS, NETLIST, PlaceAndRoute
+from .plan import SCRIPT, BuildPlan
 from .report import (
-    RESOURCES,
     BadReport,
     PlacedReport,
+    mapped_resources,
     overfull,
-    read_cell_counts,
+    read_memories,
     read_placed_report,
 )
 from .result import BuildResult, SeedResult
 from .tools import Tool, ToolFailed, find_tool, meaningful_line, run_tool
 
 RESULT = "utilisation.json"
-BITSTREAM = "accelerator.bit"
+SYNTHESIS_LOG = "yosys.log"
 
 
 def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None) -> BuildResult:
@@ -95,7 +96,9 @@ def _files_of(result: BuildResult, files: Path) -> list[str]:
 
 def _explain(plan: BuildPlan, failure: ToolFailed, output: Path) -> UserError:
     """One line for a tool's failure; its log is kept beside where the result would have been."""
-    full = overfull(failure.text) if failure.tool.name == "nextpnr-ecp5" else []
+    family = plan.device.family
+    placing = family.place is not None and failure.tool.name == family.place.tool
+    full = overfull(failure.text, family) if placing else []
     if full:
         return UserError(
             f"{plan.accelerator.name} does not fit {plan.target}: {'; '.join(full)}; "
@@ -111,6 +114,20 @@ def _explain(plan: BuildPlan, failure: ToolFailed, output: Path) -> UserError:
     )
 
 
+@dataclass(frozen=True)
+class _Placed:
+    """What place and route gives to a result; as it is here, nothing was placed."""
+
+    used: dict[str, int] = field(default_factory=dict)
+    available: dict[str, int] = field(default_factory=dict)
+    fmax_mhz: float | None = None
+    fmax_best_mhz: float | None = None
+    timing_met: bool | None = None
+    seeds: tuple[SeedResult, ...] = ()
+    bitstream: dict[str, object] | None = None
+    pack_seconds: float = 0.0
+
+
 @dataclass
 class _Run:
     """One run of the tools; ``products`` receives the files worth keeping."""
@@ -122,35 +139,24 @@ class _Run:
 
     def build(self, key: str) -> BuildResult:
         start = time.monotonic()
-        plan = self.plan
+        plan, family = self.plan, self.plan.device.family
         for name, data in plan.files.items():
             (self.work / name).write_bytes(data)
         steps = 1 + len(plan.seeds) + plan.pack
         with progress(f"Building {plan.accelerator.name} for {plan.target}", steps) as advance:
             synthesis = self.synthesize()
             advance(1)
-            reports: list[PlacedReport] = []
-            seeds: list[SeedResult] = []
-            for seed in plan.seeds:
-                report, seed_result = self.place_and_route(seed)
-                reports.append(report)
-                seeds.append(seed_result)
-                advance(1)
-            ranked = sorted(seeds, key=lambda seed: seed.fmax_mhz)
-            # The bare device is judged by its worst seed, a bitstream is made of the best.
-            judged = ranked[-1] if plan.pack else ranked[0]
-            timing_met = judged.fmax_mhz >= plan.clock_mhz
-            bitstream, pack = None, 0.0
-            if plan.pack and timing_met:
-                bitstream, pack = self.pack(judged.seed)
-            advance(int(plan.pack))
+            used = mapped_resources(self.work / CELLS, family)
+            log = (self.work / SYNTHESIS_LOG).read_text(encoding="utf-8", errors="replace")
+            placed = _Placed()
+            if family.place is not None:
+                placed = self.place_and_pack(family.place, advance)
         seconds = {
             "synthesis": synthesis,
-            "place_and_route": sum(seed.seconds for seed in seeds),
-            "pack": pack,
+            "place_and_route": sum(seed.seconds for seed in placed.seeds),
+            "pack": placed.pack_seconds,
             "total": time.monotonic() - start,
         }
-        report = reports[seeds.index(judged)]
         return BuildResult(
             kind=plan.kind,
             target=plan.target,
@@ -158,15 +164,17 @@ class _Run:
             part=plan.device.part,
             package=plan.device.package,
             speed=plan.device.speed,
-            **{name: report.used[name] for name in RESOURCES},
-            carry=read_cell_counts(self.work / CELLS).get("CCU2C", 0),
-            available=report.available,
+            family=family.name,
+            **{**used, **placed.used},
+            available=placed.available,
+            memories=read_memories(log, family),
             clock_mhz=plan.clock_mhz,
-            fmax_mhz=judged.fmax_mhz,
-            fmax_best_mhz=ranked[-1].fmax_mhz,
-            timing_met=timing_met,
-            seeds=tuple(seeds),
-            bitstream=bitstream,
+            fmax_mhz=placed.fmax_mhz,
+            fmax_best_mhz=placed.fmax_best_mhz,
+            timing_met=placed.timing_met,
+            untimed="" if family.place is None else family.place.untimed,
+            seeds=placed.seeds,
+            bitstream=placed.bitstream,
             board=plan.board,
             tools={name: tool.version for name, tool in self.tools.items()},
             seconds={name: round(value, 2) for name, value in seconds.items()},
@@ -174,42 +182,72 @@ class _Run:
         )
 
     def synthesize(self) -> float:
-        log = "yosys.log"
+        log = SYNTHESIS_LOG
         seconds = run_tool(self.tools["yosys"], ["-q", "-l", log, SCRIPT], self.work, log=log)
         shutil.copyfile(self.work / log, self.products / log)
-        merge_file(self.work / NETLIST)
+        if self.plan.device.family.netlist_pass is not None:
+            self.plan.device.family.netlist_pass(self.work / NETLIST)
         return seconds
 
-    def place_and_route(self, seed: int) -> tuple[PlacedReport, SeedResult]:
+    def place_and_pack(self, place: PlaceAndRoute, advance: Callable[[int], None]) -> _Placed:
+        """Place and route with every seed, and a bitstream of the fastest if one is wanted."""
+        plan = self.plan
+        assert plan.clock_mhz is not None
+        reports: list[PlacedReport] = []
+        seeds: list[SeedResult] = []
+        for seed in plan.seeds:
+            report, seed_result = self.place_and_route(place, seed)
+            reports.append(report)
+            seeds.append(seed_result)
+            advance(1)
+        ranked = sorted(seeds, key=lambda seed: seed.fmax_mhz)
+        # The bare device is judged by its worst seed, a bitstream is made of the best.
+        judged = ranked[-1] if plan.pack else ranked[0]
+        timing_met = judged.fmax_mhz >= plan.clock_mhz
+        bitstream, pack_seconds = None, 0.0
+        if plan.pack and timing_met:
+            bitstream, pack_seconds = self.pack(place, judged.seed)
+        advance(int(plan.pack))
+        report = reports[seeds.index(judged)]
+        return _Placed(
+            used=report.used,
+            available=report.available,
+            fmax_mhz=judged.fmax_mhz,
+            fmax_best_mhz=ranked[-1].fmax_mhz,
+            timing_met=timing_met,
+            seeds=tuple(seeds),
+            bitstream=bitstream,
+            pack_seconds=pack_seconds,
+        )
+
+    def place_and_route(self, place: PlaceAndRoute, seed: int) -> tuple[PlacedReport, SeedResult]:
         device = self.plan.device
         log, report_name = f"nextpnr-seed-{seed}.log", f"nextpnr-seed-{seed}.rpt"
         arguments = [
             *("--quiet", "--log", log, "--report", report_name),
-            *(device.option, "--package", device.package, "--speed", device.speed),
-            *("--json", NETLIST),
-            *(("--textcfg", _configuration(seed)) if self.plan.pack else ()),
+            *(*device.options, "--json", NETLIST),
+            *((place.output, _configuration(seed)) if self.plan.pack else ()),
             # Missed timing is a figure of the result, not a failure of the tool.
             *("--freq", f"{self.plan.clock_mhz:g}", "--timing-allow-fail", "--seed", str(seed)),
             *self.plan.place_arguments,
         ]
-        seconds = run_tool(self.tools["nextpnr-ecp5"], arguments, self.work, log=log)
+        seconds = run_tool(self.tools[place.tool], arguments, self.work, log=log)
         for name in (log, report_name):
             shutil.copyfile(self.work / name, self.products / name)
-        report = read_placed_report(self.work / report_name)
+        report = read_placed_report(self.work / report_name, device.family)
         clock = report.clock_of(self.plan.clock_mhz)
         result = SeedResult(seed, round(clock.fmax_mhz, 2), round(seconds, 2), clock.critical_path)
         return report, result
 
-    def pack(self, seed: int) -> tuple[dict[str, object], float]:
-        log = "ecppack.log"
-        # Compressed: a third of the size to flash, loaded by the same hardware.
-        arguments = ["--compress", "--input", _configuration(seed), "--bit", BITSTREAM]
-        seconds = run_tool(self.tools["ecppack"], arguments, self.work, log=log)
-        for name in (log, BITSTREAM):
+    def pack(self, place: PlaceAndRoute, seed: int) -> tuple[dict[str, object], float]:
+        log, target = f"{place.packer}.log", place.bitstream
+        arguments = place.pack(self.plan.device, _configuration(seed), target)
+        seconds = run_tool(self.tools[place.packer], arguments, self.work, log=log)
+        for name in (log, target):
             shutil.copyfile(self.work / name, self.products / name)
-        data = (self.work / BITSTREAM).read_bytes()
+        data = (self.work / target).read_bytes()
         digest = hashlib.sha256(data).hexdigest()
-        return {"file": BITSTREAM, "bytes": len(data), "sha256": digest, "seed": seed}, seconds
+        return {"file": target, "bytes": len(data), "sha256": digest, "seed": seed}, seconds
 
 
 def _configuration(seed: int) -> str:

@@ -1,25 +1,23 @@
-"""Device mode: the bare accelerator on an ECP5, out of context."""
+"""Device mode: the bare accelerator on an FPGA, its ports leading nowhere."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from sstdp_hw.errors import UserError
+
 from .accelerator_folder import TOP, read_accelerator
+from .family import Device
 from .flow import run_plan
-from .plan import CELLS, NETLIST, SCRIPT, BuildPlan, check_clock, check_seeds
+from .plan import SCRIPT, BuildPlan, check_clock, check_seeds
 from .result import BuildResult
 from .targets import find_device
 
 # What the published figures aim at; only fmax is read from the run, so the choice matters little.
 DEFAULT_CLOCK_MHZ = 100.0
 
-_YOSYS = f"""\
-read_verilog accelerator.v
-synth_ecp5 -top {TOP}
-tee -q -o {CELLS} stat -json
-write_json {NETLIST}
-"""
+DEFAULT_SEEDS = (1,)
 
 
 def implement(
@@ -28,8 +26,8 @@ def implement(
     device: str,
     speed: str | None = None,
     package: str | None = None,
-    clock_mhz: float = DEFAULT_CLOCK_MHZ,
-    seeds: Sequence[int] = (1,),
+    clock_mhz: float | None = None,
+    seeds: Sequence[int] | None = None,
     force: bool = False,
     cache: Path | None = None,
 ) -> BuildResult:
@@ -42,13 +40,14 @@ def implement(
     directory : Path or str
         Folder that ``sstdp-hw generate`` wrote.
     device : str
-        "ecp5-25k", "ecp5-45k" or "ecp5-85k".
+        Name in `targets.DEVICES`.
     speed, package : str, optional
-        Speed grade ("6" by default) and package.
-    clock_mhz : float
-        Clock to aim at. Missing it is no error; see ``timing_met``.
-    seeds : sequence of int
-        Place and route runs once per seed.
+        Speed grade and package, where the device has a choice.
+    clock_mhz : float, optional
+        Clock to aim at, `DEFAULT_CLOCK_MHZ` if not given. Missing it is no error; see
+        ``timing_met``.
+    seeds : sequence of int, optional
+        Place and route runs once per seed, by default with seed 1.
     force : bool
         Build even if the cache has the result.
     cache : Path, optional
@@ -61,16 +60,50 @@ def implement(
         does not fit.
     """
     chosen = find_device(device, package=package, speed=speed)
-    clock, seeds = check_clock(clock_mhz), check_seeds(seeds)
+    clock, checked = _place_and_route(device, chosen, clock_mhz, seeds)
     accelerator = read_accelerator(directory)
+    pins, arguments = _ports(chosen)
     plan = BuildPlan(
         kind="device",
         target=device,
         accelerator=accelerator,
         device=chosen,
         clock_mhz=clock,
-        seeds=seeds,
-        files={"accelerator.v": accelerator.verilog, SCRIPT: _YOSYS.encode()},
-        place_arguments=("--out-of-context",),
+        seeds=checked,
+        files={
+            "accelerator.v": accelerator.verilog,
+            SCRIPT: chosen.family.script(TOP, bare=True),
+            **pins,
+        },
+        place_arguments=arguments,
     )
     return run_plan(plan, force=force, cache=cache)
+
+
+def _place_and_route(
+    name: str, device: Device, clock_mhz: float | None, seeds: Sequence[int] | None
+) -> tuple[float | None, tuple[int, ...]]:
+    """Clock and seeds, which a family that is only synthesized has not."""
+    if device.family.place is not None:
+        return (
+            check_clock(DEFAULT_CLOCK_MHZ if clock_mhz is None else clock_mhz),
+            check_seeds(DEFAULT_SEEDS if seeds is None else seeds),
+        )
+    for option, value in (("--clock", clock_mhz), ("--seed", seeds)):
+        if value is not None:
+            raise UserError(
+                f"{option} goes with place and route, and {name} is only synthesized; leave it out"
+            )
+    return None, ()
+
+
+def _ports(device: Device) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Files and options of nextpnr for ports that lead nowhere."""
+    place = device.family.place
+    if place is None:
+        return {}, ()
+    if not place.bare_pins:
+        return {}, place.bare_options
+    name = f"{TOP}.{place.pins}"
+    pins = place.bare_pins.format(clock_pin=device.clock_pin)
+    return {name: pins.encode()}, (*place.bare_options, *place.pins_option(name))

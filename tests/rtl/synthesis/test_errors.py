@@ -94,7 +94,14 @@ def test_a_manifest_that_breaks_a_rule_is_refused(accelerator, changes, text):
     [
         ({"device": "ecp5-99k"}, "--device must be one of ecp5-25k, ecp5-45k, ecp5-85k"),
         ({"package": "QFN48"}, "--package of ecp5-25k must be one of CABGA381"),
-        ({"speed": "9"}, "--speed must be one of 6, 7, 8, not '9'"),
+        ({"speed": "9"}, "--speed of ecp5-25k must be one of 6, 7, 8, not '9'"),
+        ({"device": "ice40-up5k", "speed": "6"}, "--speed is no choice for ice40-up5k"),
+        (
+            {"device": "ice40-up5k", "package": "ct256"},
+            "--package of ice40-up5k must be one",
+        ),
+        ({"device": "xilinx-7series", "seeds": (1,)}, "--seed goes with place and route"),
+        ({"device": "xilinx-7series", "clock_mhz": 50}, "--clock goes with place and route"),
         ({"clock_mhz": 0}, "--clock must be between 1 and 500 MHz, not 0"),
         ({"clock_mhz": float("nan")}, "--clock must be between 1 and 500 MHz, not nan"),
         ({"seeds": ()}, "--seed must name at least one"),
@@ -113,6 +120,10 @@ def test_an_option_out_of_range_is_refused(accelerator, options, text):
         ({"baud": 7_000_000}, "--baud 7000000 is not within 1.5 %"),
         ({"baud": 1}, "--baud must be between 1200"),
         ({"clock_mhz": 1}, "--clock: a PLL cannot make 1 MHz of 25 MHz"),
+        (
+            {"board": "icebreaker", "clock_mhz": 24},
+            "--clock is made by a PLL",
+        ),
     ],
 )
 def test_an_option_of_a_board_out_of_range_is_refused(accelerator, options, text):

@@ -4,11 +4,14 @@ import json
 
 import pytest
 
+from sstdp_rtl.synthesis.families import ECP5, GW2A, ICE40, XILINX7
 from sstdp_rtl.synthesis.report import (
     BadReport,
     CriticalPath,
+    mapped_resources,
     overfull,
     read_cell_counts,
+    read_memories,
     read_placed_report,
 )
 
@@ -70,7 +73,7 @@ def write(tmp_path, value):
 
 
 def test_placed_report(tmp_path):
-    report = read_placed_report(write(tmp_path, REPORT))
+    report = read_placed_report(write(tmp_path, REPORT), ECP5)
     assert report.used == {"lut": 121, "ff": 47, "bram": 1, "lut_ram": 3, "multiplier": 2}
     assert report.available["bram"] == 56
     clock = report.clock_of(100)
@@ -80,20 +83,20 @@ def test_placed_report(tmp_path):
 
 
 def test_a_clock_that_got_no_constraint_gives_no_figure(tmp_path):
-    report = read_placed_report(write(tmp_path, REPORT))
+    report = read_placed_report(write(tmp_path, REPORT), ECP5)
     with pytest.raises(BadReport, match=r"no clock with the constraint 50 MHz .*slow at 12\.00"):
         report.clock_of(50)
 
 
 def test_the_slowest_of_clocks_with_the_same_constraint_counts(tmp_path):
     fmax = {name: {"achieved": mhz, "constraint": 100} for name, mhz in (("a", 120), ("b", 90))}
-    report = read_placed_report(write(tmp_path, {**REPORT, "fmax": fmax}))
+    report = read_placed_report(write(tmp_path, {**REPORT, "fmax": fmax}), ECP5)
     assert report.clock_of(100).clock == "b"
 
 
 def test_long_names_are_cut_in_the_middle(tmp_path):
     text = json.dumps(REPORT).replace("beat_Q", "x" * 200 + "_end")
-    path = read_placed_report(write(tmp_path, text)).clock_of(100).critical_path
+    path = read_placed_report(write(tmp_path, text), ECP5).clock_of(100).critical_path
     assert len(path.start) < 130
     assert path.start.endswith("_end.Q")
 
@@ -103,7 +106,7 @@ def test_long_names_are_cut_in_the_middle(tmp_path):
 )
 def test_anything_else_is_refused(tmp_path, text):
     with pytest.raises(BadReport, match="is not a report of nextpnr"):
-        read_placed_report(write(tmp_path, text))
+        read_placed_report(write(tmp_path, text), ECP5)
 
 
 def test_cell_counts(tmp_path):
@@ -116,5 +119,41 @@ def test_cell_counts(tmp_path):
 
 
 def test_overfull_names_what_does_not_fit_and_only_that():
-    assert overfull(LOG) == ["bram (DP16KD) needs 129, has 56", "DCUA needs 2, has 1"]
-    assert overfull("") == []
+    assert overfull(LOG, ECP5) == ["bram (DP16KD) needs 129, has 56", "DCUA needs 2, has 1"]
+    assert overfull("", ECP5) == []
+    line = "Info: \t        ICESTORM_RAM:     104/     32   325%\n"
+    assert overfull(line, ICE40) == ["bram (ICESTORM_RAM) needs 104, has 32"]
+
+
+def test_resources_of_other_families(tmp_path):
+    """What nextpnr does not tell apart is counted by yosys; a DSP that is not there is none."""
+    cells = {"ICESTORM_LC": {"used": 90, "available": 7680}}
+    cells["ICESTORM_RAM"] = {"used": 3, "available": 32}
+    report = read_placed_report(write(tmp_path, {**REPORT, "utilization": cells}), ICE40)
+    assert report.used == {"lut": 90, "bram": 3}
+    assert report.available == {"lut": 7680, "bram": 32}
+    gowin = {name: {"used": 5, "available": 100} for name in ("LUT4", "DFF", "BSRAM", "MULT18X18")}
+    gowin |= {"ALU": {"used": 7, "available": 80}, "RAM16SDP4": {"used": 2, "available": 9}}
+    report = read_placed_report(write(tmp_path, {**REPORT, "utilization": gowin}), GW2A)
+    assert (report.used["lut"], report.available["lut"]) == (12, 100)  # an ALU takes a LUT's place
+    with pytest.raises(BadReport):  # a report of another family
+        read_placed_report(write(tmp_path, REPORT), ICE40)
+    counts = {"SB_DFF": 4, "SB_DFFESR": 3, "SB_CARRY": 2, "SB_LUT4": 9}
+    path = write(tmp_path, {"design": {"num_cells_by_type": counts}})
+    assert mapped_resources(path, ICE40)["ff"] == 7
+    assert mapped_resources(path, ICE40)["carry"] == 2
+    counts = {"LUT2": 3, "LUT6": 4, "RAM32M": 2, "RAMB18E1": 1, "RAMB36E1": 2, "FDRE": 5, "FDSE": 1}
+    path = write(tmp_path, {"design": {"num_cells_by_type": counts}})
+    used = mapped_resources(path, XILINX7)
+    assert (used["lut"], used["ff"], used["bram"], used["lut_ram"]) == (15, 6, 5, 2)
+
+
+def test_memories_of_a_log_of_yosys():
+    log = """\
+mapping memory top.weights via $__DP16KD_
+found attribute 'ram_style = distributed' on memory top.heads, forced mapping to distributed RAM
+mapping memory top.heads via $__TRELLIS_DPR16X4_
+using FF mapping for memory top.table
+"""
+    kinds = {"top.weights": "block", "top.heads": "lut_ram", "top.table": "logic"}
+    assert read_memories(log, ECP5) == kinds

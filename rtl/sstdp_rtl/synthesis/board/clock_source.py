@@ -12,7 +12,8 @@ from amaranth.hdl import (
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
-# Cycles of reset after the clock is stable; long enough for any depth of synchronizer behind it.
+# Cycles of reset after the clock is stable; enough for any depth of synchronizer behind it, and
+# at the 12 MHz of iCE40 boards for block RAM, which reads as 0 in the first microseconds there.
 _RESET_CYCLES = 255
 
 
@@ -25,10 +26,12 @@ class ClockSource(Elaboratable):
     ----------
     pll : Pll or None
         None takes the board's clock as it is.
+    global_reset : bool
+        Whether the FPGA has ECP5's SGSR.
     """
 
-    def __init__(self, pll):
-        self.pll = pll
+    def __init__(self, pll, global_reset):
+        self.pll, self.global_reset = pll, global_reset
 
     def elaborate(self, platform):
         m = Module()
@@ -42,11 +45,14 @@ class ClockSource(Elaboratable):
         # The end of configuration releases the registers at any moment of the clock, some a cycle
         # before others. The global reset, released with the clock, holds them until it is over (as
         # in Amaranth's own clock of this family); the counter then starts from a known state.
-        held, released = Signal(), Signal()
-        common = {"p_GSR": "DISABLED", "i_CK": clock}
-        m.submodules.held = Instance("FD1S3AX", i_D=locked, o_Q=held, **common)
-        m.submodules.released = Instance("FD1S3AX", i_D=held, o_Q=released, **common)
-        m.submodules.global_reset = Instance("SGSR", i_CLK=clock, i_GSR=released)
+        # Without a global reset the counter may lose or gain a cycle at its start, which is why
+        # only registers behind it, and none before, rely on the reset.
+        if self.global_reset:
+            held, released = Signal(), Signal()
+            common = {"p_GSR": "DISABLED", "i_CK": clock}
+            m.submodules.held = Instance("FD1S3AX", i_D=locked, o_Q=held, **common)
+            m.submodules.released = Instance("FD1S3AX", i_D=held, o_Q=released, **common)
+            m.submodules.global_reset = Instance("SGSR", i_CLK=clock, i_GSR=released)
 
         m.domains.boot = ClockDomain(reset_less=True)
         m.d.comb += [ClockSignal("boot").eq(clock), ClockSignal("sync").eq(clock)]

@@ -24,6 +24,8 @@ class BoardParameters:
         Clock cycles without a byte that count as a quiet line.
     pll : Pll or None
         How the clock is made; None takes the board's own.
+    global_reset : bool
+        Whether the FPGA has ECP5's SGSR, which holds all registers until the clock runs.
 
     Raises
     ------
@@ -36,6 +38,7 @@ class BoardParameters:
     divisor: int
     quiet: int
     pll: Pll | None = None
+    global_reset: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.inputs <= MAX_IMAGE_BYTES:

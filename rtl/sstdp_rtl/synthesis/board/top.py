@@ -66,7 +66,7 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         m.domains.sync = ClockDomain()
-        m.submodules.clock = ClockSource(self.parameters.pll)
+        m.submodules.clock = ClockSource(self.parameters.pll, self.parameters.global_reset)
         m.submodules.serial = serial = SerialAccelerator(self.parameters)
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", uart.rx)

@@ -1,0 +1,143 @@
+"""The families of FPGAs: one object each."""
+
+from __future__ import annotations
+
+from .accelerator_folder import TOP
+from .family import Family, PlaceAndRoute, Resource
+from .output_registers import merge_file
+
+# nextpnr for iCE40 and Gowin cannot build out of context. Ports that are none, except the clock, do
+# the same: they take no pin, and paths from and to them are not timed.
+_NO_PORTS = f"delete -port {TOP}/* {TOP}/aclk %d"
+
+
+ECP5 = Family(
+    name="ECP5",
+    synthesis="synth_ecp5",
+    resources={
+        # A 4-input LUT: logic, half of a carry cell, or 16 bits of LUT RAM.
+        "lut": Resource(("TRELLIS_COMB",)),
+        "ff": Resource(("TRELLIS_FF",)),
+        "bram": Resource(("DP16KD",)),  # 18 kbit
+        # 16 words of 4 bits; its 4 LUTs are counted in "lut".
+        "lut_ram": Resource(("TRELLIS_RAMW",)),
+        "multiplier": Resource(("MULT18X18D",)),
+        "carry": Resource(mapped={"CCU2C": 1}),  # two bits each
+    },
+    lut_ram="$__TRELLIS_DPR16X4_",
+    netlist_pass=merge_file,
+    place=PlaceAndRoute(
+        tool="nextpnr-ecp5",
+        output="--textcfg",
+        pins="lpf",
+        pins_option=lambda name: ("--lpf", name),
+        bare_options=("--out-of-context",),
+        packer="ecppack",
+        bitstream="accelerator.bit",
+        # Compressed: a third of the size to flash, loaded by the same hardware.
+        pack=lambda _device, source, target: ["--compress", "--input", source, "--bit", target],
+        toolchain="Trellis",
+    ),
+    pll=True,
+    global_reset=True,
+)
+
+ICE40 = Family(
+    name="iCE40",
+    synthesis="synth_ice40",
+    resources={
+        # A logic cell: one 4-input LUT, one flip-flop and one bit of carry.
+        "lut": Resource(("ICESTORM_LC",)),
+        "ff": Resource(
+            mapped={
+                f"SB_DFF{edge}{kind}": 1
+                for edge in ("", "N")
+                for kind in ("", "E", "SR", "R", "SS", "S", "ESR", "ER", "ESS", "ES")
+            }
+        ),
+        "bram": Resource(("ICESTORM_RAM",)),  # 4 kbit, 16 bits wide
+        "lut_ram": Resource(),
+        "multiplier": Resource(("ICESTORM_DSP",), optional=True),  # only in UltraPlus
+        "carry": Resource(mapped={"SB_CARRY": 1}),
+    },
+    # There is no LUT RAM. Without the wish for it yosys takes block RAM where the port is
+    # synchronous and the memory is not tiny, and registers elsewhere.
+    memories="setattr -unset ram_style a:ram_style=distributed",
+    bare=_NO_PORTS,
+    place=PlaceAndRoute(
+        tool="nextpnr-ice40",
+        output="--asc",
+        pins="pcf",
+        pins_option=lambda name: ("--pcf", name),
+        packer="icepack",
+        bitstream="accelerator.bin",
+        pack=lambda _device, source, target: [source, target],
+        toolchain="IceStorm",
+    ),
+)
+
+
+def _gowin(series: str) -> Family:
+    return Family(
+        name=series.upper(),
+        synthesis=f"synth_gowin -family {series}",
+        resources={
+            # Places of a 4-input LUT: logic, a register's input, LUT RAM, or one bit of carry.
+            "lut": Resource(("LUT4", "ALU")),
+            "ff": Resource(("DFF",)),
+            "bram": Resource(("BSRAM",)),  # 18 kbit
+            # 16 words of 4 bits; its 4 LUTs are counted in "lut".
+            "lut_ram": Resource(("RAM16SDP4",)),
+            "multiplier": Resource(("MULT18X18",)),
+            "carry": Resource(mapped={"ALU": 1}),
+        },
+        lut_ram="$__GOWIN_LUTRAM_",
+        # The clock keeps its pin and the buffer of it.
+        bare=f"{_NO_PORTS}\niopadmap -bits -inpad IBUF O:I {TOP}",
+        bare_synthesis="-noiopads",
+        place=PlaceAndRoute(
+            tool="nextpnr-himbaechel-gowin",
+            output="--write",
+            pins="cst",
+            pins_option=lambda name: ("--vopt", f"cst={name}"),
+            bare_pins='IO_LOC "aclk" {clock_pin};\n',
+            packer="gowin_pack",
+            bitstream="accelerator.fs",
+            pack=lambda device, source, target: ["-d", device.die, "-o", target, source],
+            toolchain="Apicula",
+            # nextpnr 0.11 takes no delays of BSRAM from Apicula's database.
+            untimed="paths from and to block RAM",
+        ),
+    )
+
+
+GW1N, GW2A = _gowin("gw1n"), _gowin("gw2a")
+
+XILINX7 = Family(
+    name="7-series",
+    # Pads and clock buffers would be added for ports that lead nowhere.
+    synthesis="synth_xilinx -family xc7 -flatten -noiopad -noclkbuf",
+    resources={
+        # A 6-input LUT: logic, LUT RAM or a shift register.
+        "lut": Resource(
+            mapped={
+                **{f"LUT{inputs}": 1 for inputs in range(1, 7)},
+                "INV": 1,
+                "SRL16E": 1,
+                "SRLC32E": 1,
+                "RAM32M": 4,
+                "RAM64M": 4,
+                "RAM32X1D": 2,
+                "RAM64X1D": 2,
+                "RAM128X1D": 4,
+                "RAM256X1S": 4,
+            }
+        ),
+        "ff": Resource(mapped={"FDRE": 1, "FDSE": 1, "FDCE": 1, "FDPE": 1}),
+        "bram": Resource(mapped={"RAMB18E1": 1, "RAMB36E1": 2}),  # 18 kbit
+        "lut_ram": Resource(mapped={"RAM32M": 1, "RAM64M": 1, "RAM32X1D": 1, "RAM64X1D": 1}),
+        "multiplier": Resource(mapped={"DSP48E1": 1}),
+        "carry": Resource(mapped={"CARRY4": 1}),  # four bits each
+    },
+    lut_ram="$__XILINX_LUTRAM_",
+)

