@@ -123,7 +123,8 @@ class BucketSorter(wiring.Component):
         fetch = Signal()  # the heads of `step` become the present pixels
         take = Signal(self.lanes)  # the present pixel of this list leaves
         lists = [
-            self._list(m, lane, step, loads, clear, fetch, take[lane]) for lane in range(self.lanes)
+            self._list(m, lane, step, loads, clear, fetch, take[lane])
+            for lane in range(self.lanes)
         ]
         offered = Cat(entry.offered for entry in lists)
         any_head = Cat(entry.head for entry in lists).any()
