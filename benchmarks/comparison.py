@@ -30,7 +30,8 @@ class Gradients:
     weights : list of Tensor [out, in]
         Weight gradients.
     errors : list of Tensor [batch, neurons]
-        Errors as they arrive at every layer, before they are scaled to length 1.
+        Errors as they arrive at every layer, before they are scaled to length 1. Only those of the
+        formulation that is expected are needed, for the bounds of round-off; else empty.
     """
 
     spike_times: list[Tensor]

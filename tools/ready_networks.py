@@ -102,9 +102,11 @@ def made_of(runs: Sequence[Path], name: str | None, width: str | None) -> tuple[
             "dataset": dataset,
             **{
                 key: told[-1].get(key)
-                for key in ("seed", "versions", "device", "kernel", "validation_accuracy",
-                            "test_images", "test_accuracy", "test_accuracy_ties_counted")
+                for key in ("seed", "versions", "device", "kernel", "validation_accuracy")
             },
+            "test_images": len(test),
+            "test_accuracy": figures["integer"]["accuracy"],
+            "test_accuracy_ties_counted": figures["integer"]["accuracy_ties_counted"],
             "quantization": network.provenance["quantization"],
             "ready": {
                 "quantize_width": width,

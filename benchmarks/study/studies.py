@@ -53,6 +53,7 @@ ABLATION = Study(
         _without("no-weight-decay", weight_decay=0.0),
         _without("constant-schedule", schedule="constant"),
         _without("sgd", optimizer="sgd", learning_rate=SGD_LEARNING_RATE),
+        _without("averaging", averaging=1.0),
         _without("learned-thresholds", learn_thresholds=True),
         _without("normalize-error", normalize_error=True),
         _without("depression-0.2", depression=0.2),

@@ -94,6 +94,12 @@ def _figures(told: dict[str, Any]) -> Rows:
     ]
 
 
+def _validated(accuracy: float | None) -> str:
+    if accuracy is None:
+        return "trained on all training images, none held back"
+    return f"validation accuracy {percent(accuracy)}"
+
+
 def _trainings(told: dict[str, Any]) -> list[Section]:
     """What each training did other than the published recipe, or than the training before it."""
     sections = []
@@ -110,8 +116,8 @@ def _trainings(told: dict[str, Any]) -> list[Section]:
         ]
         note = (
             f"{training['epochs']} epochs, seed {training['recipe']['seed']}, exported epoch "
-            f"{training['exported_epoch']}, validation accuracy "
-            f"{percent(training['validation_accuracy'])}. {ORIGINS}"
+            f"{training['exported_epoch']}, {_validated(training['validation_accuracy'])}. "
+            f"{ORIGINS}"
         )
         other = f"training {place}" if place else "published"
         title = f"Training {place + 1}: {training['recipe']['name']}"

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks import candidates, published, training_speed
+from benchmarks.batches import load_batches
 from benchmarks.candidates import CANDIDATES, InEvents, InSteps, Setting, runnable
 from benchmarks.comparison import compare, mixed_network
 
@@ -94,7 +95,7 @@ def test_loss_moves_outputs_to_targets_relative_to_the_first_spike():
 
 def test_every_candidate_takes_the_same_step():
     """The float network after an update: what is timed is the same work."""
-    batches = training_speed.load_batches("synthetic", 8, 2, 3)
+    batches = load_batches("synthetic", 8, 2, 10, 3)
     setting = training_speed.network_in_training(8, 1, batches, 3, CPU)
     after = []
     for candidate in runnable(setting)[0]:
@@ -168,3 +169,8 @@ def test_device_that_is_missing_is_refused_in_one_line(monkeypatch, capsys):
     assert training_speed.main(["--quick", "--device", "cuda"]) == 2
     error = capsys.readouterr().err
     assert error == "error: --device must be cpu, not cuda: torch finds no CUDA device\n"
+
+
+def test_the_processor_clock_is_for_one_thread(capsys):
+    assert training_speed.main([*SMOKE, "--clock", "processor", "--threads", "2"]) == 2
+    assert "--clock must be wall with 2 threads" in capsys.readouterr().err

@@ -73,6 +73,17 @@ def test_nan_in_weights(run, tiny, bars):
     one_line(told)
 
 
+def test_nan_in_the_running_mean(tmp_path, tiny, bars):
+    averaged, out = tiny.with_(averaging=1.0), tmp_path / "averaged"
+    train(averaged, bars, out=out, device="cpu")
+    damage(out, lambda state: state["average"]["module.layers.1.weight"].fill_(float("nan")))
+    with pytest.raises(
+        UserError, match=r"average\.module\.layers\.1\.weight must be finite"
+    ) as told:
+        resume(out, averaged, bars)
+    one_line(told)
+
+
 def test_nan_in_the_optimizer(run, tiny, bars):
     damage(run, lambda state: state["optimizer"]["state"][0]["exp_avg"].fill_(float("inf")))
     with pytest.raises(UserError, match=r"optimizer\.0\.exp_avg must be finite"):
@@ -85,7 +96,7 @@ def test_something_else(run, tiny, bars):
         resume(run, tiny, bars)
 
 
-@pytest.mark.parametrize("name", ["optimizer", "scales", "history"])
+@pytest.mark.parametrize("name", ["optimizer", "average", "scales", "history"])
 def test_a_missing_part(run, tiny, bars, name):
     damage(run, lambda state: state.pop(name))
     with pytest.raises(UserError, match=f"checkpoint must hold '{name}', and it is missing"):

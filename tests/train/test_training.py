@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -89,10 +88,11 @@ class Interrupted(Exception):
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("widths", [(), (4, 4)])
+@pytest.mark.parametrize("averaging", [0.0, 0.5])
 def test_a_resumed_run_equals_an_uninterrupted_one(
-    optimizer, widths, tiny, bars, tmp_path, monkeypatch
+    optimizer, widths, averaging, tiny, bars, tmp_path, monkeypatch
 ):
-    recipe = tiny.with_(optimizer=optimizer, weight_widths=widths)
+    recipe = tiny.with_(optimizer=optimizer, weight_widths=widths, averaging=averaging)
     train(recipe, bars, out=tmp_path / "whole", device="cpu")
 
     run_epoch = Training.run_epoch
@@ -199,17 +199,19 @@ def test_homeostasis_pushes_neurons_that_rarely_fire():
 
 
 def decision_gradients(network, encoded, labels, recipe):
-    training = SimpleNamespace(network=network, recipe=recipe)
     network.zero_grad()
     network.train()
-    times, margin = network(Training.up_to_decision(training, encoded))
+    times, margin = network(encoded, until_decision=True)
     loss_of(recipe, times[-1], margin, labels).backward()
     return [layer.weight.grad.clone() for layer in network.layers]
 
 
-def test_the_decision_loss_learns_nothing_from_what_comes_after_the_decision(tiny, bars):
+@pytest.mark.parametrize("kernel", ["torch", "native"])
+def test_the_decision_loss_learns_nothing_from_what_comes_after_the_decision(tiny, bars, kernel):
+    if kernel == "native":
+        pytest.importorskip("numba", reason="the native kernel needs numba")
     recipe = tiny.with_(loss="decision", homeostasis=0.0, margin_scale=1.0)
-    network = SpikingNetwork(36, 4, recipe, kernel_for("auto", CPU))
+    network = SpikingNetwork(36, 4, recipe, kernel_for(kernel, CPU))
     encoded = torch.from_numpy(ttfs_table(recipe.t_max, 32)[bars.images]).flatten(1)
     initialize(network, encoded, recipe, torch.Generator().manual_seed(0))
     network.eval()
@@ -219,8 +221,7 @@ def test_the_decision_loss_learns_nothing_from_what_comes_after_the_decision(tin
     assert late.any()
     assert (decision < recipe.t_max).float().mean() > 0.5
 
-    seen = Training.up_to_decision(SimpleNamespace(network=network, recipe=recipe), encoded)
-    truncated, potentials = network(seen)
+    truncated, potentials = network(encoded, until_decision=True)
     assert torch.equal(decide(truncated[-1], potentials, recipe.t_max)[1], decision)
     assert torch.equal(potentials.argmax(1), classes), "rule 6 is the largest V - theta there"
 
@@ -319,3 +320,10 @@ def test_test_images_of_another_shape_are_refused(tiny, bars, tmp_path):
 def test_a_missing_gpu_is_told(tiny, bars, tmp_path):
     with pytest.raises(UserError, match="use --device cpu"):
         train(tiny, bars, out=tmp_path / "run", device="cuda")
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_training(tiny, bars, tmp_path, monkeypatch):
+    monkeypatch.setattr(Training, "run_epoch", None)  # never reached
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="/file must be a folder to write into; choose another"):
+        train(tiny, bars, out=tmp_path / "file" / "run", device="cpu")

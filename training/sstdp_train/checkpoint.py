@@ -15,8 +15,8 @@ from sstdp_hw.files import written_whole
 FILE_NAME = "checkpoint.pt"
 FORMAT = "sstdp-train-1"
 PARTS = {
-    "recipe": dict, "epoch": int, "network": dict, "optimizer": dict, "best": dict, "history": list,
-    "data": dict, "kernel": str, "asked": dict, "scales": list, "seconds": float,
+    "recipe": dict, "epoch": int, "network": dict, "average": dict, "optimizer": dict, "best": dict,
+    "history": list, "data": dict, "kernel": str, "asked": dict, "scales": list, "seconds": float,
 }  # fmt: skip
 
 
@@ -69,6 +69,7 @@ def load(path: Path) -> dict[str, Any]:
 def _refuse_not_finite(path: Path, state: dict[str, Any]) -> None:
     """NaN spreads to everything it meets; better no run than a silent wrong one."""
     tensors = dict(state["network"])
+    tensors |= {f"average.{name}": value for name, value in state["average"].items()}
     moments = state["optimizer"].get("state")
     for index, values in moments.items() if isinstance(moments, dict) else ():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}

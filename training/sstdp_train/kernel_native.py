@@ -8,6 +8,7 @@ fixed order: results do not depend on the machine's load or thread count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,97 +19,47 @@ from torch import Tensor
 
 from sstdp_hw.layers import Array
 
-# The inner loops are functions of their own: on whole, contiguous rows LLVM turns them into vector
-# instructions, which it does not for the same lines inside the loop over events.
-
-
-@njit(cache=True, nogil=True)
-def _add_row(v: Any, row: Any) -> None:
-    for j in range(v.shape[0]):
-        v[j] += row[j]
-
-
-@njit(cache=True, nogil=True)
-def _add_four_rows(v: Any, a: Any, b: Any, c: Any, d: Any) -> None:
-    for j in range(v.shape[0]):
-        v[j] += (a[j] + b[j]) + (c[j] + d[j])
-
-
-@njit(cache=True, nogil=True)
-def _positive(v: Any) -> Any:
-    """How many are above 0; few steps have any, and this looks at one array only."""
-    count = np.int32(0)
-    for j in range(v.shape[0]):
-        count += np.int32(v[j] > 0)
-    return count
-
-
-@njit(cache=True, nogil=True)
-def _record(v: Any, spike_times: Any, excess: Any, step: Any) -> None:
-    """Note the neurons above threshold, and keep them from ever getting there again."""
-    for j in range(v.shape[0]):
-        if v[j] > 0:
-            spike_times[j] = step
-            excess[j] = v[j]
-            v[j] = -np.inf
-
-
-@njit(cache=True, nogil=True)
-def _select_late(chosen: Any, row: Any, times: Any, step: Any) -> None:
-    for j in range(chosen.shape[0]):
-        chosen[j] = row[j] if times[j] >= step else np.float32(0)
-
-
-@njit(cache=True, nogil=True)
-def _add_scaled_where_early(total: Any, factor: Any, row: Any, times: Any, step: Any) -> None:
-    for j in range(total.shape[0]):
-        total[j] += factor * row[j] if times[j] <= step else np.float32(0)
-
-
-@njit(cache=True, nogil=True)
-def _sort(times: Any, t_max: int, order: Any, ends: Any) -> None:
-    """Counting sort: ``order`` gets the inputs by time, ``ends[t]`` where those of ``t`` end."""
-    ends[:] = 0
-    for i in range(times.shape[0]):
-        if times[i] < t_max:
-            ends[times[i] + 1] += 1
-    for t in range(t_max):
-        ends[t + 1] += ends[t]
-    for i in range(times.shape[0]):
-        if times[i] < t_max:
-            order[ends[times[i]]] = i
-            ends[times[i]] += 1
+from .rows_native import (
+    add_errors,
+    add_events,
+    array_of,
+    list_spikes,
+    positive,
+    send_back,
+    sort_by_time,
+)
+from .stack_native import NativeStackPass, fire_stack
 
 
 @njit(cache=True, nogil=True)
 def _fire(
     times: Any, weight: Any, threshold: Any, t_max: int, spike_times: Any, excess: Any
 ) -> None:
-    order = np.empty(times.shape[1], np.int64)
-    ends = np.empty(t_max + 1, np.int64)
+    found, events, steps, places = _room(times.shape[1], t_max)
+    fired = np.empty(weight.shape[1] + 1, np.int32)
+    words = np.empty(weight.shape[1] // 8 + 1, np.uint64)
     v = np.empty(weight.shape[1], np.float32)
     silent = np.float32(t_max)
     for sample in range(times.shape[0]):
-        _sort(times[sample], t_max, order, ends)
+        total = list_spikes(times[sample], t_max, found)
+        sort_by_time(times[sample], found, total, places, events, steps)
         for j in range(v.shape[0]):
             v[j] = -threshold[j]
         spike_times[sample, :] = silent
         event = 0
         for step in range(t_max):
-            end = ends[step]
+            end = event
+            while end < total and steps[end] == step:
+                end += 1
             if event == end and step > 0:  # step 0 is compared without events: theta may be below 0
                 continue
-            while event + 4 <= end:
-                _add_four_rows(
-                    v, weight[order[event]], weight[order[event + 1]],
-                    weight[order[event + 2]], weight[order[event + 3]],
-                )  # fmt: skip
-                event += 4
-            while event < end:
-                _add_row(v, weight[order[event]])
-                event += 1
-            if _positive(v):
-                _record(v, spike_times[sample], excess[sample], np.float32(step))
+            add_events(v, weight, events, event, end)
+            event = end
+            for k in range(positive(v, words, fired)):
+                j = fired[k]
+                spike_times[sample, j] = step
+                excess[sample, j] = v[j]
+                v[j] = -np.inf  # never again
         for j in range(v.shape[0]):
             if spike_times[sample, j] == silent:
                 excess[sample, j] = v[j]
@@ -116,19 +67,22 @@ def _fire(
 
 @njit(cache=True, nogil=True)
 def _sum_over_samples(times: Any, spike_times: Any, error: Any, t_max: int, total: Any) -> None:
-    order = np.empty(times.shape[1], np.int64)
-    ends = np.empty(t_max + 1, np.int64)
+    found, events, steps, places = _room(times.shape[1], t_max)
     late = np.empty(error.shape[1], np.float32)
     total[:] = 0
     for sample in range(times.shape[0]):
-        _sort(times[sample], t_max, order, ends)
-        event = 0
-        for step in range(t_max):
-            if event < ends[step]:
-                _select_late(late, error[sample], spike_times[sample], np.float32(step))
-            while event < ends[step]:
-                _add_row(total[order[event]], late)
-                event += 1
+        count = list_spikes(times[sample], t_max, found)
+        sort_by_time(times[sample], found, count, places, events, steps)
+        add_errors(total, error[sample], spike_times[sample], late, events[:count], steps[:count])
+
+
+@njit(cache=True, nogil=True)
+def _room(fan_in: int, t_max: int) -> Any:
+    """Room for the events of one sample; see `rows_native.sort_by_time`."""
+    return (
+        np.empty(fan_in + 1, np.int32), np.empty(fan_in, np.int32), np.empty(fan_in, np.uint8),
+        np.empty(t_max + 1, np.int64),
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
@@ -137,14 +91,9 @@ def _sum_over_neurons(
 ) -> None:
     held = np.empty(times.shape[1], np.float32)
     for sample in range(times.shape[0]):
-        total[sample, :] = 0
         for i in range(held.shape[0]):
             held[i] = times[sample, i] if times[sample, i] < t_max else 0  # never late
-        for j in range(error.shape[1]):
-            if error[sample, j] != 0:
-                _add_scaled_where_early(
-                    total[sample], error[sample, j], by_neuron[j], held, spike_times[sample, j]
-                )
+        send_back(total[sample], error[sample], by_neuron, spike_times[sample], held)
 
 
 @dataclass(frozen=True)
@@ -169,14 +118,14 @@ class NativePass:
     def sum_over_samples(self, error: Tensor) -> Tensor:
         total = torch.empty(self.times.shape[1], error.shape[1])
         _sum_over_samples(
-            self.times, self.spike_times.numpy(), _array(error), self.t_max, total.numpy()
+            self.times, self.spike_times.numpy(), array_of(error), self.t_max, total.numpy()
         )
         return total
 
     def sum_over_neurons(self, error: Tensor, weight: Tensor) -> Tensor:
         total = torch.empty(self.times.shape)
         _sum_over_neurons(
-            self.times, self.spike_times.numpy(), _array(error), _array(weight.t()), self.t_max,
+            self.times, self.spike_times.numpy(), array_of(error), array_of(weight.t()), self.t_max,
             total.numpy(),
         )  # fmt: skip
         return total
@@ -188,16 +137,19 @@ class NativeKernel:
     name = "native"
 
     def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> NativePass:
-        own = _array(times.to(torch.uint8))
+        own = array_of(times.to(torch.uint8))
         spike_times = torch.empty(len(times), weight.shape[1])
         excess = torch.empty_like(spike_times)
-        _fire(own, _array(weight), _array(threshold), t_max, spike_times.numpy(), excess.numpy())
+        _fire(
+            own, array_of(weight), array_of(threshold), t_max, spike_times.numpy(), excess.numpy()
+        )
         return NativePass(own, t_max, spike_times, excess)
 
-
-def _array(tensor: Tensor) -> Array:
-    """The tensor's memory as a C-contiguous array, copied only if it is not."""
-    return tensor.detach().contiguous().numpy()
+    def fire_stack(
+        self, times: Tensor, weights: Sequence[Tensor], thresholds: Sequence[Tensor], t_max: int,
+        until_decision: bool,
+    ) -> NativeStackPass:  # fmt: skip
+        return fire_stack(times, weights, thresholds, t_max, until_decision)
 
 
 KERNEL = NativeKernel()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sstdp_hw.errors import UserError
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from .rule import LayerRule
 
 KERNELS = ("auto", "torch", "native")
 
@@ -50,6 +53,60 @@ class Kernel(Protocol):
 
     def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> Pass:
         """Spike times [batch, in] through weights [in, out] and thresholds [out]."""
+        ...
+
+
+class StackPass(Protocol):
+    """One batch through a stack of layers, with what its backward pass needs.
+
+    Members
+    -------
+    spike_times, excess : list of float32 [batch, out]
+        Of every layer; see `Pass`.
+    """
+
+    spike_times: list[Tensor]
+    excess: list[Tensor]
+
+    def send_back(
+        self, error: Tensor, rules: Sequence[LayerRule], reaches: Sequence[Tensor | None],
+        pushes: Sequence[Tensor | None],
+    ) -> tuple[list[Tensor], list[Tensor]]:  # fmt: skip
+        """Send errors on drive back through all layers by their rules.
+
+        Parameters
+        ----------
+        error : float32 [batch, out]
+            As it arrives at the last layer.
+        rules : sequence of LayerRule
+        reaches : sequence of (float32 [out] or None)
+            Distance from threshold at which the gate closes; None for layers without one.
+        pushes : sequence of (float32 [out] or None)
+            Homeostasis, per sample.
+
+        Returns
+        -------
+        list of float32 [in, out]
+            `Pass.sum_over_samples` of every layer.
+        list of float32 [batch, out]
+            The errors that were summed.
+        """
+        ...
+
+
+@runtime_checkable
+class StackKernel(Kernel, Protocol):
+    """A kernel that also takes all layers in one pass: a shortcut, with the same results as layer
+    by layer."""
+
+    def fire_stack(
+        self, times: Tensor, weights: Sequence[Tensor], thresholds: Sequence[Tensor], t_max: int,
+        until_decision: bool,
+    ) -> StackPass:  # fmt: skip
+        """Spike times [batch, in] through all layers.
+
+        With ``until_decision`` input spikes after the first spike of the last layer are left out.
+        """
         ...
 
 

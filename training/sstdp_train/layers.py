@@ -12,10 +12,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .kernels import Kernel
+from .kernels import Kernel, StackKernel
 from .quantization import Grid
 from .recipe import Recipe
-from .rule import LayerRule, SpikeOnce
+from .rule import LayerRule, SpikeOnce, SpikeOnceStack
 
 RATE_MOMENTUM = 0.01  # weight of one batch in a neuron's running firing rate
 
@@ -68,19 +68,27 @@ class DenseIF(nn.Module):
 
     def forward(self, times: Tensor) -> tuple[Tensor, Tensor]:
         """Spike times [batch, in] to spike times and margins [batch, out]; see `rule.SpikeOnce`."""
-        weight, threshold, rule = self.weight, self.threshold, self.rule
+        *operands, rule = self.operands()
+        spike_times, margin = SpikeOnce.apply(times, *operands, rule, self.kernel)
+        self.observe(spike_times)
+        return spike_times, margin
+
+    def operands(self) -> tuple[Tensor, Tensor, Tensor | None, LayerRule]:
+        """Weight, threshold, push and rule, as `rule.SpikeOnce` takes them."""
+        weight, threshold, rule, push = self.weight, self.threshold, self.rule, None
         if self.grid:
             weight, threshold = self.grid.weights(weight), self.grid.thresholds(threshold)
             rule = replace(rule, unit=self.grid.scale)
-        push = None
         if self.training and self.homeostasis:
             push = self.homeostasis * (self.homeostasis_rate - self.firing_rate).clamp(min=0)
-        spike_times, margin = SpikeOnce.apply(times, weight, threshold, push, rule, self.kernel)
+        return weight, threshold, push, rule
+
+    @torch.no_grad()
+    def observe(self, spike_times: Tensor) -> None:
+        """Count the spikes of a training batch into the firing rates."""
         if self.training:
-            with torch.no_grad():
-                fired = (spike_times < rule.t_max).to(torch.float32).mean(0)
-                self.firing_rate.lerp_(fired, RATE_MOMENTUM)
-        return spike_times, margin
+            fired = (spike_times < self.rule.t_max).to(torch.float32).mean(0)
+            self.firing_rate.lerp_(fired, RATE_MOMENTUM)
 
 
 class SpikingNetwork(nn.Module):
@@ -118,14 +126,51 @@ class SpikingNetwork(nn.Module):
                 )
             )  # fmt: skip
         self.t_max, self.classes, self.kernel = recipe.t_max, classes, kernel
+        self.at_once = isinstance(kernel, StackKernel)
 
-    def forward(self, times: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Encoded images [batch, pixels] to spike times of every layer and output margins."""
+    def forward(self, times: Tensor, until_decision: bool = False) -> tuple[list[Tensor], Tensor]:
+        """Encoded images [batch, pixels] to spike times of every layer and output margins.
+
+        With ``until_decision`` input spikes after the decision are taken away, as the accelerator's
+        early exit does. By rule 6 the class is the output neuron of the largest ``V - theta`` at
+        the decision: what comes later is no part of the answer, so neither should it be of the
+        error. On the spikes that are left, ``V - theta`` of a neuron that has not fired is that at
+        the decision.
+        """
+        if self.at_once:
+            return self._at_once(times, until_decision)
+        if until_decision:
+            times = self._up_to_decision(times)
+        return self._layer_by_layer(times)
+
+    def _layer_by_layer(self, times: Tensor) -> tuple[list[Tensor], Tensor]:
         all_times = []
         for layer in self.layers:
             times, margin = layer(times)
             all_times.append(times)
         return all_times, margin
+
+    def _at_once(self, times: Tensor, until_decision: bool) -> tuple[list[Tensor], Tensor]:
+        operands, rules = [], []
+        for layer in self.layers:
+            *of_layer, rule = layer.operands()
+            operands += of_layer
+            rules.append(rule)
+        *all_times, margin = SpikeOnceStack.apply(
+            times, until_decision, rules, self.kernel, *operands
+        )
+        for layer, spike_times in zip(self.layers, all_times, strict=True):
+            layer.observe(spike_times)
+        return all_times, margin
+
+    @torch.no_grad()
+    def _up_to_decision(self, times: Tensor) -> Tensor:
+        training = self.training
+        self.eval()  # firing rates are counted once, in the pass that learns
+        all_times, _ = self._layer_by_layer(times)
+        self.train(training)
+        last = all_times[-1].min(1, keepdim=True).values
+        return times.masked_fill(times > last, self.t_max)
 
 
 def decide(times: Tensor, margin: Tensor, t_max: int) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sstdp_hw.errors import UserError
 from sstdp_hw.layers import Array
@@ -93,6 +94,16 @@ class Training:
                 trained, lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
             )
         self.batches = math.ceil(len(self.labels) / self.recipe.batch_size)
+        self.pruned = self._is_pruned()
+        self.average: AveragedModel | None = None
+        if self.recipe.averaging:
+            decay = math.exp(-1 / (self.recipe.averaging * self.batches))
+            self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay))
+
+    @property
+    def result(self) -> SpikingNetwork:
+        """The network that is validated and exported: the running mean, or the one that learns."""
+        return self.network if self.average is None else self.average.module
 
     @property
     def epoch(self) -> int:
@@ -104,6 +115,7 @@ class Training:
         return {
             "epoch": self.epoch,
             "network": self.network.state_dict(),
+            "average": {} if self.average is None else self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "best": self.best,
             "history": self.history,
@@ -119,14 +131,18 @@ class Training:
         """
         self.network.load_state_dict(state["best"]["network"])  # only to see that it fits
         self.network.load_state_dict(state["network"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.best = {name: state["best"][name] for name in BEST_PARTS}
         self.history = [{name: entry[name] for name in HISTORY_PARTS} for entry in state["history"]]
 
     def encode(self, images: Tensor) -> Tensor:
         """Images to flat input spike times: uint8 [batch, pixels]. Pruned pixels are silent."""
-        times = self.table[images.to(torch.int64)].flatten(1)
-        return times.masked_fill_(~self.network.layers[0].kept, self.recipe.t_max)
+        times = self.table.index_select(0, images.flatten().to(torch.int32)).view(len(images), -1)
+        if self.pruned:
+            times.masked_fill_(~self.network.layers[0].kept, self.recipe.t_max)
+        return times
 
     def run_epoch(self, advance: Callable[[int], None]) -> dict[str, Any]:
         """Train one epoch, validate, and return its entry of the history.
@@ -143,22 +159,22 @@ class Training:
         tally = _Tally(len(self.network.layers), self.labels.device)
         if recipe.pruning:
             self._prune()
-        pruned = not bool(self.network.layers[0].kept.all())
+        self.pruned = self._is_pruned()
         self.network.train()
         for number, chosen in enumerate(order.split(recipe.batch_size)):
             self._set_learning_rate(number)
             images = self.images[chosen]
             if recipe.augments:
                 images = distort(images, recipe, generator)
-            encoded = self.encode(images)
-            seen = self.up_to_decision(encoded) if recipe.loss == "decision" else encoded
-            times, margin = self.network(seen)
+            times, margin = self.network(self.encode(images), recipe.loss == "decision")
             loss = loss_of(recipe, times[-1], margin, self.labels[chosen])
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-            if pruned:
+            if self.pruned:
                 self.network.layers[0].prune()
+            if self.average is not None:
+                self._take_the_mean()
             tally.add(loss.detach(), times, margin.detach(), self.labels[chosen], recipe.t_max)
             if number % CHECK_EVERY == 0 or number == self.batches - 1:
                 self._refuse_divergence(float(loss.detach()))
@@ -171,19 +187,14 @@ class Training:
         self._keep_best(entry)
         return entry
 
-    @torch.no_grad()
-    def up_to_decision(self, encoded: Tensor) -> Tensor:
-        """Input spikes after the decision taken away, as the accelerator's early exit does.
+    def _take_the_mean(self) -> None:
+        assert self.average is not None
+        self.average.update_parameters(self.network)
+        self.result.layers[0].prune()
 
-        By rule 6 the class is the output neuron of the largest ``V - theta`` at the decision: what
-        comes later is no part of the answer, so neither should it be of the error. On the spikes
-        that are left, ``V - theta`` of a neuron that has not fired is that at the decision.
-        """
-        self.network.eval()  # firing rates are counted once, in the pass that learns
-        times, _ = self.network(encoded)
-        self.network.train()
-        last = times[-1].min(1, keepdim=True).values
-        return encoded.masked_fill(encoded > last, self.recipe.t_max)
+    def _is_pruned(self) -> bool:
+        """Looked at once an epoch, for a look waits for a GPU."""
+        return not bool(self.network.layers[0].kept.all())
 
     def _prune(self) -> None:
         layer, recipe = self.network.layers[0], self.recipe
@@ -217,10 +228,10 @@ class Training:
     @torch.no_grad()
     def classify(self, images: Tensor) -> Tensor:
         """Classes of images [N, C, H, W] by rule 6."""
-        self.network.eval()
+        network = self.result.eval()
         found = []
         for batch in images.split(EVALUATION_BATCH):
-            times, margin = self.network(self.encode(batch))
+            times, margin = network(self.encode(batch))
             found.append(decide(times[-1], margin, self.recipe.t_max)[0])
         return torch.cat(found)
 
@@ -240,7 +251,7 @@ class Training:
             self.best = {
                 "epoch": entry["epoch"],
                 "validation_accuracy": accuracy,
-                "network": deepcopy(self.network.state_dict()),
+                "network": deepcopy(self.result.state_dict()),
             }
 
     def _refuse_divergence(self, loss: float) -> None:

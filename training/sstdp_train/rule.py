@@ -33,7 +33,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .kernels import Kernel
+from .kernels import Kernel, StackKernel
 
 
 @dataclass(frozen=True)
@@ -110,25 +110,36 @@ class SpikeOnce(torch.autograd.Function):
         return (*_send_back(ctx, weight, error, push), None, None, None)
 
 
-def _drive_error(
-    rule: LayerRule, time_error: Tensor | None, margin_error: Tensor | None, margin: Tensor,
-    threshold: Tensor,
-) -> Tensor:  # fmt: skip
-    """dL/d(drive) per neuron [batch, out]: more drive, an earlier spike and a larger margin."""
+def _arriving(time_error: Tensor | None, margin_error: Tensor | None, margin: Tensor) -> Tensor:
+    """dL/d(drive) as it arrives [batch, out]: more drive, an earlier spike and a larger margin."""
     error = torch.zeros_like(margin)
     if time_error is not None:
         error -= time_error
     if margin_error is not None:
         error += margin_error
+    return error
+
+
+def _drive_error(
+    rule: LayerRule, time_error: Tensor | None, margin_error: Tensor | None, margin: Tensor,
+    threshold: Tensor,
+) -> Tensor:  # fmt: skip
+    """dL/d(drive) per neuron [batch, out], normalized and gated."""
+    error = _arriving(time_error, margin_error, margin)
     if rule.normalize_error:
         error /= (error.norm(dim=1, keepdim=True) + 1e-10) * len(error)
     if rule.gate:
-        distance = margin.abs() / (rule.gate * rule.unit * threshold.abs())
+        distance = margin.abs() / _reach(rule, threshold)
         if rule.gate_shape == "triangle":
             error *= (1 - distance).clamp(min=0)
         else:
             error *= distance < 1
     return error
+
+
+def _reach(rule: LayerRule, threshold: Tensor) -> Tensor:
+    """The distance from threshold at which the gate closes, per neuron."""
+    return rule.gate * rule.unit * threshold.abs()
 
 
 def _send_back(
@@ -144,11 +155,61 @@ def _send_back(
     if push is not None:
         error = error - push / len(error)
     if ctx.needs_input_grad[1]:
-        weight_gradient = pass_.sum_over_samples(error)
-        if rule.depression:
-            weight_gradient *= 1 + rule.depression
-            weight_gradient -= rule.depression * error.sum(0)
-        weight_gradient *= rule.unit
+        weight_gradient = _of_weights(rule, pass_.sum_over_samples(error), error)
     if ctx.needs_input_grad[2]:
         threshold_gradient = -rule.unit * error.sum(0)
     return times_gradient, weight_gradient, threshold_gradient
+
+
+def _of_weights(rule: LayerRule, causal: Tensor, error: Tensor) -> Tensor:
+    """The weight gradient by the whole STDP window, from the sum over inputs that came in time."""
+    if rule.depression:
+        causal *= 1 + rule.depression
+        causal -= rule.depression * error.sum(0)
+    return causal if rule.unit == 1 else causal.mul_(rule.unit)
+
+
+class SpikeOnceStack(torch.autograd.Function):
+    """Several layers at once, on a kernel that can: the same as `SpikeOnce` layer by layer.
+
+    ``SpikeOnceStack.apply(times, until_decision, rules, kernel, *operands)`` returns the spike
+    times of every layer and the margin of the last. Errors are taken at the last layer only.
+
+    times : [batch, in], any real dtype
+        Input spike times; they receive no errors.
+    until_decision : bool
+        Leave out input spikes after the first spike of an output neuron.
+    rules : list of LayerRule
+    kernel : StackKernel
+    operands : weight, threshold and push of every layer, as in `SpikeOnce`
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, times: Tensor, until_decision: bool, rules: list[LayerRule],
+        kernel: StackKernel, *operands: Tensor | None,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        weights, thresholds, pushes = operands[0::3], operands[1::3], operands[2::3]
+        pass_ = kernel.fire_stack(times, weights, thresholds, rules[0].t_max, until_decision)
+        ctx.pass_, ctx.rules, ctx.thresholds, ctx.pushes = pass_, rules, thresholds, pushes
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*pass_.spike_times[:-1])
+        return *pass_.spike_times, pass_.excess[-1] * rules[-1].unit
+
+    @staticmethod
+    def backward(ctx: Any, *errors_above: Tensor | None) -> Any:
+        pass_, rules = ctx.pass_, ctx.rules
+        error = _arriving(*errors_above[-2:], pass_.excess[-1])
+        reaches = [
+            _reach(rule, threshold) if rule.gate else None
+            for rule, threshold in zip(rules, ctx.thresholds, strict=True)
+        ]
+        pushes = [None if push is None else push / len(error) for push in ctx.pushes]
+        sums, errors = pass_.send_back(error, rules, reaches, pushes)
+        gradients: list[Tensor | None] = []
+        for layer, rule in enumerate(rules):
+            gradients.append(_of_weights(rule, sums[layer], errors[layer]))
+            wanted = ctx.needs_input_grad[4 + 3 * layer + 1]
+            gradients.append(-rule.unit * errors[layer].sum(0) if wanted else None)
+            gradients.append(None)
+        return None, None, None, None, *gradients

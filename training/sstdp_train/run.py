@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Iterator
@@ -227,9 +228,10 @@ def _resume(
     if state["data"] != data:
         raise UserError(f"{path}: data set must be the same to resume, and its images have changed")
     try:
-        for module, grid in zip(training.network.layers, state["scales"], strict=True):
-            if grid is not None:
-                module.grid = export.Grid(*grid)
+        for network in (training.network, training.result):
+            for module, grid in zip(network.layers, state["scales"], strict=True):
+                if grid is not None:
+                    module.grid = export.Grid(*grid)
         training.restore(state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0][:100]
@@ -247,6 +249,9 @@ def _clear(job: Job) -> None:
         )
     if job.out.exists() and not job.out.is_dir():
         raise UserError(f"{job.out}: must be a folder, not a file; choose another --out")
+    place = next(path for path in (job.out, *job.out.absolute().parents) if path.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):  # told now, not after an epoch
+        raise UserError(f"{job.out}: {place} must be a folder to write into; choose another --out")
     for name in found:
         (job.out / name).unlink()
 
