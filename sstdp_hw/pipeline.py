@@ -55,6 +55,9 @@ SPLITTER_STAGES = 2
 #: Stages of a serializer between the present group and its queue: lane, neuron, the event held.
 SERIALIZER_STAGES = 3
 
+#: Stages of the encoder between a sorter and the queue of events: the event.
+ENCODER_STAGES = 1
+
 #: Cycles from the first look at a step's list in a sorter to its first spike.
 LIST_LATENCY = 3
 

@@ -94,9 +94,7 @@ class Accelerator(Elaboratable):
             encoder.oldest.eq(decision.oldest),
             decision.errors.eq(encoder.errors),
         ]
-        m.submodules.events = queue = Queue(encoder.event_layout)
-        wiring.connect(m, encoder.o, queue.i)
-        events = queue.o
+        events = encoder.o
         for number, parameters in enumerate(p.layers):
             layer = DenseLayer(parameters, p.step_width, name=f"layer_{number}")
             m.submodules[f"layer_{number}"] = layer

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
-from sstdp_hw.pipeline import MAX_IN_FLIGHT, TAG_WIDTH, reserve
+from sstdp_hw.pipeline import ENCODER_STAGES, MAX_IN_FLIGHT, TAG_WIDTH, reserve
 
 from .bucket import BucketSorter, times_layout
 from .packet import beat_layout
@@ -124,18 +124,28 @@ class Encoder(wiring.Component):
                 error.bit_select(loads, 1).eq(queue.o.payload.error),
             ]
 
-        # Emission alternates between the sorters; each image gets the next tag.
+        # Emission alternates between the sorters; each image gets the next tag. An event leaves
+        # while the output queue has room, and passes a register on its way there.
+        m.submodules.events = events = Queue(self.event_layout, reserve=reserve(ENCODER_STAGES))
+        wiring.connect(m, wiring.flipped(self.o), events.o)
         tag = Signal(TAG_WIDTH)
-        stale = Signal()
-        out = self.o.payload
-        m.d.comb += stale.eq(is_stale(tag, self.oldest))
+        stale, leaves = Signal(), Signal()
+        out = Signal(self.event_layout)
+        event1 = Signal(self.event_layout, reset_less=True)
+        valid1 = Signal()
+        m.d.comb += [
+            stale.eq(is_stale(tag, self.oldest)),
+            events.i.payload.eq(event1),
+            events.i.valid.eq(valid1),
+        ]
+        m.d.sync += [event1.eq(out), valid1.eq(leaves)]
         ended = Signal()
         with m.Switch(emits):
             for number, sorter in enumerate(sorters):
                 with m.Case(number):
                     m.d.comb += [
-                        self.o.valid.eq(sorter.o.valid & ~stale),
-                        sorter.o.ready.eq(self.o.ready),
+                        leaves.eq(sorter.o.valid & ~stale & events.has_room),
+                        sorter.o.ready.eq(events.has_room),
                         out.end.eq(sorter.o.payload.end),
                         out.last.eq(sorter.o.payload.last),
                         out.step.eq(sorter.o.payload.step),
@@ -143,13 +153,11 @@ class Encoder(wiring.Component):
                         out.tag.eq(tag),
                         sorter.go.eq((tag - self.oldest)[:TAG_WIDTH] < MAX_IN_FLIGHT),
                         sorter.drop.eq(stale),
-                        ended.eq(
-                            sorter.emitting & (stale | (sorter.o.valid & self.o.ready & out.end))
-                        ),
+                        ended.eq(sorter.emitting & (stale | (leaves & out.end))),
                     ]
                     with m.If(sorter.sorted & sorter.go):
                         m.d.sync += self.errors.bit_select(tag, 1).eq(error[number])
-        m.d.comb += [self.spikes.eq(out), self.spikes_valid.eq(self.o.valid & self.o.ready)]
+        m.d.comb += [self.spikes.eq(out), self.spikes_valid.eq(leaves)]
         with m.If(ended):
             m.d.sync += [emits.eq(~emits), tag.eq(tag + 1)]
         return m

@@ -136,7 +136,7 @@ class Serializer:
 
     def _emit(self, image: int, step: int, cycle: int, last: bool, end: bool) -> None:
         self.room.wrote(cycle)
-        self.room.pops.append(self.layer.push(image, cycle, step, last, end)[1])
+        self.room.pops.append(self.layer.push(image, cycle, step, last, end))
 
 
 class Layer:
@@ -166,8 +166,8 @@ class Layer:
         self.spikes: list[GroupCounts] = []
         self.first_image = 0
 
-    def push(self, image: int, written: int, step: int, last: bool, end: bool) -> tuple[int, int]:
-        """One event, written into its queue; returns the cycles in which it is seen and popped."""
+    def push(self, image: int, written: int, step: int, last: bool, end: bool) -> int:
+        """One event, written into its queue; returns the cycle of its pop."""
         seen = cycle = readable(written, self.popped)
         if seen < self.stale[image]:
             p = self.p
@@ -191,7 +191,7 @@ class Layer:
             cycle = min(cycle, max(seen, self.stale[image]))  # a walk of a stale image is abandoned
         self.walked = image
         self.popped = cycle
-        return seen, cycle
+        return cycle
 
     def _walk(self, cycle: int) -> int:
         """The last cycle of a walk that begins at ``cycle`` at the earliest."""

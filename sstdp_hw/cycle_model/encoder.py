@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 from ..hardware import AcceleratorParameters
 from ..layers import Array
 from ..pipeline import (
+    ENCODER_STAGES,
     HAS_ROOM_LATENCY,
     LIST_INTERVAL,
     LIST_LATENCY,
     MAX_IN_FLIGHT,
-    QUEUE_DEPTH,
     QUEUE_LATENCY,
     RESET_BEFORE_BEAT,
     most_with_room,
@@ -88,9 +86,7 @@ class Encoder:
         # The cycle from which each sorter takes beats; after a reset it clears its lists.
         self.free = [parameters.t_max - RESET_BEFORE_BEAT] * 2
         self.ended = LONG_AGO  # the image before has left, or was dropped
-        # When the items of the queue that are its last but one entered its output register: only
-        # then another has a place.
-        self.seen = deque([LONG_AGO] * (QUEUE_DEPTH - 1), maxlen=QUEUE_DEPTH - 1)
+        self.room = Room(reserve(ENCODER_STAGES))
 
     def run(self, image: int, counts: ListCounts) -> None:
         """Emit one image; images come in order."""
@@ -112,11 +108,11 @@ class Encoder:
             cycle, step = last + 1, at + 1
         if self._dropped(image, sorter, step, cycle, self.t_max):
             return
-        end = max(cycle + self.t_max - step, self.seen[0])
+        end = self.room.issue(cycle + self.t_max - step)
         if end >= self.stale[image]:
             self._drop(image, sorter, 0)
             return
-        self.seen.append(self.layer.push(image, end, self.t_max - 1, False, True)[0])
+        self._leave(image, end, self.t_max - 1, False, True)
         self.ended, self.free[sorter] = end, end + 1
 
     def _emit(self, image: int, step: int, lists: list[int], cycle: int) -> tuple[int, int]:
@@ -125,7 +121,7 @@ class Encoder:
         left = sum(lists)
         offers = [cycle + LIST_LATENCY if count else -1 for count in lists]
         counts = list(lists)
-        seen, push = self.seen, self.layer.push
+        room = self.room
         while left:
             cycle += 1
             ready = [offer for offer in offers if offer >= 0]
@@ -133,15 +129,21 @@ class Encoder:
             if earliest > cycle:
                 cycle = earliest
             chosen = next(n for n, offer in enumerate(offers) if 0 <= offer <= cycle)
-            if seen[0] > cycle:
-                cycle = seen[0]
+            if room.blocked:
+                cycle = room.issue(cycle)
             if cycle >= self.stale[image]:
                 return cycle, left
             counts[chosen] -= 1
             offers[chosen] = cycle + LIST_INTERVAL if counts[chosen] else -1
             left -= 1
-            seen.append(push(image, cycle, step, not left, False)[0])
+            self._leave(image, cycle, step, not left, False)
         return cycle, 0
+
+    def _leave(self, image: int, cycle: int, step: int, last: bool, end: bool) -> None:
+        """An event leaves its sorter, and is written into the queue some stages later."""
+        written = cycle + ENCODER_STAGES
+        self.room.wrote(written)
+        self.room.pops.append(self.layer.push(image, written, step, last, end))
 
     def _dropped(self, image: int, sorter: int, step: int, cycle: int, upto: int) -> bool:
         """Whether the image goes stale while the empty steps before ``upto`` are looked at, one a
