@@ -70,11 +70,14 @@ RESET_BEFORE_BEAT = 2
 
 
 def rom_latency(rows: int, style: str) -> int:
-    """Cycles from an address to its row: 1 for ``logic``; for ``block`` RAM 2 with its register,
-    4 for several banks of it."""
+    """Cycles from an address to its row.
+
+    1 for ``logic``; for ``block`` RAM 3, with its own register and one near what reads it; 4 for
+    several banks of it, which are joined in the last.
+    """
     if style == "logic":
         return 1
-    return 2 if rows <= BANK_ROWS else 4
+    return 3 if rows <= BANK_ROWS else 4
 
 
 def reserve(stages: int) -> int:

@@ -89,28 +89,30 @@ def _table(width, banks, addr, addr_width, name):
 
 
 def _banks(width, count, addr, addr_width, name):
-    """Banks whose outputs are registered, silenced unless chosen, and joined, a cycle for each."""
+    """Banks and their registers, a cycle for each: the block RAM's own, which the build merges into
+    it; one near what reads it, with the bank that was not addressed silenced; with several banks
+    one more, where they are joined."""
     low = index_width(BANK_ROWS) if count > 1 else addr_width
     word, every = f"[{width - 1}:0]", range(count)
-    registered = f"out{name}" if count == 1 else f"out_{{}}{name}"
-    lines = [f"  reg {word} out{name};"]
-    lines += [f"  reg {word} row_{n}{name};" for n in every]
+    lines = [f"  reg {word} row_{n}{name}, own_{n}{name}, near_{n}{name};" for n in every]
+    lines.append(f"  reg {word} out{name};" if count > 1 else f"  wire {word} out{name};")
     if count > 1:
-        lines += [f"  reg {word} out_{n}{name}, chosen_{n}{name};" for n in every]
         lines.append(f"  reg [{addr_width - low - 1}:0] bank_0{name}, bank_1{name};")
     lines.append("  always @(posedge clk) begin")
     for n in every:
         lines.append(f"    row_{n}{name} <= memory_{n}{name}[{addr}[{low - 1}:0]];")
-        lines.append(f"    {registered.format(n)} <= row_{n}{name};")
+        lines.append(f"    own_{n}{name} <= row_{n}{name};")
+        near = f"own_{n}{name}"
+        if count > 1:
+            near = f"bank_1{name} == {n} ? {near} : {width}'d0"
+        lines.append(f"    near_{n}{name} <= {near};")
     if count > 1:
         lines.append(f"    bank_0{name} <= {addr}[{addr_width - 1}:{low}];")
         lines.append(f"    bank_1{name} <= bank_0{name};")
-        lines += [
-            f"    chosen_{n}{name} <= bank_1{name} == {n} ? out_{n}{name} : {width}'d0;"
-            for n in every
-        ]
-        lines.append(f"    out{name} <= {' | '.join(f'chosen_{n}{name}' for n in every)};")
+        lines.append(f"    out{name} <= {' | '.join(f'near_{n}{name}' for n in every)};")
     lines.append("  end")
+    if count == 1:
+        lines.append(f"  assign out{name} = near_0{name};")
     return lines
 
 
@@ -144,8 +146,7 @@ class Rom(wiring.Component):
     Attributes
     ----------
     latency : int
-        1 for logic, 2 for block RAM with its register, 4 for several banks of it; of the first
-        column.
+        Of the first column; see `sstdp_hw.pipeline.rom_latency`.
 
     Members
     -------
