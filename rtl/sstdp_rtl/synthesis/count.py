@@ -11,8 +11,9 @@ from sstdp_hw.files import read_json, write_json
 
 from .accelerator_folder import TOP, read_accelerator
 from .cache import Cache, default_cache
+from .family import NETLIST
 from .implement import DEFAULT_CLOCK_MHZ
-from .plan import NETLIST, SCRIPT, BuildPlan
+from .plan import SCRIPT, BuildPlan
 from .targets import find_device
 from .tools import ToolFailed, find_tool, run_tool
 
