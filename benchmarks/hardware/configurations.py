@@ -69,7 +69,7 @@ class Entry:
     hardware: Configuration
     device: str = "ecp5-85k"
     speed: str = "6"
-    clock_mhz: float = 140.0
+    clock_mhz: float = 160.0
     goals: tuple[Goal, ...] = ()
     dataset: str = "mnist"
 

@@ -42,10 +42,11 @@ def block_rams(parameters: AcceleratorParameters) -> int:
     """Block RAMs of the accelerator."""
     count = 0
     for layer in parameters.layers:
-        if layer.layer.weight.min() != layer.layer.weight.max():
-            count += of_rom(layer.weight_depth, layer.lanes * layer.weight_width)
-        if layer.groups > LUT_RAM_DEPTH:
-            count += of_memory(layer.groups, layer.lanes * (layer.membrane_width + 1))
+        for first, stop in layer.slices:  # each has memories of its own
+            if layer.layer.weight.min() != layer.layer.weight.max():
+                count += of_rom(layer.weight_depth, (stop - first) * layer.weight_width)
+            if layer.groups > LUT_RAM_DEPTH:
+                count += of_memory(layer.groups, (stop - first) * (layer.membrane_width + 1))
     if parameters.live_style == "block":
         count += of_rom(len(parameters.live), parameters.pixels_per_beat)
     if links_in_block_ram(parameters):

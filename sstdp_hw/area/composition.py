@@ -18,9 +18,11 @@ from .block_ram import CELL_ROWS, cells, links_in_block_ram
 LUTS = (
     "accelerator",
     "layer",
+    "slice",
     "lane",
     "adder_bit",
-    "weight_bit",
+    "clear_bit",
+    "silenced_bit",
     "initial_bit",
     "bank_bit",
     "lut_ram_cell",
@@ -36,7 +38,9 @@ LUTS = (
 FLIP_FLOPS = (
     "accelerator",
     "layer",
+    "slice",
     "lane",
+    "split_lane",
     "single_bit",
     "shared_bit",
     "deep_bit",
@@ -66,22 +70,24 @@ def _layer(layer: DenseParameters, step_width: int) -> Counter[str]:
     group += lanes * width * layer.output
     event = TAG_WIDTH + 2 + step_width + index_width(layer.neurons)
     queues = [group] if layer.output else [group, event]
-    membranes = lanes * (width + 1)
+    membranes, weights = lanes * (width + 1), lanes * layer.weight_width
     shared = 1 < layer.groups <= LUT_RAM_DEPTH
     banks = -(-layer.weight_depth // BANK_ROWS)
     constant = layer.groups == 1 or layer.initial.min() == layer.initial.max()
     return Counter(
         {
             "layer": 1,
+            "slice": layer.skew,
             "lane": lanes,
             "adder_bit": lanes * width,
-            "weight_bit": lanes * layer.weight_width,
+            "clear_bit": lanes * width if layer.groups > 1 else 0,
+            "silenced_bit": weights if layer.output or layer.spontaneous else 0,
             "single_bit": membranes if layer.groups == 1 else 0,
             "shared_bit": membranes if shared else 0,
             "deep_bit": membranes if layer.groups > LUT_RAM_DEPTH else 0,
             "initial_bit": 0 if constant else lanes * width * -(-layer.groups // CELL_ROWS),
-            "bank_bit": lanes * layer.weight_width * banks if banks > 1 else 0,
-            "banked_bit": lanes * layer.weight_width if banks > 1 else 0,
+            "bank_bit": weights * banks,
+            "banked_bit": weights if banks > 1 else 0,
             "output_bit": lanes * width * layer.output,
             "split_lane": lanes if lanes > PIECE and not layer.output else 0,
             "queue_bit": sum(queues),
