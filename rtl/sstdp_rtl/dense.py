@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from sstdp_hw.hardware import index_width
 from sstdp_hw.pipeline import TAG_WIDTH
 
-from .lanes import LaneSlice, walk_layout
+from .lanes import LaneSlice, registered, walk_layout
 from .rom import Rom
 from .streams import TRACED, event_layout, group_layout, is_stale
 
@@ -121,17 +121,17 @@ class DenseLayer(wiring.Component):
         with m.If(issue0):
             m.d.sync += address1.eq(Mux(group == 0, event.index, address1 + p.inputs))
         m.d.comb += weights.addr.eq(address1)
-        walk, valid = self._later(m, "1", walk0, issue0)
+        walk, valid = registered(m, "_1", walk0, issue0)
 
         # ---- The memory's registers; then every slice, each a cycle later than the one before.
         for stage in range(weights.latency - 2):
-            walk, valid = self._later(m, f"1_{stage}", walk, valid)
+            walk, valid = registered(m, f"_1_{stage}", walk, valid)
         group2 = Signal.like(walk.group)
         m.d.sync += group2.eq(walk.group)
         m.d.comb += initial.addr.eq(group2)
         for number, (lane_slice, (first, stop)) in enumerate(zip(slices, p.slices, strict=True)):
             if number:
-                walk, valid = self._later(m, f"slice_{number}", walk, valid)
+                walk, valid = registered(m, f"_slice_{number}", walk, valid)
             m.d.comb += [
                 lane_slice.i.eq(walk),
                 lane_slice.valid.eq(valid),
@@ -153,10 +153,3 @@ class DenseLayer(wiring.Component):
         for lane_slice in slices:
             m.d.comb += lane_slice.o.ready.eq(self.o.ready & self.o.valid)
         return m
-
-    def _later(self, m, name, walk, valid):
-        """A register behind a group of a walk; returns both parts."""
-        later = Signal.like(walk, name=f"walk_{name}", reset_less=True)
-        valid_later = Signal(name=f"valid_{name}")
-        m.d.sync += [later.eq(walk), valid_later.eq(valid)]
-        return later, valid_later

@@ -40,6 +40,14 @@ def walk_layout(groups, step_width):
     )
 
 
+def registered(m, stage, walk, valid):
+    """A register behind a group of a walk, whose name ends in ``stage``; returns both parts."""
+    later = Signal.like(walk, name=f"walk{stage}", reset_less=True)
+    valid_later = Signal(name=f"valid{stage}")
+    m.d.sync += [later.eq(walk), valid_later.eq(valid)]
+    return later, valid_later
+
+
 class LaneSlice(wiring.Component):
     """Adds one weight to the potential of each of its lanes, group after group.
 
@@ -101,10 +109,10 @@ class LaneSlice(wiring.Component):
 
         # ---- Stage 2: the weights are on their way through the memory's registers, initial values
         # and potentials are addressed.
-        walk2, valid2 = self._register(m, "2", self.i, self.valid)
+        walk2, valid2 = registered(m, "2", self.i, self.valid)
 
         # ---- Stage 3: weights and potentials meet in the adders; sums go back to the memory.
-        walk3, valid3 = self._register(m, "3", walk2, valid2)
+        walk3, valid3 = registered(m, "3", walk2, valid2)
         stored3, had_fired3 = Signal(lanes * width), Signal(lanes)
         sums3 = [Signal(signed(width), name=f"sum3_{lane}") for lane in range(lanes)]
         fires3 = Signal(lanes)
@@ -123,7 +131,7 @@ class LaneSlice(wiring.Component):
         )
 
         # ---- Stage 4: sums and fired neurons are registered; groups worth a message leave.
-        walk4, valid4 = self._register(m, "4", walk3, valid3)
+        walk4, valid4 = registered(m, "4", walk3, valid3)
         fires4 = Signal(lanes, reset_less=True)
         m.d.sync += fires4.eq(fires3)
         item = queue.i.payload
@@ -157,13 +165,6 @@ class LaneSlice(wiring.Component):
             m.d.sync += sums4.eq(sums)
             m.d.comb += item.v.eq(sums4)
         return m
-
-    def _register(self, m, stage, walk, valid):
-        """One more stage; returns both."""
-        later = Signal.like(walk, name=f"walk{stage}", reset_less=True)
-        valid_later = Signal(name=f"valid{stage}")
-        m.d.sync += [later.eq(walk), valid_later.eq(valid)]
-        return later, valid_later
 
     def _weight(self, walk, lane):
         """The lane's weight; at width 1 a set bit means -1, a clear one +1.
