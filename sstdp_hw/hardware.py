@@ -7,17 +7,22 @@ themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from .convolution import ConvParameters
 from .errors import UserError
-from .layers import Array, Dense, Flatten
+from .feature_map import FeatureMap
+from .layers import Array, Conv2d, Dense, Pool2d
 from .network import Network
 from .pipeline import LARGEST_TABLE, LAYER_STAGES, PIECE, SLICE_LANES, rom_latency
+from .pooling import PoolParameters
 from .reference import potential_bounds
+from .widths import index_width as index_width
+from .widths import pack_rows as pack_rows
+from .widths import signed_width as signed_width
 
 PIXELS_PER_BEAT = (1, 2, 4, 8)
 
@@ -49,16 +54,6 @@ class Configuration:
                 f"Pixels per beat must be {', '.join(map(str, PIXELS_PER_BEAT[:-1]))} or "
                 f"{PIXELS_PER_BEAT[-1]}, not {self.pixels_per_beat}"
             )
-
-
-def signed_width(low: int, high: int) -> int:
-    """Bits of the narrowest two's complement number that holds both ``low`` and ``high``."""
-    return max((value if value >= 0 else ~value).bit_length() for value in (low, high)) + 1
-
-
-def index_width(count: int) -> int:
-    """Bits of an unsigned index below ``count``, at least one."""
-    return max(1, (count - 1).bit_length())
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +88,8 @@ class DenseParameters:
     output: bool
     sources: Array
 
+    kind = "dense"
+
     def __post_init__(self) -> None:
         if not 1 <= self.lanes <= self.neurons:
             raise UserError(
@@ -112,6 +109,16 @@ class DenseParameters:
     @property
     def weight_width(self) -> int:
         return self.layer.weight_width
+
+    @property
+    def spike_width(self) -> int:
+        """Bits of the index of a spike of the layer."""
+        return index_width(self.neurons)
+
+    @property
+    def spike_neurons(self) -> Array | None:
+        """Neuron behind every index of a spike, -1 for none; None if it is the index itself."""
+        return None
 
     @property
     def groups(self) -> int:
@@ -214,13 +221,11 @@ class DenseParameters:
         return pack_rows(padded.reshape(self.groups, self.lanes), self.membrane_width)
 
 
-def pack_rows(values: Array, width: int) -> list[int]:
-    """Pack each row of integers [rows, columns] into one number, column 0 in the lowest bits."""
-    masked = values.astype(np.int64) & ((1 << width) - 1)
-    shifts = np.arange(width, dtype=np.int64)
-    bits = ((masked[:, :, None] >> shifts) & 1).astype(np.uint8)
-    packed = np.packbits(bits.reshape(len(values), -1), axis=1, bitorder="little")
-    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+#: A block that has neurons.
+WeightedBlock = DenseParameters | ConvParameters
+
+#: A block behind the encoder.
+Block = DenseParameters | ConvParameters | PoolParameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,45 +235,68 @@ class AcceleratorParameters:
     Raises
     ------
     UserError
-        If the generator has no hardware for a layer, or the lanes do not fit the layers.
+        If the lanes do not fit the layers.
     """
 
     network: Network
     configuration: Configuration
 
     def __post_init__(self) -> None:
-        for index, layer in enumerate(self.network.layers):
-            if not isinstance(layer, Dense | Flatten):
-                raise UserError(
-                    f"{self.network.source}: layers.{index} must be dense or flatten to be "
-                    f"generated, not {layer.kind}; `sstdp-hw evaluate` runs it in software"
-                )
         lanes, weighted = self.configuration.lanes, self.network.weighted
         if lanes is not None and len(lanes) != len(weighted):
             raise UserError(
                 f"Lanes must be one number for each of the {len(weighted)} weighted layers, "
                 f"not {len(lanes)}: {','.join(map(str, lanes))}"
             )
-        _ = self.layers
+        _ = self.blocks
 
     @cached_property
-    def layers(self) -> tuple[DenseParameters, ...]:
-        """The weighted layers in order; the last one is the output layer."""
-        weighted = self.network.weighted
-        lanes: Sequence[int] = self.configuration.lanes or [
-            min(Configuration.DEFAULT_LANES, layer.weight.shape[0]) for _, layer in weighted
-        ]
-        return tuple(
-            DenseParameters(
-                f"layers.{index}",
-                layer,
-                lanes[n],
-                output=n == len(weighted) - 1,
-                sources=np.arange(layer.inputs) if n else self.pixel_order,
-            )
-            for n, (index, layer) in enumerate(weighted)
-            if isinstance(layer, Dense)
+    def blocks(self) -> tuple[Block, ...]:
+        """What stands behind the encoder, in order: weighted layers and pooling layers; the last
+        one is the output layer."""
+        network = self.network
+        lanes = iter(
+            self.configuration.lanes
+            or [min(Configuration.DEFAULT_LANES, len(layer.weight)) for _, layer in network.weighted]
         )
+        found: list[Block] = []
+        present = [(n, layer) for n, layer in enumerate(network.layers) if layer.kind != "flatten"]
+        arriving: FeatureMap | None = None  # of a convolution or pooling layer before
+        sources = self.pixel_order
+        for (index, layer), (_, after) in zip(present, [*present[1:], (0, None)], strict=True):
+            name = f"layers.{index}"
+            if isinstance(layer, Dense):
+                found.append(DenseParameters(name, layer, next(lanes), after is None, sources))
+                sources = np.arange(layer.neurons)
+                continue
+            places = None
+            if arriving is None:
+                shape = network.shapes[index]
+                arriving = FeatureMap.fields(shape, shape[0])
+                places = np.where(sources >= 0, arriving.indices[sources], -1)
+            packed = isinstance(after, Dense)
+            block: ConvParameters | PoolParameters
+            if isinstance(layer, Conv2d):
+                block = ConvParameters(name, arriving, places, packed, layer, next(lanes))
+            else:
+                assert isinstance(layer, Pool2d), "no other layer is left"
+                block = PoolParameters(name, arriving, places, packed, layer)
+            found.append(block)
+            arriving = block.leaving
+            sources = arriving.neurons
+        return tuple(found)
+
+    @cached_property
+    def layers(self) -> tuple[WeightedBlock, ...]:
+        """The weighted layers in order; the last one is the output layer."""
+        return tuple(block for block in self.blocks if not isinstance(block, PoolParameters))
+
+    @property
+    def output(self) -> DenseParameters:
+        """The output layer."""
+        last = self.layers[-1]
+        assert isinstance(last, DenseParameters), "the network's own check"
+        return last
 
     @cached_property
     def live(self) -> Array:

@@ -46,6 +46,28 @@ SLICE_LANES = 32
 #: Stages of a layer beside those of its weight memory: the address before it, the adders behind.
 LAYER_STAGES = 2
 
+#: Stages of a convolution layer beside those of its weight memory: the address before it, the
+#: adders and who is above threshold behind.
+CONV_STAGES = 3
+
+#: Stages of a convolution layer between an event's coordinates and the queue of walks: what the
+#: coordinates stand for, their sum.
+LOCATE_STAGES = 2
+
+#: Stages of a pooling layer between an event's coordinates and the stamp of its cell: what the
+#: coordinates stand for, their sum.
+POOL_STAGES = 2
+
+#: Cycles after the issue of a word in which a convolution layer cannot issue it again: from the
+#: cycle in which its potentials are fetched to the one in which they are written.
+CONV_HAZARD = 3
+
+#: Cycles from an address of a memory of stamps to whether the word is new in the image.
+STAMP_LATENCY = 3
+
+#: Bits of a stamp at most; the width of the narrow block RAMs.
+MAX_STAMP_WIDTH = 8
+
 #: Lanes that one priority encoder looks at; wider groups are cut into pieces of this size first.
 PIECE = 16
 
@@ -78,6 +100,12 @@ def rom_latency(rows: int, style: str) -> int:
     if style == "logic":
         return 1
     return 3 if rows <= BANK_ROWS else 4
+
+
+def stamp_width(rows: int) -> int:
+    """Bits of the stamps of a memory, which is cleared whenever they wrap: so many that this costs
+    about a cycle per image, up to the width of a block RAM."""
+    return min(MAX_STAMP_WIDTH, max(2, rows.bit_length()))
 
 
 def reserve(stages: int) -> int:

@@ -3,12 +3,16 @@
 from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Signal
 from amaranth.lib import wiring
 
+from sstdp_hw.convolution import ConvParameters
 from sstdp_hw.pipeline import INPUT_QUEUE_DEPTH, PIECE
+from sstdp_hw.pooling import PoolParameters
 
+from .conv import ConvLayer
 from .decision import RESULT, Decision
 from .dense import DenseLayer
 from .encoder import Encoder
 from .packet import PacketReader, axis_layout
+from .pool import PoolLayer
 from .queue import Queue
 from .serializer import SpikeSerializer
 from .splitter import GroupSplitter
@@ -28,7 +32,7 @@ class Accelerator(Elaboratable):
     ----------
     ports : list of Signal
         aclk, aresetn (synchronous, active low), s_axis_*, m_axis_*.
-    probes : list of Encoder or DenseLayer
+    probes : list of Encoder, DenseLayer or ConvLayer
         Blocks whose ``spikes`` and ``spikes_valid`` show every spike, once elaborated.
     """
 
@@ -87,35 +91,41 @@ class Accelerator(Elaboratable):
         wiring.connect(m, input_queue.o, reader.i)
         wiring.connect(m, reader.o, encoder.i)
 
-        m.submodules.decision = decision = Decision(
-            p.layers[-1], p.t_max, p.configuration.early_exit
-        )
+        m.submodules.decision = decision = Decision(p.output, p.t_max, p.configuration.early_exit)
         m.d.comb += [
             encoder.oldest.eq(decision.oldest),
             decision.errors.eq(encoder.errors),
         ]
-        events = encoder.o
-        for number, parameters in enumerate(p.layers):
-            layer = DenseLayer(parameters, p.step_width, name=f"layer_{number}")
-            m.submodules[f"layer_{number}"] = layer
+        events, layers, pools = encoder.o, 0, 0
+        for block in p.blocks:
+            if isinstance(block, PoolParameters):
+                m.submodules[f"pool_{pools}"] = pool = PoolLayer(
+                    block, p.step_width, name=f"pool_{pools}"
+                )
+                wiring.connect(m, events, pool.i)
+                events, pools = pool.o, pools + 1
+                continue
+            make = ConvLayer if isinstance(block, ConvParameters) else DenseLayer
+            layer = make(block, p.step_width, name=f"layer_{layers}")
+            m.submodules[f"layer_{layers}"] = layer
             self.probes.append(layer)
             m.d.comb += layer.oldest.eq(decision.oldest)
             wiring.connect(m, events, layer.i)
-            if parameters.output:
+            if block.output:
                 wiring.connect(m, layer.o, decision.i)
                 break
-            groups, lanes = layer.o, parameters.lanes
+            groups, lanes, width = layer.o, block.lanes, block.spike_width
             if lanes > PIECE:
-                splitter = GroupSplitter(lanes, layer.neurons_width, p.step_width)
-                m.submodules[f"splitter_{number}"] = splitter
+                splitter = GroupSplitter(lanes, width, p.step_width)
+                m.submodules[f"splitter_{layers}"] = splitter
                 m.d.comb += splitter.oldest.eq(decision.oldest)
                 wiring.connect(m, groups, splitter.i)
                 groups, lanes = splitter.o, PIECE
-            serializer = SpikeSerializer(lanes, layer.neurons_width, p.step_width)
-            m.submodules[f"serializer_{number}"] = serializer
+            serializer = SpikeSerializer(lanes, width, p.step_width)
+            m.submodules[f"serializer_{layers}"] = serializer
             m.d.comb += serializer.oldest.eq(decision.oldest)
             wiring.connect(m, groups, serializer.i)
-            events = serializer.o
+            events, layers = serializer.o, layers + 1
 
         result = decision.o.payload
         m.d.comb += [

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.pipeline import SERIALIZER_STAGES, TAG_WIDTH, reserve
 
+from .hold import hold_back
 from .queue import Queue
 from .streams import event_layout, group_layout, is_stale
 
@@ -113,15 +114,5 @@ class SpikeSerializer(wiring.Component):
         ]
 
         # Stage 4: one event is held until it is known whether it closes its step.
-        held = Signal(self.event_layout, reset_less=True)
-        holding = Signal()
-        m.d.comb += [
-            queue.i.valid.eq(holding & (valid3 | held.last | held.end)),
-            queue.i.payload.eq(held),
-            queue.i.payload.last.eq(held.last | (valid3 & closes3 & ~held.end)),
-        ]
-        with m.If(valid3 & ~closes3):
-            m.d.sync += [holding.eq(1), held.eq(event3)]
-        with m.Elif(queue.i.valid):
-            m.d.sync += holding.eq(0)
+        hold_back(m, queue, event3, valid3, closes3)
         return m

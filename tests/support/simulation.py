@@ -110,11 +110,12 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
         raise AssertionError(f"{len(seen.words)} of {len(images)} answers after {limit} cycles")
 
     async def watch(ctx):
+        neurons = [parameters.pixel_order, *(layer.spike_neurons for layer in parameters.layers)]
         signals = [s for block in dut.probes for s in (block.spikes_valid, block.spikes)]
         async for _, _, *values in ctx.tick().sample(*signals):
             for probe, (valid, item) in enumerate(zip(values[::2], values[1::2], strict=True)):
                 if valid:
-                    seen.spikes.extend(_spikes(probe, item, parameters.pixel_order))
+                    seen.spikes.extend(_spikes(probe, item, neurons[probe]))
 
     simulator.add_testbench(feed, background=True)
     simulator.add_testbench(watch, background=True)
@@ -123,15 +124,15 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
     return seen
 
 
-def _spikes(probe, item, pixel_order):
+def _spikes(probe, item, neurons):
     if probe == 0:
-        return [] if item.end else [(0, item.tag, item.step, int(pixel_order[item.index]))]
+        return [] if item.end else [(0, item.tag, item.step, int(neurons[item.index]))]
     if item.final:
         return []
     return [
-        (probe, item.tag, item.step, item.base + lane)
-        for lane in range(item.fired.bit_length())
-        if item.fired >> lane & 1
+        (probe, item.tag, item.step, index if neurons is None else int(neurons[index]))
+        for index in range(item.base, item.base + item.fired.bit_length())
+        if item.fired >> (index - item.base) & 1
     ]
 
 
