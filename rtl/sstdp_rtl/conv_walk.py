@@ -117,7 +117,7 @@ class Walk(wiring.Component):
         waiting = Signal()  # the walk is complete; only candidates are left of the step
         hazard, hazard_listed = self._hazards(m, place.address)
         adding = Signal(range(p.latency + QUEUE_LATENCY + 1))  # additions may make candidates
-        busy = Signal(range(p.latency + 1))  # words are on their way
+        busy = Signal(range(p.latency + 1))  # something of the present image is on its way
         word = self.word
         goes = Signal()
         m.d.comb += [
@@ -149,7 +149,7 @@ class Walk(wiring.Component):
         ]
         with m.If(word.add):
             m.d.sync += adding.eq(p.latency + QUEUE_LATENCY - 1)
-        with m.If(word.add | word.compare):
+        with m.If(self.valid & ~word.final):
             m.d.sync += busy.eq(p.latency)
 
         finishes, free = Signal(), Signal()
