@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.pipeline import STAMP_LATENCY, TAG_WIDTH, reserve
+from sstdp_hw.pipeline import POOL_STAGES, STAMP_LATENCY, TAG_WIDTH, reserve
 
 from .coordinates import Coordinates, delayed
 from .hold import hold_back
@@ -50,18 +50,24 @@ class PoolLayer(wiring.Component):
         m.submodules.stamps = stamps = Stamps(p.cells, p.stamp_width)
         wiring.connect(m, wiring.flipped(self.o), queue.o)
 
-        # Stage 0: an event of another image first makes all marks old.
+        # Stage 0: the first event of an image sends ahead that all marks are old now, a cycle before
+        # it goes itself; it waits for it if the marks have to be cleared, or if the word of an
+        # earlier image is still on its way.
         event = self.i.payload
         walked = Signal(TAG_WIDTH, init=(1 << TAG_WIDTH) - 1)  # the last image seen
-        other, go = Signal(), Signal()
+        other, begins, go = Signal(), Signal(), Signal()
+        beginning, clears = Signal(), Signal()  # the word is on its way; the marks will be cleared
         m.d.comb += [
             other.eq(event.tag != walked),
-            stamps.advance.eq(self.i.valid & other & stamps.ready),
-            self.i.ready.eq(queue.has_room & stamps.ready & ~other),
+            begins.eq(self.i.valid & other & stamps.ready & ~beginning),
+            self.i.ready.eq(queue.has_room & stamps.ready & ~other & ~clears),
             go.eq(self.i.valid & self.i.ready),
+            stamps.advance.eq(delayed(m, begins, p.places_latency + POOL_STAGES, "begins")),
         ]
         with m.If(stamps.advance):
-            m.d.sync += walked.eq(event.tag)
+            m.d.sync += [beginning.eq(0), clears.eq(0)]
+        with m.If(begins):
+            m.d.sync += [walked.eq(event.tag), beginning.eq(1), clears.eq(stamps.wraps)]
 
         # Coordinates, and in the stage behind them what they stand for in the index of a cell;
         # in the next one the index.

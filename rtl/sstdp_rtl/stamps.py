@@ -26,6 +26,8 @@ class Stamps(wiring.Component):
     -------
     advance : In(1)
         The next image begins; only while ``ready``, and not in a cycle with ``valid``.
+    wraps : Out(1)
+        Before the next image the rows are cleared.
     ready : Out(1)
         Low while the rows are cleared: nothing may be touched.
     addr, valid : In
@@ -39,6 +41,7 @@ class Stamps(wiring.Component):
         super().__init__(
             {
                 "advance": In(1),
+                "wraps": Out(1),
                 "ready": Out(1),
                 "addr": In(index_width(rows)),
                 "valid": In(1),
@@ -56,14 +59,13 @@ class Stamps(wiring.Component):
         image = Signal(self.width)
         clearing = Signal(init=1)
         row = Signal.like(self.addr)
-        m.d.comb += self.ready.eq(~clearing)
+        m.d.comb += [self.ready.eq(~clearing), self.wraps.eq(image.all())]
         with m.If(clearing):
             m.d.sync += row.eq(row + 1)
             with m.If(row == self.rows - 1):
                 m.d.sync += [clearing.eq(0), row.eq(0)]
         with m.Elif(self.advance):
-            wraps = image.all()
-            m.d.sync += [image.eq(Mux(wraps, 1, image + 1)), clearing.eq(wraps)]
+            m.d.sync += [image.eq(Mux(self.wraps, 1, image + 1)), clearing.eq(self.wraps)]
 
         # Stage 1: the row is read; it gets the present number. A row that is read while it is
         # written holds the right number already, whatever comes out.
