@@ -7,10 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
+from .chain import MAX_T
 from .errors import UserError
 from .feature_map import FeatureMap, MapParameters
 from .layers import Array, Conv2d, Shape
-from .pipeline import CONV_STAGES, LOCATE_STAGES, PIECE, rom_latency, stamp_width
+from .pipeline import CONV_HAZARD, CONV_STAGES, LOCATE_STAGES, PIECE, rom_latency, stamp_width
 from .reference import potential_bounds
 from .widths import index_width, pack_rows, signed_width
 
@@ -41,7 +42,8 @@ class Reach:
     def first(self) -> Array:
         """The first output that each input reaches: int64 [size]."""
         reach = np.arange(self.size) + self.padding - self.kernel + self.stride
-        return np.maximum(reach // self.stride, 0)
+        found: Array = np.maximum(reach // self.stride, 0)
+        return found
 
     @property
     def count(self) -> Array:
@@ -87,6 +89,12 @@ class ConvParameters(MapParameters):
     lanes: int
 
     kind = "conv2d"
+    #: Row of the weight memory in words.
+    WEIGHT_ROW = (
+        "((input channel * kernel height + place of the kernel row) * kernel width + place of the "
+        "kernel column) * groups + group; places in the order of offset modulo stride, then of "
+        "falling offset"
+    )
     output = False  # the file format wants the classes in a dense layer
 
     def __post_init__(self) -> None:
@@ -171,6 +179,13 @@ class ConvParameters(MapParameters):
         return np.broadcast_to(reached, self.arriving.shape).reshape(-1)
 
     @property
+    def most_cycles(self) -> int:
+        """Cycles that an image can take here, with room to spare: every word of every walk stalls,
+        and all words are compared in every step."""
+        walks = int(self.walk_cycles.sum()) * (1 + CONV_HAZARD)
+        return walks + MAX_T * (self.words + 2 * self.latency) + self.neurons
+
+    @property
     def locate_latency(self) -> int:
         """Cycles from an event to its write into the queue of walks."""
         return self.places_latency + LOCATE_STAGES
@@ -217,15 +232,21 @@ class ConvParameters(MapParameters):
 
     @property
     def weight_depth(self) -> int:
-        """Rows of the weight memory; see `weight_row`."""
+        """Rows of the weight memory, see `WEIGHT_ROW`: what a walk fetches in one row of positions
+        stands side by side."""
         return int(np.prod(self.layer.weight.shape[1:])) * self.groups
 
-    def weight_row(self, channel: int, y: int, x: int, group: int) -> int:
-        """Row of the weights of one group for an input channel and a kernel offset (y, x)."""
+    def weight_place(self, channel: int, source: int) -> tuple[int, int]:
+        """Row and lane of a weight, by output channel and place among the channel's weights in C
+        order."""
+        group, lane = divmod(channel, self.lanes)
         _, _, height, width = self.layer.weight.shape
-        place_y = int(np.flatnonzero(self.rows.order == y)[0])
-        place_x = int(np.flatnonzero(self.columns.order == x)[0])
-        return ((channel * height + place_y) * width + place_x) * self.groups + group
+        before, offset_y, offset_x = (
+            int(part) for part in np.unravel_index(source, self.layer.weight.shape[1:])
+        )
+        row = int(np.flatnonzero(self.rows.order == offset_y)[0])
+        column = int(np.flatnonzero(self.columns.order == offset_x)[0])
+        return ((before * height + row) * width + column) * self.groups + group, lane
 
     def weight_rows(self) -> list[int]:
         """Contents of the weight memory: ``lanes`` weights a row, lane 0 in the lowest bits.

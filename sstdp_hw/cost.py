@@ -57,7 +57,7 @@ def layer_work(parameters: AcceleratorParameters, inference: Inference) -> Array
     columns = []
     for (index, _), layer in zip(network.weighted, parameters.layers, strict=True):
         times = arriving_spikes(network, inference, index)
-        columns.append(np.count_nonzero(times <= last[:, None], axis=1) * layer.groups)
+        columns.append((times <= last[:, None]) @ layer.walk_cycles)
     return np.stack(columns, axis=1)
 
 

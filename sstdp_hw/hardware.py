@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from .chain import MAX_T
 from .convolution import ConvParameters
 from .errors import UserError
 from .feature_map import FeatureMap
@@ -89,6 +90,8 @@ class DenseParameters:
     sources: Array
 
     kind = "dense"
+    #: Row of the weight memory in words.
+    WEIGHT_ROW = "group * inputs + index of the event"
 
     def __post_init__(self) -> None:
         if not 1 <= self.lanes <= self.neurons:
@@ -194,6 +197,21 @@ class DenseParameters:
         return bool((self.initial >= 0).any())
 
     @property
+    def walk_cycles(self) -> Array:
+        """Weight words that the event of each input fetches: int64, one per column of weights."""
+        return np.full(self.layer.inputs, self.groups, np.int64)
+
+    def weight_place(self, neuron: int, source: int) -> tuple[int, int]:
+        """Row and lane of a weight, by neuron and column of the layer's weights."""
+        group, lane = divmod(neuron, self.lanes)
+        return group * self.inputs + int(np.flatnonzero(self.sources == source)[0]), lane
+
+    @property
+    def most_cycles(self) -> int:
+        """Cycles that an image can take here, with room to spare."""
+        return self.groups * (self.inputs + MAX_T + 2) + self.neurons
+
+    @property
     def weight_depth(self) -> int:
         """Rows of the weight memory: group-major, so that a walk steps by ``inputs`` and needs no
         multiplier: row ``group * inputs + input``."""
@@ -255,9 +273,10 @@ class AcceleratorParameters:
         """What stands behind the encoder, in order: weighted layers and pooling layers; the last
         one is the output layer."""
         network = self.network
+        most = Configuration.DEFAULT_LANES
         lanes = iter(
             self.configuration.lanes
-            or [min(Configuration.DEFAULT_LANES, len(layer.weight)) for _, layer in network.weighted]
+            or [min(most, len(layer.weight)) for _, layer in network.weighted]
         )
         found: list[Block] = []
         present = [(n, layer) for n, layer in enumerate(network.layers) if layer.kind != "flatten"]

@@ -50,6 +50,11 @@ class PoolParameters(MapParameters):
         """Cycles from an event to its write into the queue, one after the step's next event."""
         return self.places_latency + POOL_STAGES + STAMP_LATENCY + 1
 
+    @property
+    def most_cycles(self) -> int:
+        """Cycles that an image can take here, with room to spare."""
+        return self.inputs + self.cells + self.latency
+
     def cell(self, axis: int) -> Array:
         """Window of every row (axis 0) or column (axis 1) of the input, -1 for none: int64."""
         size, kernel = self.arriving.shape[1 + axis], self.layer.kernel[axis]

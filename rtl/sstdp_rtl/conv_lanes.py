@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, signed,
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.pipeline import LUT_RAM_DEPTH, STAMP_LATENCY, TAG_WIDTH, reserve
+from sstdp_hw.pipeline import LUT_RAM_DEPTH, STAMP_LATENCY, reserve
 
 from .conv_walk import candidate_layout, word_layout
 from .queue import Queue
@@ -116,9 +116,8 @@ class ConvLanes(wiring.Component):
         idle = Mux(word_a.group == p.groups - 1, ((1 << p.padding) - 1) << lanes - p.padding, 0)
         m.d.comb += had_fired_a.eq(Mux(stamps.fresh, idle, found.fired))
         for lane in range(lanes):
-            before = Mux(
-                stamps.fresh, self.initial.word_select(lane, width), found.v.word_select(lane, width)
-            )
+            start, stored_v = (bits.word_select(lane, width) for bits in (self.initial, found.v))
+            before = Mux(stamps.fresh, start, stored_v)
             total = Signal(signed(width), name=f"sum_a_{lane}")
             weight = Mux(word_a.add, self._weight(lane), 0)
             m.d.comb += total.eq(before.as_signed() + weight)

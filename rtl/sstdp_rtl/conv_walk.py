@@ -119,8 +119,10 @@ class Walk(wiring.Component):
         adding = Signal(range(p.latency + QUEUE_LATENCY + 1))  # additions may make candidates
         busy = Signal(range(p.latency + 1))  # something of the present image is on its way
         word = self.word
-        goes = Signal()
+        goes, listed = Signal(), Signal()
         m.d.comb += [
+            # An empty list may show what was never written.
+            listed.eq(~active & self.candidates.valid),
             goes.eq(self.has_room & ~stale),
             walks.eq(active & goes & (final | ~hazard)),
             compares.eq(
@@ -140,8 +142,8 @@ class Walk(wiring.Component):
             word.compare.eq((walks & ~add & ~final) | compares),
             word.close.eq(closes),
             word.group.eq(place.group),
-            word.address.eq(Mux(active, place.address, self.candidates.payload.address)),
-            word.base.eq(Mux(active, place.base, self.candidates.payload.base)),
+            word.address.eq(Mux(listed, self.candidates.payload.address, place.address)),
+            word.base.eq(Mux(listed, self.candidates.payload.base, place.base)),
         ]
         m.d.sync += [
             adding.eq(Mux(adding == 0, 0, adding - 1)),
@@ -164,29 +166,28 @@ class Walk(wiring.Component):
         m.d.comb += first.eq(head.tag != walked)
         idle = ~active & (busy == 0) & (adding == 0)
         with m.FSM():
-            with m.State("WALK"):
-                with m.If(self.i.valid & free & self.ready):
-                    with m.If(is_stale(head.tag, self.oldest)):
-                        m.d.comb += self.i.ready.eq(1)
-                        m.d.sync += walked.eq(head.tag)
-                    with m.Elif(first):
-                        m.d.comb += self.begin.eq(idle)
-                        with m.If(idle):
-                            m.d.sync += [walked.eq(head.tag), spontaneous.eq(int(p.spontaneous))]
-                    with m.Else():
-                        missed = spontaneous & (head.end | (head.step != 0))
-                        m.d.comb += [self.i.ready.eq(~missed), load.eq(~missed)]
-                        m.d.sync += [
-                            tag.eq(head.tag),
-                            step.eq(Mux(missed, 0, head.step)),
-                            active.eq(~missed & (head.end | ~head.nothing)),
-                            add.eq(~head.end),
-                            final.eq(head.end),
-                        ]
-                        with m.If(missed | (head.last & spontaneous)):
-                            m.next = "COMPARE_ALL"
-                        with m.Elif(head.last):
-                            m.next = "COMPARE"
+            with m.State("WALK"), m.If(self.i.valid & free & self.ready):
+                with m.If(is_stale(head.tag, self.oldest)):
+                    m.d.comb += self.i.ready.eq(1)
+                    m.d.sync += walked.eq(head.tag)
+                with m.Elif(first):
+                    m.d.comb += self.begin.eq(idle)
+                    with m.If(idle):
+                        m.d.sync += [walked.eq(head.tag), spontaneous.eq(int(p.spontaneous))]
+                with m.Else():
+                    missed = spontaneous & (head.end | (head.step != 0))
+                    m.d.comb += [self.i.ready.eq(~missed), load.eq(~missed)]
+                    m.d.sync += [
+                        tag.eq(head.tag),
+                        step.eq(Mux(missed, 0, head.step)),
+                        active.eq(~missed & (head.end | ~head.nothing)),
+                        add.eq(~head.end),
+                        final.eq(head.end),
+                    ]
+                    with m.If(missed | (head.last & spontaneous)):
+                        m.next = "COMPARE_ALL"
+                    with m.Elif(head.last):
+                        m.next = "COMPARE"
             with m.State("COMPARE_ALL"):
                 m.d.comb += load_all.eq(free)
                 with m.If(free & ~stale):

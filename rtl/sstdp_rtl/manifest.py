@@ -5,7 +5,9 @@ from importlib.metadata import version
 from amaranth.lib.data import Layout
 
 from sstdp_hw import __version__
+from sstdp_hw.convolution import ConvParameters
 from sstdp_hw.hardware import index_width
+from sstdp_hw.pooling import PoolParameters
 
 from .decision import RESULT
 from .streams import event_layout, group_layout
@@ -70,22 +72,21 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
                 "fields": _fields(RESULT),
             },
         },
-        "layers": [
+        "layers": [_layer(number, layer) for number, layer in enumerate(parameters.layers)],
+        "pooling": [
             {
-                "name": layer.name,
-                "kind": "dense",
-                "inputs": layer.inputs,
-                "neurons": layer.neurons,
-                "lanes": layer.lanes,
-                "groups": layer.groups,
-                "weight_width": layer.weight_width,
-                "membrane_width": layer.membrane_width,
-                "memories": _memories(number, layer),
+                "name": block.name,
+                "kind": block.kind,
+                "inputs": block.inputs,
+                "kernel": list(block.layer.kernel),
+                "output_shape": list(block.shape),
             }
-            for number, layer in enumerate(parameters.layers)
+            for block in parameters.blocks
+            if isinstance(block, PoolParameters)
         ],
         "cycle_model": {
-            "bound": "max(beats, over layers: groups * input spikes up to the decision)",
+            "bound": "max(beats, over layers: weight words fetched for input spikes up to the "
+            "decision); a spike fetches groups of them, in a convolution at each position reached",
             "beats": parameters.beats,
             "groups": [layer.groups for layer in parameters.layers],
             "steps": network.t_max,
@@ -97,6 +98,28 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
             "yosys": yosys_version,
         },
     }
+
+
+def _layer(number, layer):
+    """A weighted layer."""
+    found = {
+        "name": layer.name,
+        "kind": layer.kind,
+        "inputs": layer.inputs,
+        "neurons": layer.neurons,
+        "lanes": layer.lanes,
+        "groups": layer.groups,
+        "weight_width": layer.weight_width,
+        "membrane_width": layer.membrane_width,
+    }
+    if isinstance(layer, ConvParameters):
+        found |= {
+            "kernel": list(layer.layer.weight.shape[2:]),
+            "stride": list(layer.layer.stride),
+            "padding": list(layer.layer.padding),
+            "output_shape": list(layer.shape),
+        }
+    return found | {"memories": _memories(number, layer)}
 
 
 def _fields(layout: Layout):
@@ -116,7 +139,7 @@ def _memories(number, layer):
             "module": f"layer_{number}_weights",
             "rows": layer.weight_depth,
             "width": layer.weight_width,
-            "row_of": "group * inputs + index of the event; lane in ascending bits",
+            "row_of": layer.WEIGHT_ROW + "; lane in ascending bits",
         },
         "initial": {
             "module": f"layer_{number}_initial",
@@ -143,18 +166,19 @@ def _probes(parameters):
         probes[0]["indices"] = parameters.pixel_order.tolist()
     for number, layer in enumerate(parameters.layers):
         shape = group_layout(
-            layer.lanes,
-            index_width(layer.neurons),
-            step_width,
-            layer.membrane_width if layer.output else 0,
+            layer.lanes, layer.spike_width, step_width, layer.membrane_width if layer.output else 0
         )
-        probes.append(
-            {
-                "layer": layer.name,
-                "scope": [f"layer_{number}"],
-                "valid": "spikes_valid",
-                "payload": "spikes",
-                "fields": _fields(shape),
-            }
-        )
+        probe = {
+            "layer": layer.name,
+            "scope": [f"layer_{number}"],
+            "valid": "spikes_valid",
+            "payload": "spikes",
+            "fields": _fields(shape),
+        }
+        if isinstance(layer, ConvParameters):
+            numbering = layer.leaving
+            probe["map"] = {
+                "shape": list(numbering.shape), "row": numbering.row, "column": numbering.column,
+            }  # fmt: skip
+        probes.append(probe)
     return probes

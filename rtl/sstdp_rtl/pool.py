@@ -50,9 +50,8 @@ class PoolLayer(wiring.Component):
         m.submodules.stamps = stamps = Stamps(p.cells, p.stamp_width)
         wiring.connect(m, wiring.flipped(self.o), queue.o)
 
-        # Stage 0: the first event of an image sends ahead that all marks are old now, a cycle before
-        # it goes itself; it waits for it if the marks have to be cleared, or if the word of an
-        # earlier image is still on its way.
+        # Stage 0: before the first event of an image goes the word that all marks are old now. The
+        # event waits for it if the marks have to be cleared, the word for that of another image.
         event = self.i.payload
         walked = Signal(TAG_WIDTH, init=(1 << TAG_WIDTH) - 1)  # the last image seen
         other, begins, go = Signal(), Signal(), Signal()

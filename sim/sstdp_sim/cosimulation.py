@@ -52,8 +52,7 @@ def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
     """More cycles than any image can take, however the streams stall."""
     parameters = directory.parameters
     work = parameters.beats + 4 * parameters.t_max + 1000
-    for layer in parameters.layers:
-        work += layer.groups * (layer.inputs + parameters.t_max + 2) + layer.neurons
+    work += sum(block.most_cycles for block in parameters.blocks)
     slowest = 256 - max(traffic.gap_chance, traffic.stall_chance)
     return 4 * work * 256 // slowest
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.errors import UserError
-from sstdp_hw.layers import Array
+from sstdp_hw.layers import Array, Conv2d
 from sstdp_hw.network import Network
 from sstdp_hw.reference import Inference, arriving_spikes, run
 
@@ -32,7 +32,8 @@ class Mutation:
     layer : str
         Name of the layer in the network file.
     neuron, input : int
-        ``input`` is -1 for a threshold.
+        ``input`` is -1 for a threshold. In a convolution the output channel, and the weight's place
+        among those of the channel, in C order.
     module, row, bit : str, int, int
         Where it stands in the Verilog.
     """
@@ -98,19 +99,16 @@ def choose(
     p = layers[layer]
     index = directory.network.weighted[layer][0]
     random = np.random.default_rng(seed)
-    times = arriving_spikes(directory.network, inference, index)
-    arrived = (times <= inference.last_steps()[:, None]).sum(axis=0)
-    inputs = np.flatnonzero(arrived >= np.quantile(arrived, 0.9))
+    inputs = _busy_inputs(directory.network, inference, index)
     entry = directory.manifest["layers"][layer]
     memory = entry["memories"]["weights" if kind == "weight" else "initial"]
     sample = slice(0, TRIED_IMAGES)
     for _ in range(TRIES):
-        neuron = int(random.integers(p.neurons))
+        neuron = int(random.integers(len(p.layer.weight)))
         chosen_input = int(random.choice(inputs)) if kind == "weight" else -1
-        group, lane = divmod(neuron, p.lanes)
-        row = group
+        row, lane = divmod(neuron, p.lanes)
         if kind == "weight":
-            row = group * p.inputs + int(np.flatnonzero(p.sources == chosen_input)[0])
+            row, lane = p.weight_place(neuron, chosen_input)
         bit = lane * memory["width"] + memory["width"] - 1
         mutation = Mutation(kind, p.name, neuron, chosen_input, memory["module"], row, bit)
         changed = run(_mutated_network(directory, layer, mutation), images[sample])
@@ -125,23 +123,33 @@ def choose(
     )
 
 
+def _busy_inputs(network: Network, inference: Inference, index: int) -> Array:
+    """Columns of a layer's weights that the images often need: int64."""
+    layer = network.layers[index]
+    if isinstance(layer, Conv2d):  # every weight meets many inputs
+        return np.arange(int(np.prod(layer.weight.shape[1:])))
+    times = arriving_spikes(network, inference, index)
+    arrived = (times <= inference.last_steps()[:, None]).sum(axis=0)
+    return np.flatnonzero(arrived >= np.quantile(arrived, 0.9))
+
+
 def _mutated_network(directory: GeneratedDirectory, layer: int, mutation: Mutation) -> Network:
     """The network that the corrupted hardware computes."""
     network, p = directory.network, directory.parameters.layers[layer]
     index = network.weighted[layer][0]
     weight, threshold = p.layer.weight.astype(np.int32), p.layer.threshold.astype(np.int64)
     if mutation.kind == "weight":
-        place = mutation.neuron, mutation.input
-        old = int(weight[place])
+        place = int(mutation.neuron * (weight.size // len(weight)) + mutation.input)
+        old = int(weight.flat[place])
         if p.weight_width == 1:
-            weight[place] = -old
+            weight.flat[place] = -old
         else:
-            weight[place] = old + (1 << p.weight_width - 1) * (1 if old < 0 else -1)
+            weight.flat[place] = old + (1 << p.weight_width - 1) * (1 if old < 0 else -1)
     else:
         rows = p.initial_rows()
         # Equal rows are stored once: then every group has the flipped bit.
         neurons = (
-            np.arange(mutation.neuron % p.lanes, p.neurons, p.lanes)
+            np.arange(mutation.neuron % p.lanes, len(p.layer.weight), p.lanes)
             if len(set(rows)) == 1
             else np.array([mutation.neuron])
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from sstdp_hw.layers import Array
 
-NOBODY = 1 << 30  # stands for an index that no pixel has
+NOBODY = 1 << 30  # stands for an index that no pixel or neuron has
 
 
 def read_spikes(path: Path, probes: Sequence[dict[str, Any]]) -> Array:
@@ -36,9 +36,7 @@ def read_spikes(path: Path, probes: Sequence[dict[str, Any]]) -> Array:
             probe = int(number)
             item = _unpack(int(payload, 16), fields[probe])
             head = [probe, item["tag"], item["step"]]
-            spikes.extend(
-                [*head, neuron] for neuron in _neurons(item, probes[probe].get("indices"))
-            )
+            spikes.extend([*head, neuron] for neuron in _neurons(item, probes[probe]))
     return np.array(spikes, np.int64).reshape(-1, 4)
 
 
@@ -46,17 +44,30 @@ def _unpack(word: int, fields: dict[str, tuple[int, int]]) -> dict[str, int]:
     return {name: word >> lsb & ((1 << width) - 1) for name, (lsb, width) in fields.items()}
 
 
-def _neurons(item: dict[str, int], indices: list[int] | None) -> list[int]:
+def _neurons(item: dict[str, int], probe: dict[str, Any]) -> list[int]:
     """The neurons that an event or a group stands for; -1 for the end of the image.
 
-    ``indices`` names what the event's indices stand for, where it is not the index itself.
+    The probe's ``indices`` or its ``map`` name what an index stands for, where it is not the neuron
+    itself.
     """
     if item.get("end") or item.get("final"):
         return [-1]
     if "index" in item:
+        indices: list[int] | None = probe.get("indices")
         if indices is None:
             return [item["index"]]
         neuron = indices[item["index"]] if item["index"] < len(indices) else -1
         return [NOBODY if neuron < 0 else neuron]
     fired = item["fired"]
-    return [item["base"] + lane for lane in range(fired.bit_length()) if fired >> lane & 1]
+    found = [item["base"] + lane for lane in range(fired.bit_length()) if fired >> lane & 1]
+    return [_mapped(index, probe["map"]) for index in found] if "map" in probe else found
+
+
+def _mapped(index: int, numbering: dict[str, Any]) -> int:
+    """The neuron in C order behind an index ``y * row + x * column + channel``."""
+    channels, height, width = numbering["shape"]
+    y, rest = divmod(index, numbering["row"])
+    x, channel = divmod(rest, numbering["column"])
+    if channel >= channels or y >= height or x >= width:
+        return NOBODY
+    return int((channel * height + y) * width + x)
