@@ -62,7 +62,8 @@ class Reach:
         """Place of the kernel offset for each input's first output, 0 if there is none: int64."""
         places = np.argsort(self.order)
         offset = np.arange(self.size) + self.padding - self.first * self.stride
-        return np.where(self.count > 0, places[np.clip(offset, 0, self.kernel - 1)], 0)
+        found: Array = np.where(self.count > 0, places[np.clip(offset, 0, self.kernel - 1)], 0)
+        return found
 
 
 @dataclass(frozen=True, eq=False)

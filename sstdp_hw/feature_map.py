@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -118,6 +119,18 @@ class MapParameters:
     def places_latency(self) -> int:
         """Cycles from an index to its coordinates."""
         return 0 if self.places is None else rom_latency(self.inputs, self.places_style)
+
+    @cached_property
+    def coordinates(self) -> tuple[Array, Array, Array]:
+        """Channel, y and x behind every index of an event; of indices not in use, any."""
+        index = np.arange(self.inputs) if self.places is None else np.maximum(self.places, 0)
+        row, column = self.arriving.row, self.arriving.column
+        parts = index % column, index // row, index % row // column
+        channel, y, x = (
+            np.minimum(part, size - 1)
+            for part, size in zip(parts, self.arriving.shape, strict=True)
+        )
+        return channel, y, x
 
     def numbered(self, shape: Shape, channels: int) -> FeatureMap:
         """The numbering of the block's own spikes; ``channels`` may exceed those of ``shape``."""

@@ -60,3 +60,11 @@ class PoolParameters(MapParameters):
         size, kernel = self.arriving.shape[1 + axis], self.layer.kernel[axis]
         windows = np.arange(size) // kernel
         return np.where(windows < self.shape[1 + axis], windows, -1)
+
+    @property
+    def pooled(self) -> Array:
+        """Index of the pooled event for every index of an event, -1 outside all windows: int64."""
+        channel, y, x = self.coordinates
+        window_y, window_x = self.cell(0)[y], self.cell(1)[x]
+        index = window_y * self.leaving.row + window_x * self.leaving.column + channel
+        return np.where((window_y < 0) | (window_x < 0), -1, index)

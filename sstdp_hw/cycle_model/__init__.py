@@ -16,13 +16,19 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..convolution import ConvParameters
+from ..feature_map import MapParameters
 from ..hardware import AcceleratorParameters
 from ..layers import Array
 from ..pipeline import PIECE
+from ..pooling import PoolParameters
 from ..reference import Inference
 from .chain import NEVER, Decision, Layer, Serializer, Splitter
+from .conv import Conv, word_times
 from .encoder import Encoder
-from .spikes import chunk, group_counts, layer_places, list_counts
+from .pool import Pool
+from .server import EventServer
+from .spikes import chunk, group_counts, layer_places, list_counts, list_indices
 
 #: Images whose spikes are sorted at once: bounds the memory.
 CHUNK = 256
@@ -49,24 +55,45 @@ def cycles_per_image(
     """
     count = len(inference.classes)
     stale = [NEVER] * count
-    layers = [Layer(layer, stale) for layer in parameters.layers]
-    decision = Decision(parameters.layers[-1], parameters.configuration.early_exit, stale)
-    for layer, after in zip(layers, [*layers[1:], None], strict=True):
-        if after is None:
-            layer.next = decision
-            break
-        layer.next = Serializer(stale, after)
-        if layer.p.lanes > PIECE:
-            layer.next = Splitter(stale, layer.next)
-    encoder = Encoder(parameters, stale, layers[0])
+    layers, encoder, decision = _chain(parameters, stale)
+    by_place = isinstance(parameters.blocks[0], MapParameters)
     for first in range(0, count, CHUNK):
         part = chunk(inference, first, CHUNK)
         for layer, place in zip(layers, layer_places(parameters), strict=True):
             layer.first_image = first
-            layer.spikes = group_counts(parameters, layer.p, part, place)
+            if isinstance(layer, Conv):
+                layer.spikes = word_times(layer.p, part.spike_times[place], parameters.t_max)
+            else:
+                layer.spikes = group_counts(parameters, layer.p, part, place)
         lists = list_counts(parameters, part)
-        for image, counts in enumerate(lists, first):
-            encoder.run(image, counts)
+        indices = list_indices(parameters, part) if by_place else [{} for _ in lists]
+        for image, (counts, found) in enumerate(zip(lists, indices, strict=True), first):
+            encoder.run(image, counts, found)
         if progress:
             progress(len(lists))
     return np.diff(np.array(decision.answers, np.int64), prepend=-1)
+
+
+def _chain(
+    parameters: AcceleratorParameters, stale: list[int]
+) -> tuple[list[Layer | Conv], Encoder, Decision]:
+    """The blocks, each joined to the one behind it: weighted layers in order, and both ends."""
+    decision = Decision(parameters.output, parameters.configuration.early_exit, stale)
+    layers: list[Layer | Conv] = []
+    after: EventServer | None = None
+    for block in reversed(parameters.blocks):
+        if isinstance(block, PoolParameters):
+            assert after is not None, "the network ends with a dense layer"
+            after = Pool(block, after)
+            continue
+        layer = Conv(block, stale) if isinstance(block, ConvParameters) else Layer(block, stale)
+        if after is None:
+            layer.next = decision
+        else:
+            layer.next = Serializer(stale, after)
+            if block.lanes > PIECE:
+                layer.next = Splitter(stale, layer.next)
+        layers.insert(0, layer)
+        after = layer
+    assert after is not None, "there is a layer"
+    return layers, Encoder(parameters, stale, after), decision

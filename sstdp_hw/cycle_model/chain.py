@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..hardware import DenseParameters
 from ..pipeline import SERIALIZER_STAGES, SPLITTER_STAGES, reserve
 from .room import LONG_AGO, Room, readable
+from .server import EventServer, GroupServer
 from .spikes import GroupCounts
 
 NEVER = 1 << 62
@@ -29,14 +32,15 @@ class Decision:
         self.decided = False
 
     def push(
-        self, image: int, written: int, group: int, pieces: list[int], close: bool, final: bool
-    ) -> int:
+        self, image: int, written: int, step: int, pieces: list[int], close: bool, final: bool,
+        indices: Sequence[int],
+    ) -> int:  # fmt: skip
         """One group of the output layer, written into its queue; returns the cycle of its pop."""
         seen = max(readable(written, self.popped), self.free)
         if seen >= self.stale[image]:
             self.popped, self.free = seen, seen + 1
             return seen
-        last_group = group == self.p.groups - 1
+        last_group = step == self.p.groups - 1
         completes = not self.decided and (last_group if final else close)
         ends = completes if self.early_exit else final and last_group
         if ends:
@@ -72,9 +76,11 @@ class Splitter:
         self.room = Room(reserve(SPLITTER_STAGES))
 
     def push(
-        self, image: int, written: int, step: int, pieces: list[int], close: bool, final: bool
-    ) -> int:
+        self, image: int, written: int, step: int, pieces: list[int], close: bool, final: bool,
+        indices: Sequence[int],
+    ) -> int:  # fmt: skip
         """One group, written into the layer's queues; returns the cycle of its pop."""
+        done = 0
         seen = max(readable(written, self.popped), self.ready)
         load = cycle = max(seen + 1, self.busy)
         for number, fired in enumerate(pieces or (0,)):
@@ -88,8 +94,12 @@ class Splitter:
                 self.room.wrote(out)
                 piece = [fired] if fired else []
                 self.room.pops.append(
-                    self.serializer.push(image, out, step, piece, close and last, final and last)
-                )
+                    self.serializer.push(
+                        image, out, step, piece, close and last, final and last,
+                        indices[done : done + fired],
+                    )
+                )  # fmt: skip
+            done += fired
         self.popped, self.ready, self.busy = seen, load + 1, cycle
         return seen
 
@@ -101,20 +111,22 @@ class Serializer:
     ----------
     stale : list of int
         See `Decision`.
-    layer : Layer
+    layer : EventServer
         The next one.
     """
 
-    def __init__(self, stale: list[int], layer: Layer) -> None:
+    def __init__(self, stale: list[int], layer: EventServer) -> None:
         self.stale, self.layer = stale, layer
         self.popped = LONG_AGO
         self.busy = LONG_AGO  # last cycle of the group before: the next one may load in it
         self.room = Room(reserve(SERIALIZER_STAGES))
-        self.held: tuple[int, int] | None = None  # image and step of an event whose last is unknown
+        # Image, step and index of an event of which it is not known whether it is the last.
+        self.held: tuple[int, int, int] | None = None
 
     def push(
-        self, image: int, written: int, step: int, pieces: list[int], close: bool, final: bool
-    ) -> int:
+        self, image: int, written: int, step: int, pieces: list[int], close: bool, final: bool,
+        indices: Sequence[int],
+    ) -> int:  # fmt: skip
         """One group of at most one piece, written into its queue; returns the cycle of its pop."""
         load = cycle = max(readable(written, self.popped), self.busy)
         fired, stale, room = sum(pieces), self.stale, self.room
@@ -126,17 +138,18 @@ class Serializer:
             if self.held is not None:
                 self._emit(*self.held, cycle + SERIALIZER_STAGES - 1, close and not fired, False)
                 self.held = None
+            index = indices[fired - 1 - left] if indices else -1
             if final or (close and fired and not left):
-                self._emit(image, step, cycle + SERIALIZER_STAGES, close, final)
+                self._emit(image, step, index, cycle + SERIALIZER_STAGES, close, final)
             elif fired:
-                self.held = image, step
+                self.held = image, step, index
         self.busy = cycle
         self.popped = load
         return load
 
-    def _emit(self, image: int, step: int, cycle: int, last: bool, end: bool) -> None:
+    def _emit(self, image: int, step: int, index: int, cycle: int, last: bool, end: bool) -> None:
         self.room.wrote(cycle)
-        self.room.pops.append(self.layer.push(image, cycle, step, last, end))
+        self.room.pops.append(self.layer.push(image, cycle, step, last, end, index))
 
 
 class Layer:
@@ -150,13 +163,13 @@ class Layer:
 
     Attributes
     ----------
-    next : Splitter, Serializer or Decision
+    next : GroupServer
         Set once.
     spikes : list of GroupCounts
         Of the images from ``first_image`` on.
     """
 
-    next: Splitter | Serializer | Decision
+    next: GroupServer
 
     def __init__(self, parameters: DenseParameters, stale: list[int]) -> None:
         self.p, self.stale = parameters, stale
@@ -166,7 +179,7 @@ class Layer:
         self.spikes: list[GroupCounts] = []
         self.first_image = 0
 
-    def push(self, image: int, written: int, step: int, last: bool, end: bool) -> int:
+    def push(self, image: int, written: int, step: int, last: bool, end: bool, index: int) -> int:
         """One event, written into its queue; returns the cycle of its pop."""
         seen = cycle = readable(written, self.popped)
         if seen < self.stale[image]:
@@ -230,5 +243,5 @@ class Layer:
         self.room.wrote(written)
         where = group if self.p.output else step
         self.room.pops.append(
-            self.next.push(image, written + self.p.skew, where, pieces, close, final)
+            self.next.push(image, written + self.p.skew, where, pieces, close, final, ())
         )

@@ -17,9 +17,9 @@ from ..pipeline import (
     most_with_room,
     reserve,
 )
-from .chain import Layer
 from .room import LONG_AGO, Room
-from .spikes import ListCounts
+from .server import EventServer
+from .spikes import ListCounts, ListIndices
 
 
 class Loader:
@@ -76,11 +76,13 @@ class Encoder:
     parameters : AcceleratorParameters
     stale : list of int
         See `chain.Decision`; one entry per image.
-    layer : Layer
+    layer : EventServer
         The first one.
     """
 
-    def __init__(self, parameters: AcceleratorParameters, stale: list[int], layer: Layer) -> None:
+    def __init__(
+        self, parameters: AcceleratorParameters, stale: list[int], layer: EventServer
+    ) -> None:
         self.t_max, self.stale, self.layer = parameters.t_max, stale, layer
         self.loader = Loader(parameters)
         # The cycle from which each sorter takes beats; after a reset it clears its lists.
@@ -88,7 +90,7 @@ class Encoder:
         self.ended = LONG_AGO  # the image before has left, or was dropped
         self.room = Room(reserve(ENCODER_STAGES))
 
-    def run(self, image: int, counts: ListCounts) -> None:
+    def run(self, image: int, counts: ListCounts, indices: ListIndices) -> None:
         """Emit one image; images come in order."""
         sorter = image % 2
         sorted_ = self.loader.load(self.free[sorter]) + 1
@@ -99,7 +101,7 @@ class Encoder:
         for at, lists in counts:
             if self._dropped(image, sorter, step, cycle, at):
                 return
-            last, left = self._emit(image, at, lists, cycle + at - step)
+            last, left = self._emit(image, at, lists, indices.get(at), cycle + at - step)
             if left:
                 # A step's last spike that goes stale as it leaves still ends the step.
                 ended = left == 1 and last == self.stale[image] and at < self.t_max - 1
@@ -112,10 +114,12 @@ class Encoder:
         if end >= self.stale[image]:
             self._drop(image, sorter, 0)
             return
-        self._leave(image, end, self.t_max - 1, False, True)
+        self._leave(image, end, self.t_max - 1, False, True, -1)
         self.ended, self.free[sorter] = end, end + 1
 
-    def _emit(self, image: int, step: int, lists: list[int], cycle: int) -> tuple[int, int]:
+    def _emit(
+        self, image: int, step: int, lists: list[int], indices: list[list[int]] | None, cycle: int
+    ) -> tuple[int, int]:
         """The spikes of one step, looked at in ``cycle``: the cycle of the last one, and 0; or, if
         the image goes stale, when the next one would have left, and how many did not."""
         left = sum(lists)
@@ -133,17 +137,18 @@ class Encoder:
                 cycle = room.issue(cycle)
             if cycle >= self.stale[image]:
                 return cycle, left
+            index = indices[chosen][-counts[chosen]] if indices else -1
             counts[chosen] -= 1
             offers[chosen] = cycle + LIST_INTERVAL if counts[chosen] else -1
             left -= 1
-            self._leave(image, cycle, step, not left, False)
+            self._leave(image, cycle, step, not left, False, index)
         return cycle, 0
 
-    def _leave(self, image: int, cycle: int, step: int, last: bool, end: bool) -> None:
+    def _leave(self, image: int, cycle: int, step: int, last: bool, end: bool, index: int) -> None:
         """An event leaves its sorter, and is written into the queue some stages later."""
         written = cycle + ENCODER_STAGES
         self.room.wrote(written)
-        self.room.pops.append(self.layer.push(image, written, step, last, end))
+        self.room.pops.append(self.layer.push(image, written, step, last, end, index))
 
     def _dropped(self, image: int, sorter: int, step: int, cycle: int, upto: int) -> bool:
         """Whether the image goes stale while the empty steps before ``upto`` are looked at, one a

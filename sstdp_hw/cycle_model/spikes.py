@@ -10,6 +10,8 @@ from ..reference import Inference, sent_spikes
 
 #: For each step with spikes: the step, and how many there are in each list.
 ListCounts = list[tuple[int, list[int]]]
+#: For each step with spikes: indices of the events of each list, in the order in which they come.
+ListIndices = dict[int, list[list[int]]]
 #: For each step with spikes: groups in which neurons fire, and how many in each of its pieces.
 GroupCounts = dict[int, list[tuple[int, list[int]]]]
 
@@ -27,6 +29,23 @@ def list_counts(parameters: AcceleratorParameters, inference: Inference) -> list
     rows = counts[image, step].tolist()
     for number, at, row in zip(image.tolist(), step.tolist(), rows, strict=True):
         found[number].append((at, row))
+    return found
+
+
+def list_indices(parameters: AcceleratorParameters, inference: Inference) -> list[ListIndices]:
+    """Events of the encoder per image, step and position in the beat.
+
+    A list gives back last what it was given first.
+    """
+    times = sent_spikes(parameters.network, inference, 0)
+    order = np.flatnonzero(parameters.pixel_order >= 0)[::-1]
+    times, lanes = times[:, parameters.pixel_order[order]], order % parameters.pixels_per_beat
+    found: list[ListIndices] = [{} for _ in range(len(times))]
+    image, place = np.nonzero(times < parameters.t_max)
+    columns = image, times[image, place], lanes[place], order[place]
+    for number, step, lane, index in zip(*(part.tolist() for part in columns), strict=True):
+        lists = found[number].setdefault(step, [[] for _ in range(parameters.pixels_per_beat)])
+        lists[lane].append(index)
     return found
 
 
