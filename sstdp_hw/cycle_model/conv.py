@@ -122,6 +122,7 @@ class Conv:
         self.walked, self.spontaneous = image, self.p.spontaneous
         self.potentials.begin()
         self.candidates.clear()
+        self.recent.clear()
         self.any_fired = False
         self.fired = _by_step(self.spikes[image - self.first_image])
         return max(begin + 1, self.stamps.ready)
@@ -145,7 +146,8 @@ class Conv:
                 issues.append(before)
             cycles = issues
         offsets = range(max(0, count - CONV_HAZARD), count)
-        self.recent = [(word(offset), cycles[offset]) for offset in offsets]
+        issued = [(word(offset), cycles[offset]) for offset in offsets]
+        self.recent = [*self.recent, *issued][-CONV_HAZARD:]
         return cycles
 
     def _clear(self, address: int, cycle: int) -> int:
