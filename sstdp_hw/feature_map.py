@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from .layers import Array, Shape
-from .pipeline import LARGEST_TABLE, rom_latency
+from .pipeline import BACKLOG_DEPTH, LARGEST_TABLE, QUEUE_DEPTH, rom_latency
 from .widths import index_width
 
 
@@ -91,14 +91,14 @@ class MapParameters:
     places : int64 [events], optional
         Index in ``arriving`` of every index of an event, -1 for those not in use; by default an
         event's index is one of ``arriving``.
-    packed : bool
-        Whether a fully connected layer takes the spikes.
+    after : str
+        Kind of the block that takes the spikes.
     """
 
     name: str
     arriving: FeatureMap
     places: Array | None
-    packed: bool
+    after: str
 
     @property
     def inputs(self) -> int:
@@ -132,7 +132,12 @@ class MapParameters:
         )
         return channel, y, x
 
+    @property
+    def queue_depth(self) -> int:
+        """Places in the queue of events behind the block."""
+        return BACKLOG_DEPTH if self.after == "conv2d" else QUEUE_DEPTH
+
     def numbered(self, shape: Shape, channels: int) -> FeatureMap:
         """The numbering of the block's own spikes; ``channels`` may exceed those of ``shape``."""
-        numbering = FeatureMap.packed if self.packed else FeatureMap.fields
+        numbering = FeatureMap.packed if self.after == "dense" else FeatureMap.fields
         return numbering(shape, channels)

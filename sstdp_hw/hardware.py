@@ -18,7 +18,7 @@ from .errors import UserError
 from .feature_map import FeatureMap
 from .layers import Array, Conv2d, Dense, Pool2d
 from .network import Network
-from .pipeline import LARGEST_TABLE, LAYER_STAGES, PIECE, SLICE_LANES, rom_latency
+from .pipeline import LARGEST_TABLE, LAYER_STAGES, PIECE, QUEUE_DEPTH, SLICE_LANES, rom_latency
 from .pooling import PoolParameters
 from .reference import potential_bounds
 from .widths import index_width as index_width
@@ -117,6 +117,11 @@ class DenseParameters:
     def spike_width(self) -> int:
         """Bits of the index of a spike of the layer."""
         return index_width(self.neurons)
+
+    @property
+    def queue_depth(self) -> int:
+        """Places in the queue of events behind the layer."""
+        return QUEUE_DEPTH
 
     @property
     def spike_neurons(self) -> Array | None:
@@ -288,18 +293,18 @@ class AcceleratorParameters:
                 found.append(DenseParameters(name, layer, next(lanes), after is None, sources))
                 sources = np.arange(layer.neurons)
                 continue
+            assert after is not None, "the network's own check"
             places = None
             if arriving is None:
                 shape = network.shapes[index]
                 arriving = FeatureMap.fields(shape, shape[0])
                 places = np.where(sources >= 0, arriving.indices[sources], -1)
-            packed = isinstance(after, Dense)
             block: ConvParameters | PoolParameters
             if isinstance(layer, Conv2d):
-                block = ConvParameters(name, arriving, places, packed, layer, next(lanes))
+                block = ConvParameters(name, arriving, places, after.kind, layer, next(lanes))
             else:
                 assert isinstance(layer, Pool2d), "no other layer is left"
-                block = PoolParameters(name, arriving, places, packed, layer)
+                block = PoolParameters(name, arriving, places, after.kind, layer)
             found.append(block)
             arriving = block.leaving
             sources = arriving.neurons

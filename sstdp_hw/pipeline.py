@@ -16,6 +16,10 @@ MAX_IN_FLIGHT = 1 << (TAG_WIDTH - 1)
 #: Items that a queue between two blocks holds; 16 fill the smallest LUT RAM of the common FPGAs.
 QUEUE_DEPTH = 16
 
+#: Events that the queue in front of a convolution layer holds, unless they come from the encoder: so
+#: many that the layer in front can be a step or an image ahead; as many as a block RAM has words.
+BACKLOG_DEPTH = 512
+
 #: Items of the queue behind the input port, which is there to register its ready.
 INPUT_QUEUE_DEPTH = 4
 
@@ -50,9 +54,9 @@ LAYER_STAGES = 2
 #: adders and who is above threshold behind.
 CONV_STAGES = 3
 
-#: Stages of a convolution layer between an event's coordinates and the queue of walks: what the
-#: coordinates stand for, their sum.
-LOCATE_STAGES = 2
+#: Stages of a convolution layer beside that which finds an event's coordinates: the event, out of
+#: slow block RAM, before it; what the coordinates stand for, their sum behind.
+LOCATE_STAGES = 3
 
 #: Stages of a pooling layer between an event's coordinates and the stamp of its cell: what the
 #: coordinates stand for, their sum.

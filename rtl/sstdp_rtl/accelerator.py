@@ -121,7 +121,7 @@ class Accelerator(Elaboratable):
                 m.d.comb += splitter.oldest.eq(decision.oldest)
                 wiring.connect(m, groups, splitter.i)
                 groups, lanes = splitter.o, PIECE
-            serializer = SpikeSerializer(lanes, width, p.step_width)
+            serializer = SpikeSerializer(lanes, width, p.step_width, block.queue_depth)
             m.submodules[f"serializer_{layers}"] = serializer
             m.d.comb += serializer.oldest.eq(decision.oldest)
             wiring.connect(m, groups, serializer.i)

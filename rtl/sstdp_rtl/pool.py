@@ -46,7 +46,7 @@ class PoolLayer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.p
-        m.submodules.queue = queue = Queue(self.event_layout, reserve=reserve(p.latency))
+        m.submodules.queue = queue = Queue(self.event_layout, p.queue_depth, reserve(p.latency))
         m.submodules.stamps = stamps = Stamps(p.cells, p.stamp_width)
         wiring.connect(m, wiring.flipped(self.o), queue.o)
 

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.pipeline import SERIALIZER_STAGES, TAG_WIDTH, reserve
+from sstdp_hw.pipeline import QUEUE_DEPTH, SERIALIZER_STAGES, TAG_WIDTH, reserve
 
 from .hold import hold_back
 from .queue import Queue
@@ -48,6 +48,13 @@ class SpikeSerializer(wiring.Component):
     Behind the register of the present group nothing waits: a neuron leaves it only while the
     output queue has room for all that are on their way.
 
+    Parameters
+    ----------
+    lanes, neurons_width, step_width : int
+        Of `group_layout`.
+    depth : int
+        Of the output queue.
+
     Members
     -------
     i : stream of `group_layout`
@@ -55,8 +62,8 @@ class SpikeSerializer(wiring.Component):
     oldest : In(TAG_WIDTH)
     """
 
-    def __init__(self, lanes, neurons_width, step_width):
-        self.lanes = lanes
+    def __init__(self, lanes, neurons_width, step_width, depth=QUEUE_DEPTH):
+        self.lanes, self.depth = lanes, depth
         self.event_layout = event_layout(neurons_width, step_width)
         super().__init__(
             {
@@ -68,7 +75,7 @@ class SpikeSerializer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.queue = queue = Queue(self.event_layout, reserve=reserve(SERIALIZER_STAGES))
+        m.submodules.queue = queue = Queue(self.event_layout, self.depth, reserve(SERIALIZER_STAGES))
         wiring.connect(m, wiring.flipped(self.o), queue.o)
 
         # Stage 1: the present group, what is left of it, and whether that is its last event.

@@ -90,7 +90,7 @@ def _chain(
         if after is None:
             layer.next = decision
         else:
-            layer.next = Serializer(stale, after)
+            layer.next = Serializer(stale, after, block.queue_depth)
             if block.lanes > PIECE:
                 layer.next = Splitter(stale, layer.next)
         layers.insert(0, layer)

@@ -113,13 +113,15 @@ class Serializer:
         See `Decision`.
     layer : EventServer
         The next one.
+    depth : int
+        Of the queue of events behind it.
     """
 
-    def __init__(self, stale: list[int], layer: EventServer) -> None:
+    def __init__(self, stale: list[int], layer: EventServer, depth: int) -> None:
         self.stale, self.layer = stale, layer
         self.popped = LONG_AGO
         self.busy = LONG_AGO  # last cycle of the group before: the next one may load in it
-        self.room = Room(reserve(SERIALIZER_STAGES))
+        self.room = Room(reserve(SERIALIZER_STAGES), depth)
         # Image, step and index of an event of which it is not known whether it is the last.
         self.held: tuple[int, int, int] | None = None
 

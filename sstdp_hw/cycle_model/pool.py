@@ -22,7 +22,7 @@ class Pool:
     def __init__(self, parameters: PoolParameters, layer: EventServer) -> None:
         self.p, self.layer = parameters, layer
         self.cells = parameters.pooled.tolist()
-        self.room = Room(reserve(parameters.latency))
+        self.room = Room(reserve(parameters.latency), parameters.queue_depth)
         self.stamps = Stamps(parameters.cells, parameters.stamp_width)
         self.popped = LONG_AGO
         self.walked = -1  # the last image seen
