@@ -49,7 +49,8 @@ class Reach:
     def count(self) -> Array:
         """How many outputs each input reaches, 0 where the stride leaves it out: int64 [size]."""
         last = np.minimum((np.arange(self.size) + self.padding) // self.stride, self.outputs - 1)
-        return np.maximum(last - self.first + 1, 0)
+        found: Array = np.maximum(last - self.first + 1, 0)
+        return found
 
     @property
     def order(self) -> Array:

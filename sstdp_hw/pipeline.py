@@ -16,8 +16,8 @@ MAX_IN_FLIGHT = 1 << (TAG_WIDTH - 1)
 #: Items that a queue between two blocks holds; 16 fill the smallest LUT RAM of the common FPGAs.
 QUEUE_DEPTH = 16
 
-#: Events that the queue in front of a convolution layer holds, unless they come from the encoder: so
-#: many that the layer in front can be a step or an image ahead; as many as a block RAM has words.
+#: Events that the queue in front of a convolution layer holds, unless they come from the encoder:
+#: so many that the layer in front can be a step or an image ahead, the words of a block RAM.
 BACKLOG_DEPTH = 512
 
 #: Items of the queue behind the input port, which is there to register its ready.

@@ -8,11 +8,13 @@ import numpy as np
 
 from sstdp_hw import ready
 from sstdp_hw.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
-from sstdp_hw.layers import Dense, Flatten
+from sstdp_hw.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d
 from sstdp_hw.network import Network
 
 DRAWN = 28
+DRAWN_CONV = 12
 T_MAX = (4, 8, 16, 32)
+WIDTHS = (1, 2, 3, 4, 5, 6, 8)
 
 #: Trained networks, never fitted to.
 READY = (
@@ -37,6 +39,9 @@ class Point:
 def points() -> list[Point]:
     """Every second drawn one is fitted to, the others and the trained ones are held out."""
     drawn = [Point(f"drawn-{seed}", _draw(seed), seed % 2 == 0) for seed in range(DRAWN)]
+    drawn += [
+        Point(f"conv-{seed}", _draw_conv(seed), seed % 2 == 0) for seed in range(DRAWN_CONV)
+    ]
     trained = []
     for name, configuration in READY:
         parameters = AcceleratorParameters(ready.load(name), configuration)
@@ -51,34 +56,79 @@ def _draw(seed: int) -> AcceleratorParameters:
     rng = np.random.default_rng([seed, 4])
     side = int(rng.integers(6, 21))
     t_max = int(rng.choice(T_MAX))
-    layers: list[Flatten | Dense] = [Flatten()]
+    layers: list[Layer] = [Flatten()]
     inputs, lanes = side * side, []
     sizes = [int(size) for size in rng.integers(16, 161, rng.choice([1, 1, 2]))]
     sizes.append(int(rng.integers(2, 21)))
     for place, neurons in enumerate(sizes):
-        width = int(rng.choice([1, 2, 3, 4, 5, 6, 8]))
-        if width == 1:
-            weight = rng.choice([-1, 1], (neurons, inputs))
-        else:
-            half = 1 << width - 1
-            weight = np.clip(np.rint(rng.normal(0, half / 2, (neurons, inputs))), -half, half - 1)
+        width = int(rng.choice(WIDTHS))
+        weight = _weight(rng, (neurons, inputs), width)
         if not place and width > 1 and rng.random() < 0.4:
             weight[:, rng.random(inputs) < 0.3] = 0
-        reach = int(np.abs(weight).sum(axis=1).max()) // 8 + 1
-        threshold = (
-            np.full(neurons, reach) if rng.random() < 0.6 else rng.integers(0, reach, neurons)
-        )
-        layers.append(Dense(weight.astype(np.int8), threshold.astype(np.int32), width))
+        layers.append(Dense(weight, _threshold(rng, weight), width))
         # Even on a logarithmic scale, and every fourth layer with a lane per neuron.
         lanes.append(max(1, round(neurons ** min(1.0, 1.33 * rng.random()))))
         inputs = neurons
+    return _parameters(rng, f"drawn-{seed}", (1, side, side), t_max, layers, lanes)
+
+
+def _draw_conv(seed: int) -> AcceleratorParameters:
+    """One or two convolutions, each with a pooling layer behind it at times, and a dense layer."""
+    rng = np.random.default_rng([seed, 5])
+    side = int(rng.integers(8, 29))
+    present: tuple[int, ...] = (int(rng.choice([1, 1, 3])), side, side)
+    shape, t_max = present, int(rng.choice(T_MAX))
+    layers: list[Layer] = []
+    lanes = []
+    for _ in range(rng.integers(1, 3)):
+        channels, kernel = int(rng.integers(4, 33)), int(rng.choice([3, 5]))
+        width = int(rng.choice(WIDTHS))
+        weight = _weight(rng, (channels, present[0], kernel, kernel), width)
+        padding = int(rng.integers(0, kernel // 2 + 1))
+        layers.append(Conv2d(weight, _threshold(rng, weight), width, (1, 1), (padding, padding)))
+        lanes.append(-(-channels // int(rng.choice([1, 1, 2, 4]))))
+        present = layers[-1].output_shape(present)
+        if rng.random() < 0.7:
+            layers.append(Pool2d((2, 2)))
+            present = layers[-1].output_shape(present)
+    width = int(rng.choice(WIDTHS))
+    weight = _weight(rng, (10, int(np.prod(present))), width)
+    layers.append(Dense(weight, _threshold(rng, weight), width))
+    return _parameters(rng, f"conv-{seed}", shape, t_max, layers, [*lanes, 10])
+
+
+def _weight(rng: np.random.Generator, shape: tuple[int, ...], width: int) -> Array:
+    """Small numbers, as training makes them."""
+    if width == 1:
+        return rng.choice([-1, 1], shape).astype(np.int8)
+    half = 1 << width - 1
+    drawn: Array = np.clip(np.rint(rng.normal(0, half / 2, shape)), -half, half - 1)
+    return drawn.astype(np.int8)
+
+
+def _threshold(rng: np.random.Generator, weight: Array) -> Array:
+    """Thresholds, mostly equal."""
+    flat = weight.reshape(len(weight), -1).astype(np.int64)
+    reach = int(np.abs(flat).sum(axis=1).max()) // 8 + 1
+    drawn = (
+        np.full(len(weight), reach) if rng.random() < 0.6 else rng.integers(0, reach, len(weight))
+    )
+    return drawn.astype(np.int32)
+
+
+def _parameters(
+    rng: np.random.Generator, name: str, shape: tuple[int, ...], t_max: int, layers: list[Layer],
+    lanes: list[int],
+) -> AcceleratorParameters:  # fmt: skip
     bright = rng.integers(150, 256)
     encoder = np.clip((255 - np.arange(256)) * t_max // bright, 0, t_max)
+    output = layers[-1]
+    assert isinstance(output, Dense), "a network ends with its classes"
     network = Network(
-        name=f"drawn-{seed}",
+        name=name,
         t_max=t_max,
-        input_shape=(1, side, side),
-        class_names=tuple(map(str, range(inputs))),
+        input_shape=shape,
+        class_names=tuple(map(str, range(output.neurons))),
         encoder=encoder.astype(np.uint8),
         layers=tuple(layers),
     )

@@ -10,9 +10,13 @@ from collections import Counter
 
 import numpy as np
 
+from ..convolution import ConvParameters
 from ..hardware import AcceleratorParameters, DenseParameters, index_width
 from ..pipeline import BANK_ROWS, INPUT_QUEUE_DEPTH, LUT_RAM_DEPTH, PIECE, TAG_WIDTH
-from .block_ram import CELL_ROWS, cells, links_in_block_ram
+from ..pooling import PoolParameters
+from .block_ram import links_in_block_ram
+from .cells import CELL_ROWS, cells
+from .convolution import conv_parts, pool_parts
 
 #: Parts that take LUTs.
 LUTS = (
@@ -32,6 +36,9 @@ LUTS = (
     "list_bit",
     "table_bit",
     "link_mux_bit",
+    "conv",
+    "pool",
+    "walk_bit",
 )
 
 #: Parts that take flip-flops.
@@ -52,14 +59,23 @@ FLIP_FLOPS = (
     "list_bit",
     "link_bit",
     "beat_bit",
+    "conv",
+    "pool",
+    "stage_bit",
+    "potential_bit",
 )
 
 
 def count_parts(parameters: AcceleratorParameters) -> Counter[str]:
     """How many there are of each part."""
     parts = Counter({"accelerator": 1})
-    for layer in parameters.layers:
-        parts.update(_layer(layer, parameters.step_width))
+    for block in parameters.blocks:
+        if isinstance(block, ConvParameters):
+            parts.update(conv_parts(block, parameters.step_width))
+        elif isinstance(block, PoolParameters):
+            parts.update(pool_parts(block, parameters.step_width))
+        else:
+            parts.update(_layer(block, parameters.step_width))
     parts.update(_encoder(parameters))
     return parts
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..convolution import ConvParameters
-from ..layers import Array
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Potentials:
         ]
         groups = self.p.groups
         over = (v >= 0) > self.rests[here]
-        above: Array = over.reshape(rows, columns, groups, -1).any(axis=-1)
+        above = np.any(over.reshape(rows, columns, groups, -1), axis=-1)
         listed = self.listed[here]
         candidates: list[int] = np.flatnonzero(above > listed).tolist()
         listed |= above

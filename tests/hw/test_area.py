@@ -8,7 +8,7 @@ from support.networks import small_network
 
 from benchmarks.area.spread import points
 from sstdp_hw.area import COEFFICIENTS_FILE, TOLERANCE, predict_area
-from sstdp_hw.area.block_ram import of_memory, of_rom
+from sstdp_hw.area.cells import of_memory, of_rom
 from sstdp_hw.hardware import AcceleratorParameters, Configuration
 
 COUNTED = json.loads(COEFFICIENTS_FILE.read_text())["counted"]
