@@ -39,9 +39,7 @@ class Point:
 def points() -> list[Point]:
     """Every second drawn one is fitted to, the others and the trained ones are held out."""
     drawn = [Point(f"drawn-{seed}", _draw(seed), seed % 2 == 0) for seed in range(DRAWN)]
-    drawn += [
-        Point(f"conv-{seed}", _draw_conv(seed), seed % 2 == 0) for seed in range(DRAWN_CONV)
-    ]
+    drawn += [Point(f"conv-{seed}", _draw_conv(seed), seed % 2 == 0) for seed in range(DRAWN_CONV)]
     trained = []
     for name, configuration in READY:
         parameters = AcceleratorParameters(ready.load(name), configuration)

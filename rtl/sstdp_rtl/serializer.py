@@ -75,7 +75,9 @@ class SpikeSerializer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.queue = queue = Queue(self.event_layout, self.depth, reserve(SERIALIZER_STAGES))
+        m.submodules.queue = queue = Queue(
+            self.event_layout, self.depth, reserve(SERIALIZER_STAGES)
+        )
         wiring.connect(m, wiring.flipped(self.o), queue.o)
 
         # Stage 1: the present group, what is left of it, and whether that is its last event.

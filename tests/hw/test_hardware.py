@@ -15,7 +15,7 @@ from sstdp_hw.hardware import (
     pack_rows,
     signed_width,
 )
-from sstdp_hw.layers import Conv2d, Dense, Flatten
+from sstdp_hw.layers import Dense, Flatten
 from sstdp_hw.network import Network
 
 seeds = st.integers(0, 2**32 - 1)
@@ -195,18 +195,6 @@ def test_spontaneous():
     weight = np.ones((2, 2), np.int8)
     assert parameters(weight, [5, -1], 2).spontaneous
     assert not parameters(weight, [5, 0], 2).spontaneous
-
-
-def test_layer_without_hardware_is_refused_or_generated():
-    conv = Conv2d(np.ones((1, 1, 1, 1), np.int8), np.zeros(1, np.int32), 2)
-    out = Dense(np.ones((1, 4), np.int8), np.zeros(1, np.int32), 2)
-    network = Network(
-        "c", 2, (1, 2, 2), ("a",), np.zeros(256, np.uint8), (conv, Flatten(), out), source="n.st"
-    )
-    try:
-        AcceleratorParameters(network, Configuration())
-    except UserError as error:
-        assert str(error).startswith("n.st: layers.0 must be dense or flatten to be generated")
 
 
 @pytest.mark.parametrize(
