@@ -92,7 +92,7 @@ LIST_INTERVAL = 2
 
 
 #: Cycles from the end of the reset to the first beat, as the co-simulation plays it.
-RESET_BEFORE_BEAT = 2
+RESET_BEFORE_BEAT = 1
 
 
 def rom_latency(rows: int, style: str) -> int:

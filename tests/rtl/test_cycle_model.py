@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.conv_networks import random_conv_case
 from support.networks import random_case, small_network, wide_case
 from support.simulation import run
 
@@ -24,6 +25,15 @@ def both(network, configuration, images):
 def test_random_networks(seed, early_exit):
     """Stale images, full queues, silent images, negative thresholds, pruned pixels."""
     case = random_case(seed, early_exit=early_exit, images=12)
+    predicted, simulated = both(case.network, case.configuration, case.images)
+    assert predicted.tolist() == simulated.tolist()
+
+
+@pytest.mark.parametrize("early_exit", [True, False])
+@pytest.mark.parametrize("seed", [0, 1, 3, 7, 12, 19])
+def test_random_conv_networks(seed, early_exit):
+    """The same word in successive walks, comparisons of all words, abandoned walks, pools."""
+    case = random_conv_case(seed, early_exit=early_exit, images=6)
     predicted, simulated = both(case.network, case.configuration, case.images)
     assert predicted.tolist() == simulated.tolist()
 
