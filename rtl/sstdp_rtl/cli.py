@@ -115,10 +115,11 @@ def _run(options):
     result = write(network, configuration, options.out)
     manifest = result.manifest
     for layer in manifest["layers"]:
+        at_each = " at each position reached" if layer["kind"] == "conv2d" else ""
         print(
             f"{layer['name']}: {layer['inputs']} inputs, {layer['neurons']} neurons on "
             f"{layer['lanes']} lanes, weights {layer['weight_width']} bit, potentials "
-            f"{layer['membrane_width']} bit, cycles per spike: {layer['groups']}"
+            f"{layer['membrane_width']} bit, words per spike: {layer['groups']}{at_each}"
         )
     print(f"Written: {result.directory}")
     predicted = {} if point is None else {"predicted": point.to_json()}
