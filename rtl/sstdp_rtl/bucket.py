@@ -124,7 +124,8 @@ class BucketSorter(wiring.Component):
         last_step = Signal()
         m.d.comb += last_step.eq(step == self.t_max - 1)
 
-        loads = Signal()  # an image is being taken
+        # An image is being taken. Beside the state, because its way through the heads is long.
+        loads = Signal()
         clear = Signal()  # the heads of `step` become empty
         fetch = Signal()  # the heads of `step` become the present pixels
         take = Signal(self.lanes)  # the present pixel of this list leaves
@@ -144,10 +145,12 @@ class BucketSorter(wiring.Component):
                 m.d.comb += clear.eq(1)
                 m.d.sync += step.eq(Mux(last_step, 0, step + 1))
                 with m.If(last_step):
+                    m.d.sync += loads.eq(1)
                     m.next = "LOAD"
             with m.State("LOAD"):
-                m.d.comb += [self.i.ready.eq(1), loads.eq(1)]
+                m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid & self.i.payload.final):
+                    m.d.sync += loads.eq(0)
                     m.next = "SORTED"
             with m.State("SORTED"):
                 m.d.comb += self.sorted.eq(1)
@@ -182,7 +185,7 @@ class BucketSorter(wiring.Component):
                     self.ended.eq(self.room | self.drop),
                 ]
                 with m.If(self.ended):
-                    m.d.sync += step.eq(0)
+                    m.d.sync += [step.eq(0), loads.eq(1)]
                     m.next = "LOAD"
 
         # The spike, from copies of all that it may be.

@@ -11,6 +11,7 @@ from ..pipeline import (
     LIST_INTERVAL,
     LIST_LATENCY,
     MAX_IN_FLIGHT,
+    QUEUE_DEPTH,
     QUEUE_LATENCY,
     RESET_BEFORE_BEAT,
     most_with_room,
@@ -35,6 +36,7 @@ class Loader:
         self.places = np.flatnonzero(kept).tolist()
         self.beats = parameters.beats
         self.latency = latency
+        self.register = int(depth > QUEUE_DEPTH)  # an item leaves the queue for the one behind it
         self.room = Room(reserve(latency), depth)
         # While a sorter takes an item a cycle the level cannot rise. So room can lack only until
         # the first items have left, and the items that may be on their way then.
@@ -48,6 +50,7 @@ class Loader:
         """One image, into a sorter that takes beats from cycle ``free`` on."""
         room, places = self.room, self.places
         travel = self.latency + QUEUE_LATENCY
+        register = self.register
         popped, before = max(self.filed, free - 1), -1
         first = popped + 1
         cycle = self.entered
@@ -55,13 +58,15 @@ class Loader:
             cycle = room.issue(cycle + 1, place - before)
             before = place
             room.wrote(cycle + self.latency)
-            popped = max(cycle + travel, popped + 1)
-            room.pops.append(popped)
+            left = max(cycle + travel, popped + 1 - register)
+            popped = max(left + register, popped + 1)
+            room.pops.append(left)
         if len(places) > self.explicit:  # all that follow enter without a gap
             start = cycle - before
             for index in range(max(self.explicit, len(places) - self.spare), len(places)):
-                popped = max(start + places[index] + travel, first + index)
-                room.pops.append(popped)
+                left = max(start + places[index] + travel, first + index - register)
+                popped = left + register
+                room.pops.append(left)
             cycle = start + self.beats - 1
         self.entered, self.filed = cycle, popped
         return popped
