@@ -103,6 +103,8 @@ class DenseLayer(wiring.Component):
         single0 = Signal()  # not a walk: one item, to be passed on
         issue0 = Signal()
         group = Signal.like(walk0.group)
+        following = Signal.like(walk0.group)
+        last_group = Signal(init=p.groups == 1)
         m.d.comb += [
             spontaneous0.eq(p.spontaneous & walk0.first & (event0.end | (event0.step != 0))),
             single0.eq(event0.end & ~spontaneous0 & (not p.output)),
@@ -112,18 +114,22 @@ class DenseLayer(wiring.Component):
             walk0.compare.eq(Mux(walk0.silent, spontaneous0, event0.last)),
             walk0.final.eq(event0.end & ~spontaneous0),
             walk0.group.eq(group),
-            walk0.last.eq((group == p.groups - 1) | single0),
+            walk0.last.eq(last_group | single0),
             walk0.step.eq(Mux(spontaneous0, 0, event0.step)),
             # All queues hold the same groups, the first slice's before the others.
             issue0.eq(valid0 & ~stale0 & slices[0].has_room),
             load0.eq(~valid0 | stale0 | (slices[0].has_room & walk0.last & ~spontaneous0)),
         ]
+        # Whether it is the last one is known with the group: the event queue's ready begins here.
+        m.d.comb += following.eq(group)
+        m.d.sync += [group.eq(following), last_group.eq(following == p.groups - 1)]
         with m.If(valid0 & stale0):
             # An image that is dropped in its first walk is noted, too: else, when its tag comes
             # round again, the potentials of an older image would pass for that one's.
-            m.d.sync += [group.eq(0), walked.eq(event0.tag)]
+            m.d.comb += following.eq(0)
+            m.d.sync += walked.eq(event0.tag)
         with m.Elif(issue0):
-            m.d.sync += group.eq(Mux(walk0.last, 0, group + 1))
+            m.d.comb += following.eq(Mux(walk0.last, 0, group + 1))
             with m.If(walk0.last):
                 m.d.sync += walked.eq(event0.tag)
 
@@ -137,14 +143,17 @@ class DenseLayer(wiring.Component):
 
         # ---- The memory's registers; then every slice, each a cycle later than the one before.
         for stage in range(weights.latency - 2):
+            ahead = walk
             walk, valid = registered(m, f"_1_{stage}", walk, valid)
         group2 = Signal.like(walk.group)
         m.d.sync += group2.eq(walk.group)
         m.d.comb += initial.addr.eq(group2)
         for number, (lane_slice, (first, stop)) in enumerate(zip(slices, p.slices, strict=True)):
             if number:
+                ahead = walk
                 walk, valid = registered(m, f"_slice_{number}", walk, valid)
             m.d.comb += [
+                lane_slice.ahead.eq(ahead.group),
                 lane_slice.i.eq(walk),
                 lane_slice.valid.eq(valid),
                 lane_slice.weights.eq(weights.data[first * p.weight_width : stop * p.weight_width]),
