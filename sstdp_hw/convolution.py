@@ -11,7 +11,15 @@ from .chain import MAX_T
 from .errors import UserError
 from .feature_map import FeatureMap, MapParameters
 from .layers import Array, Conv2d, Shape
-from .pipeline import CONV_HAZARD, CONV_STAGES, LOCATE_STAGES, PIECE, rom_latency, stamp_width
+from .pipeline import (
+    CONV_HAZARD,
+    CONV_STAGES,
+    LOCATE_STAGES,
+    PIECE,
+    queue_latency,
+    rom_latency,
+    stamp_width,
+)
 from .reference import potential_bounds
 from .widths import index_width, pack_rows, signed_width
 
@@ -201,6 +209,21 @@ class ConvParameters(MapParameters):
     def latency(self) -> int:
         """Cycles from the issue of a word to its message in a queue."""
         return self.weight_latency + CONV_STAGES
+
+    @property
+    def list_depth(self) -> int:
+        """Places in the list of candidates: a word stands there once, so there is room for all."""
+        return self.words + 1
+
+    @property
+    def settling(self) -> int:
+        """Cycles from the last addition of a step to the one in which all candidates are listed."""
+        return self.latency + queue_latency(self.list_depth)
+
+    @property
+    def queue_register(self) -> int:
+        """Whether the queue of events in front of the layer has a register behind it."""
+        return int(self.places is None)
 
     @property
     def stamp_width(self) -> int:

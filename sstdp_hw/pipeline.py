@@ -23,6 +23,9 @@ BACKLOG_DEPTH = 512
 #: Items of the queue behind the input port, which is there to register its ready.
 INPUT_QUEUE_DEPTH = 4
 
+#: Beats at most that the encoder's queue holds: more gain little and cost LUT RAM.
+LARGEST_BEAT_QUEUE = 128
+
 #: Cycles from an item's write into a queue to the first one in which it can be read.
 QUEUE_LATENCY = 2
 
@@ -54,9 +57,9 @@ LAYER_STAGES = 2
 #: adders and who is above threshold behind.
 CONV_STAGES = 3
 
-#: Stages of a convolution layer beside that which finds an event's coordinates: the event, out of
-#: slow block RAM, before it; what the coordinates stand for, their sum behind.
-LOCATE_STAGES = 3
+#: Stages of a convolution layer between an event's coordinates and the queue of walks: what the
+#: coordinates stand for, their sum.
+LOCATE_STAGES = 2
 
 #: Stages of a pooling layer between an event's coordinates and the stamp of its cell: what the
 #: coordinates stand for, their sum.
@@ -80,9 +83,6 @@ SPLITTER_STAGES = 2
 
 #: Stages of a serializer between the present group and its queue: lane, neuron, the event held.
 SERIALIZER_STAGES = 3
-
-#: Stages of the encoder between a sorter and the queue of events: the event.
-ENCODER_STAGES = 1
 
 #: Cycles from the first look at a step's list in a sorter to its first spike.
 LIST_LATENCY = 3
@@ -110,6 +110,11 @@ def stamp_width(rows: int) -> int:
     """Bits of the stamps of a memory, which is cleared whenever they wrap: so many that this costs
     about a cycle per image, up to the width of a block RAM."""
     return min(MAX_STAMP_WIDTH, max(2, rows.bit_length()))
+
+
+def queue_latency(depth: int) -> int:
+    """Cycles from an item's write into a queue to the first one in which it can be read."""
+    return QUEUE_LATENCY + (depth > QUEUE_DEPTH)
 
 
 def reserve(stages: int) -> int:

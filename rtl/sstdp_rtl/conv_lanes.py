@@ -169,8 +169,7 @@ class ConvLanes(wiring.Component):
         with m.Elif(valid_c & fires_c.any()):
             m.d.sync += fired_c.eq(1)
 
-        # A word is a candidate once, so that there is room for all.
-        listed = Queue(candidate_layout(p), depth=p.words + 1)
+        listed = Queue(candidate_layout(p), depth=p.list_depth)
         m.submodules.listed = ResetInserter(self.flush)(listed)
         m.d.comb += [
             listed.i.valid.eq(candidate_c),

@@ -78,11 +78,9 @@ class Locate(wiring.Component):
         wiring.connect(m, wiring.flipped(self.o), queue.o)
         m.submodules.coordinates = coordinates = Coordinates(p, self.name)
         event = self.i.payload
-        index1 = Signal.like(event.index, reset_less=True)
-        m.d.sync += index1.eq(event.index)
         m.d.comb += [
             self.i.ready.eq(queue.has_room),
-            coordinates.index.eq(index1),
+            coordinates.index.eq(event.index),
         ]
 
         # Contributions of row, column and channel; then their sums.

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
-from sstdp_hw.pipeline import CONV_HAZARD, QUEUE_LATENCY, TAG_WIDTH
+from sstdp_hw.pipeline import CONV_HAZARD, TAG_WIDTH
 
 from .conv_locate import reach_layout
 from .streams import is_stale
@@ -116,7 +116,7 @@ class Walk(wiring.Component):
         # What is issued: a word of the walk, a candidate, or the marker behind them.
         waiting = Signal()  # the walk is complete; only candidates are left of the step
         hazard, hazard_listed = self._hazards(m, place.address)
-        adding = Signal(range(p.latency + QUEUE_LATENCY + 1))  # additions may make candidates
+        adding = Signal(range(p.settling))  # additions may make candidates
         busy = Signal(range(p.latency + 1))  # something of the present image is on its way
         word = self.word
         goes, listed = Signal(), Signal()
@@ -150,7 +150,7 @@ class Walk(wiring.Component):
             busy.eq(Mux(busy == 0, 0, busy - 1)),
         ]
         with m.If(word.add):
-            m.d.sync += adding.eq(p.latency + QUEUE_LATENCY - 1)
+            m.d.sync += adding.eq(p.settling - 1)
         with m.If(self.valid & ~word.final):
             m.d.sync += busy.eq(p.latency)
 

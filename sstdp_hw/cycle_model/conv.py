@@ -13,7 +13,7 @@ import numpy as np
 
 from ..convolution import ConvParameters
 from ..layers import Array
-from ..pipeline import CONV_HAZARD, PIECE, QUEUE_LATENCY, reserve
+from ..pipeline import CONV_HAZARD, PIECE, queue_latency, reserve
 from .potentials import Potentials
 from .room import LONG_AGO, Room, readable
 from .server import GroupServer
@@ -63,12 +63,14 @@ class Conv:
 
     def push(self, image: int, written: int, step: int, last: bool, end: bool, index: int) -> int:
         """One event, written into its queue; returns the cycle of its pop."""
-        self.popped = self.located.issue(readable(written, self.popped))
+        # An item of a deep queue leaves it for the register behind it first.
+        left = readable(written, self.popped - self.p.queue_register)
+        self.popped = self.located.issue(left + self.p.queue_register)
         located = self.popped + self.p.locate_latency
         self.located.wrote(located)
         self.taken = self._take(image, readable(located, self.taken), step, last, end, index)
         self.located.pops.append(self.taken)
-        return self.popped
+        return left if self.p.queue_register else self.popped
 
     def _take(self, image: int, seen: int, step: int, last: bool, end: bool, index: int) -> int:
         """The cycle in which an event leaves the queue of walks."""
@@ -113,9 +115,7 @@ class Conv:
     def _begin(self, image: int, look: int) -> int:
         """The first event of an image waits until nothing of the one before is on its way."""
         latency = self.p.latency
-        begin = max(
-            look, self.inactive, self.issued + latency + 1, self.added + latency + QUEUE_LATENCY
-        )
+        begin = max(look, self.inactive, self.issued + latency + 1, self.added + self.p.settling)
         if begin >= self.stale[image]:
             return max(look, self.stale[image])
         self.stamps.advance(begin)
@@ -163,14 +163,14 @@ class Conv:
         listed = {word for word, _ in self.candidates}
         # What spikes without a potential that says so: of spikes that no inference had.
         forced = [(word, self.added + latency) for word in fired if word not in listed]
-        before, popped = walked, LONG_AGO
+        before, listing = walked, queue_latency(self.p.list_depth)
         for word, written in self.candidates + forced:
-            cycle = self._clear(word, max(before + 1, readable(written, popped)))
+            cycle = self._clear(word, max(before + 1, written + listing))
             cycle = self.room.issue(cycle)
             if cycle >= self.stale[image]:
                 return self._abandoned(image, entered)
             self.recent = [*self.recent[1 - CONV_HAZARD :], (word, cycle)]
-            self.issued = before = popped = cycle
+            self.issued = before = cycle
             self.potentials.compare(word)
             if word in fired:
                 self._fire(image, step, cycle, word, fired[word])
@@ -203,7 +203,7 @@ class Conv:
 
     def _close(self, image: int, step: int, entered: int, before: int) -> int:
         """The marker behind a step's words; the cycle in which the layer is free."""
-        settled = self.added + self.p.latency + QUEUE_LATENCY
+        settled = self.added + self.p.settling
         cycle = self.room.issue(max(before + 1, settled))
         if cycle >= self.stale[image]:
             return self._abandoned(image, entered)

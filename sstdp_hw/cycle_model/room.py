@@ -26,7 +26,7 @@ class Room:
     reserved : int
         Places kept for items on their way.
     depth : int
-        Of the queue.
+        Items that the queue holds.
     """
 
     __slots__ = ("blocked", "pops")
