@@ -167,9 +167,9 @@ class Walk(wiring.Component):
         idle = ~active & (busy == 0) & (adding == 0)
         with m.FSM():
             with m.State("WALK"), m.If(self.i.valid & free & self.ready):
+                # No image goes stale before it has begun: its decision needs what this layer sends.
                 with m.If(is_stale(head.tag, self.oldest)):
                     m.d.comb += self.i.ready.eq(1)
-                    m.d.sync += walked.eq(head.tag)
                 with m.Elif(first):
                     m.d.comb += self.begin.eq(idle)
                     with m.If(idle):

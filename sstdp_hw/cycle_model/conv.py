@@ -80,7 +80,6 @@ class Conv:
         if look < self.stale[image] and self.spontaneous and (end or step):
             look = self._compare_all(image, 0, look + 1, look + 1)
         if look >= self.stale[image]:
-            self.walked = image
             return look
         if end:
             cycle = self.room.issue(look + 1)
