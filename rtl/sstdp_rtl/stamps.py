@@ -51,10 +51,10 @@ class Stamps(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.stamps = stamps = memory.Memory(
+        m.submodules.numbers = numbers = memory.Memory(
             shape=unsigned(self.width), depth=self.rows, init=[], attrs=NO_COLLISION
         )
-        read, write = stamps.read_port(), stamps.write_port()
+        read, write = numbers.read_port(), numbers.write_port()
 
         image = Signal(self.width)
         clearing = Signal(init=1)

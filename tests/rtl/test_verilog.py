@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.conv_networks import random_conv_case
 from support.networks import random_case, random_dense, small_network
 
 from sstdp_hw.cli import main
@@ -39,6 +40,18 @@ def test_lints_clean(seed, tmp_path):
     generate(case.network, case.configuration, tmp_path / "out")
     found = lint(tmp_path / "out" / "accelerator.v")
     assert found.returncode == 0 and not found.stderr, found.stderr
+
+
+@pytest.mark.parametrize("seed", [0, 3, 4])
+def test_convolutions_lint_clean(seed, tmp_path):
+    case = random_conv_case(seed, early_exit=True)
+    manifest = generate(case.network, case.configuration, tmp_path / "out").manifest
+    found = lint(tmp_path / "out" / "accelerator.v")
+    assert found.returncode == 0 and not found.stderr, found.stderr
+    text = (tmp_path / "out" / "accelerator.v").read_text()
+    for layer in manifest["layers"]:
+        for memory in layer["memories"].values():
+            assert f"module {memory['module']} (" in text
 
 
 def test_every_waiver_is_needed(tmp_path):
