@@ -132,7 +132,6 @@ class Walk(wiring.Component):
                 waiting & ~active & (everything | ~self.candidates.valid) & (adding == 0) & goes
             ),
             self.candidates.ready.eq(compares),
-            self.flush.eq(closes | self.begin),
             self.valid.eq(walks | compares | closes),
             self.weight.eq(place.weight),
             word.tag.eq(tag),
@@ -146,6 +145,8 @@ class Walk(wiring.Component):
             word.base.eq(Mux(listed, self.candidates.payload.base, place.base)),
         ]
         m.d.sync += [
+            # The way to the list is long; the next look at it is two cycles away.
+            self.flush.eq(closes | self.begin),
             adding.eq(Mux(adding == 0, 0, adding - 1)),
             busy.eq(Mux(busy == 0, 0, busy - 1)),
         ]
