@@ -60,7 +60,7 @@ def worst_case(network: Network) -> Workload:
     count = WORST_CASE_IMAGES
 
     def at_once(shape: tuple[int, ...]) -> np.ndarray:
-        return np.full((count, *shape), network.t_max, np.uint8)
+        return np.zeros((count, *shape), np.uint8)
 
     classes = len(network.class_names)
     inference = Inference(
