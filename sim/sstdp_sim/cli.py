@@ -94,7 +94,8 @@ def _run(options: argparse.Namespace) -> Result:
     from .cosimulation import cosimulate
     from .directory import GeneratedDirectory
     from .mutation import check_kind
-    from .simulator import Traffic, check_simulator
+    from .packets import Traffic
+    from .simulator import check_simulator
 
     if not 0 <= options.seed < 1 << 31:
         raise UserError(f"Seed must be between 0 and {(1 << 31) - 1}, not {options.seed}")

@@ -11,7 +11,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,103 +21,17 @@ from find_libpython import find_libpython
 from sstdp_hw.errors import UserError
 from sstdp_hw.files import read_json, write_json, written_whole
 from sstdp_hw.hardware import AcceleratorParameters
-from sstdp_hw.layers import Array
 
 from .compiled_cache import CompiledCache
 from .environment import tool_environment
-from .harness import (
-    ANSWERS_FILE,
-    HARNESS_TOP,
-    PACKETS_FILE,
-    SPIKES_FILE,
-    harness_verilog,
-    packet_bytes,
-)
+from .harness import ANSWERS_FILE, HARNESS_TOP, PACKETS_FILE, RESET, SPIKES_FILE, harness_verilog
+from .packets import Answers, Packets, Traffic
 from .spikes import read_spikes
 
 SIMULATORS = ("verilator", "icarus")
 QUIET_CYCLES = 64
 CXX_OPTIMIZATION = "-O1"
 NO_SPIKES = np.zeros((0, 4), np.int64)
-
-
-@dataclass(frozen=True, eq=False)
-class Packets:
-    """What to play.
-
-    Parameters
-    ----------
-    data : uint8 array [N, max_beats * pixels_per_beat]
-    beats : int array [N]
-        Length of each packet.
-    last : bool array [N]
-        Whether ``tlast`` is set on its last beat.
-    """
-
-    data: Array
-    beats: Array
-    last: Array
-
-    @classmethod
-    def of_images(cls, images: Array, pixels_per_beat: int) -> Packets:
-        """Well-formed packets, one per image [N, ...]; unused bytes of the last beat are 255, which
-        the accelerator must ignore."""
-        pixels = images.reshape(len(images), -1)
-        beats = -(-pixels.shape[1] // pixels_per_beat)
-        data = np.full((len(images), beats * pixels_per_beat), 255, np.uint8)
-        data[:, : pixels.shape[1]] = pixels
-        return cls(data, np.full(len(images), beats), np.ones(len(images), bool))
-
-    def __getitem__(self, chosen: slice) -> Packets:
-        return Packets(self.data[chosen], self.beats[chosen], self.last[chosen])
-
-    def __len__(self) -> int:
-        return len(self.beats)
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """How the streams behave: the chance, in 256ths, that a cycle has a gap or a stall.
-
-    With both zero, images come back to back and answers are taken at once. ``isolated`` holds every
-    image back until the one before it is answered.
-    """
-
-    gap_chance: int = 0
-    stall_chance: int = 0
-    seed: int = 1
-    isolated: bool = False
-
-    @property
-    def back_to_back(self) -> bool:
-        return not (self.gap_chance or self.stall_chance or self.isolated)
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What the hardware said to a shard of packets.
-
-    Parameters
-    ----------
-    words : int64 array [M]
-        Output beats in order.
-    cycles : int64 array [M]
-        Clock cycle of each answer.
-    first_beats : int64 array [M]
-        Clock cycle in which the first beat of each answered packet was taken.
-    extra, violated : bool
-        More answers than packets came; a rule of the output stream was broken.
-    spikes : int64 array [K, 4]
-        (probe, tag of the image, step, neuron), if probes were asked for; neuron -1 is the image's
-        end.
-    """
-
-    words: Array
-    cycles: Array
-    first_beats: Array
-    extra: bool
-    violated: bool
-    spikes: Array
 
 
 def check_simulator(name: str) -> None:
@@ -253,9 +166,10 @@ class Simulation:
         packets: Packets,
         *,
         answers: int | None = None,
-        traffic: Traffic = Traffic(),
+        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
         timeout_cycles: int,
         progress: Callable[[int], None] | None = None,
+        plusargs: Sequence[str] = (),
     ) -> Answers:
         """Play packets in one simulator process and collect the answers.
 
@@ -267,6 +181,8 @@ class Simulation:
             Longest wait for one answer. When it passes, what came so far is returned.
         progress : callable, optional
             Called with the number of answers since the last call.
+        plusargs : sequence of str
+            Of the simulator, for Verilog that reads some.
 
         Raises
         ------
@@ -277,7 +193,7 @@ class Simulation:
 
         shard = Path(tempfile.mkdtemp(prefix="shard-", dir=self.folder))
         assert packets.data.shape[1] == self.max_beats * self.pixels_per_beat, "of this harness"
-        (shard / PACKETS_FILE).write_bytes(packet_bytes(packets.data, packets.beats, packets.last))
+        (shard / PACKETS_FILE).write_bytes(packets.to_bytes())
         wanted = len(packets) if answers is None else answers
         settings = {
             "packets": len(packets),
@@ -306,6 +222,7 @@ class Simulation:
                     test_dir=shard,
                     results_xml=str(shard / "results.xml"),
                     waves=self.waves is not None,
+                    plusargs=list(plusargs),
                     extra_env={
                         "SSTDP_JOB": str(shard / "job.json"),
                         "SSTDP_ANSWER": str(answer),
@@ -315,7 +232,7 @@ class Simulation:
                     log_file=log,
                 )
             found = read_json(answer, "answer")
-            table = np.fromfile(shard / ANSWERS_FILE, np.int64, sep=" ").reshape(-1, 3)[:wanted]
+            table = np.fromfile(shard / ANSWERS_FILE, np.int64, sep=" ").reshape(-1, 3)
             spikes = read_spikes(shard / SPIKES_FILE, self.probes) if self.probes else NO_SPIKES
         except (SystemExit, RuntimeError, OSError, ValueError) as error:
             raise UserError(
@@ -327,6 +244,9 @@ class Simulation:
         if self.waves is not None:
             self._keep_waves(shard)
         shutil.rmtree(shard, ignore_errors=True)
+        resets = np.flatnonzero(table[:, 0] == RESET)
+        before = resets - np.arange(len(resets)), table[resets, 1]
+        table = np.delete(table, resets, axis=0)[:wanted]
         return Answers(
             words=table[:, 0],
             cycles=table[:, 2],
@@ -334,6 +254,7 @@ class Simulation:
             extra=found["answered"] > wanted,
             violated=found["violated"],
             spikes=spikes,
+            resets=np.stack(before, axis=1),
         )
 
     def run_sharded(
@@ -341,7 +262,7 @@ class Simulation:
         packets: Packets,
         shards: int,
         *,
-        traffic: Traffic = Traffic(),
+        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
         progress: Callable[[int], None] | None = None,
         **options: Any,
     ) -> list[Answers]:
