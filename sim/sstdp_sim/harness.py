@@ -17,7 +17,8 @@ from .packets import HEADER_BYTES
 HARNESS_TOP = "harness"
 PACKETS_FILE, ANSWERS_FILE, SPIKES_FILE = "packets.bin", "answers.txt", "spikes.txt"
 WAKE_EVERY = 64
-RESET = -1  # in place of an answer: the accelerator was reset
+# In place of an answer: the accelerator was reset; the packets are played once more from the start.
+RESET, START = -1, -2
 _RESET_CYCLES = 4
 _IN_FLIGHT = 64  # first beats that are kept; a chain holds far fewer images at once
 
@@ -38,6 +39,7 @@ module harness (
   input  wire [7:0] gap_chance,
   input  wire [7:0] stall_chance,
   input  wire [31:0] random_seed,
+  input  wire [31:0] mutant,  // read by Verilog that has faults built in
   output reg  wake,
   output reg  done,
   output reg  [31:0] answered,
@@ -54,6 +56,7 @@ module harness (
   reg  [31:0] reset_left;
   reg  reset_due;
   reg  [2:0] resetting;
+  reg  started;
   reg  [63:0] cycle;
   reg  [31:0] waited;
   reg  packet_open;
@@ -92,6 +95,8 @@ module harness (
 
   always @(posedge clk) begin
     if (!rst_n) begin
+      got = $fseek(packets_file, 0, 0);
+      started <= 0;
       packets_left <= packets;
       position <= 0;
       beats_left <= 0;
@@ -113,6 +118,8 @@ module harness (
       violated <= 0;
       noise <= {{random_seed[30:0], 1'b1}};
     end else if (!done) begin
+      started <= 1;
+      if (!started) $fwrite(answers_file, "{start} 0 0\\n");
       cycle <= cycle + 1;
       noise <= noise_3;
       // A beat once offered stays until it is taken.
@@ -164,8 +171,8 @@ module harness (
       end
       if (finished) begin
         done <= 1;
-        $fclose(answers_file);
-{close_spikes}      end
+        $fflush(answers_file);
+{flush_spikes}      end
       if (finished | (answer & (answered % {wake_every} == {wake_every} - 1)))
         wake <= !wake;
     end
@@ -210,7 +217,7 @@ def harness_verilog(
         packet_bits=packet_bits, beat_bits=beat_bits, record_bits=record_bits,
         record_bytes=record_bits // 8, in_flight=_IN_FLIGHT, wake_every=WAKE_EVERY,
         packets_file=PACKETS_FILE, answers_file=ANSWERS_FILE, write_spikes="".join(watch),
-        reset=RESET, reset_cycles=_RESET_CYCLES,
+        reset=RESET, start=START, reset_cycles=_RESET_CYCLES,
         open_spikes=f'    spikes_file = $fopen("{SPIKES_FILE}", "w");\n' if spikes else "",
-        close_spikes="        $fclose(spikes_file);\n" if spikes else "",
+        flush_spikes="        $fflush(spikes_file);\n" if spikes else "",
     )  # fmt: skip

@@ -21,10 +21,19 @@ from find_libpython import find_libpython
 from sstdp_hw.errors import UserError
 from sstdp_hw.files import read_json, write_json, written_whole
 from sstdp_hw.hardware import AcceleratorParameters
+from sstdp_hw.layers import Array
 
 from .compiled_cache import CompiledCache
 from .environment import tool_environment
-from .harness import ANSWERS_FILE, HARNESS_TOP, PACKETS_FILE, RESET, SPIKES_FILE, harness_verilog
+from .harness import (
+    ANSWERS_FILE,
+    HARNESS_TOP,
+    PACKETS_FILE,
+    RESET,
+    SPIKES_FILE,
+    START,
+    harness_verilog,
+)
 from .packets import Answers, Packets, Traffic
 from .spikes import read_spikes
 
@@ -161,28 +170,32 @@ class Simulation:
         if cache is not None:
             cache.keep()
 
-    def run(
+    def run(self, packets: Packets, **options: Any) -> Answers:
+        """Play packets in one simulator process and collect the answers; options as of `play`."""
+        return self.play(packets, **options)[0]
+
+    def play(
         self,
         packets: Packets,
         *,
+        mutants: Sequence[int] = (0,),
         answers: int | None = None,
         traffic: Traffic = Traffic(),  # noqa: B008 - frozen
         timeout_cycles: int,
         progress: Callable[[int], None] | None = None,
-        plusargs: Sequence[str] = (),
-    ) -> Answers:
-        """Play packets in one simulator process and collect the answers.
+    ) -> list[Answers]:
+        """Play packets once per mutant in one simulator process, with a reset in between.
 
         Parameters
         ----------
+        mutants : sequence of int
+            Which fault of the Verilog is at work (`mutants.instrument`); 0 is none.
         answers : int, optional
             How many to wait for; by default one per packet.
         timeout_cycles : int
             Longest wait for one answer. When it passes, what came so far is returned.
         progress : callable, optional
             Called with the number of answers since the last call.
-        plusargs : sequence of str
-            Of the simulator, for Verilog that reads some.
 
         Raises
         ------
@@ -205,7 +218,7 @@ class Simulation:
             "stall_chance": traffic.stall_chance,
             "random_seed": traffic.seed,
         }
-        write_json(shard / "job.json", settings)
+        write_json(shard / "job.json", {"settings": settings, "mutants": list(mutants)})
         answer = shard / "answer.json"
         log = shard / "run.log"
         runner = get_runner(self.simulator)
@@ -222,7 +235,6 @@ class Simulation:
                     test_dir=shard,
                     results_xml=str(shard / "results.xml"),
                     waves=self.waves is not None,
-                    plusargs=list(plusargs),
                     extra_env={
                         "SSTDP_JOB": str(shard / "job.json"),
                         "SSTDP_ANSWER": str(answer),
@@ -231,7 +243,7 @@ class Simulation:
                     },
                     log_file=log,
                 )
-            found = read_json(answer, "answer")
+            runs = read_json(answer, "answer")["runs"]
             table = np.fromfile(shard / ANSWERS_FILE, np.int64, sep=" ").reshape(-1, 3)
             spikes = read_spikes(shard / SPIKES_FILE, self.probes) if self.probes else NO_SPIKES
         except (SystemExit, RuntimeError, OSError, ValueError) as error:
@@ -244,18 +256,11 @@ class Simulation:
         if self.waves is not None:
             self._keep_waves(shard)
         shutil.rmtree(shard, ignore_errors=True)
-        resets = np.flatnonzero(table[:, 0] == RESET)
-        before = resets - np.arange(len(resets)), table[resets, 1]
-        table = np.delete(table, resets, axis=0)[:wanted]
-        return Answers(
-            words=table[:, 0],
-            cycles=table[:, 2],
-            first_beats=table[:, 1],
-            extra=found["answered"] > wanted,
-            violated=found["violated"],
-            spikes=spikes,
-            resets=np.stack(before, axis=1),
-        )
+        starts = np.flatnonzero(table[:, 0] == START)
+        tables = np.split(table, starts)[1:]
+        return [
+            _answers(part, wanted, found, spikes) for part, found in zip(tables, runs, strict=True)
+        ]
 
     def run_sharded(
         self,
@@ -318,3 +323,20 @@ def _last_line(log: Path, error: BaseException) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or [str(error)])[0 if errors else -1][:300]
+
+
+def _answers(table: Array, wanted: int, found: dict[str, Any], spikes: Array) -> Answers:
+    """Answers of one run from what the harness wrote down."""
+    table = table[1:]
+    resets = np.flatnonzero(table[:, 0] == RESET)
+    before = resets - np.arange(len(resets)), table[resets, 1]
+    table = np.delete(table, resets, axis=0)[:wanted]
+    return Answers(
+        words=table[:, 0],
+        cycles=table[:, 2],
+        first_beats=table[:, 1],
+        extra=found["answered"] > wanted,
+        violated=found["violated"],
+        spikes=spikes,
+        resets=np.stack(before, axis=1),
+    )
