@@ -1,5 +1,5 @@
 // A splitter: every fired lane appears in one piece, in order, at its place.
-module groups_split #(parameter LANES = 20, INDEX = 6, STEP = 1, LATENCY = 16) (
+module groups_split #(parameter LANES = 20, INDEX = 6, STEP = 1, LATENCY = 7) (
   input wire clk,
   input wire rst,
   input wire [LANES+INDEX+STEP+4:0] i_payload,
@@ -62,7 +62,7 @@ module groups_split #(parameter LANES = 20, INDEX = 6, STEP = 1, LATENCY = 16) (
           if (o_end_of) assert ((left & ~(o_fired << start)) == 0);
         end
       end
-      late <= (ends != o_ends & o_ready) ? late + 1 : 0;
+      late <= (ends != o_ends & !o_valid) ? late + 1 : 0;
       assert (late < LATENCY);
       was_held <= o_valid & !o_ready;
       held <= o_payload;

@@ -1,5 +1,5 @@
 // A serializer: every fired lane becomes one event, in order; a closed step is emitted in time.
-module spikes_serialized #(parameter LANES = 3, INDEX = 3, STEP = 2, LATENCY = 12) (
+module spikes_serialized #(parameter LANES = 3, INDEX = 3, STEP = 2, LATENCY = 7) (
   input wire clk,
   input wire rst,
   input wire [LANES+INDEX+STEP+4:0] i_payload,
@@ -71,7 +71,7 @@ module spikes_serialized #(parameter LANES = 3, INDEX = 3, STEP = 2, LATENCY = 1
         end
       end
       assert (lasts <= closes);
-      late <= (!open & asked != given & o_ready) ? late + 1 : 0;
+      late <= (!open & asked != given & !o_valid) ? late + 1 : 0;
       assert (late < LATENCY);
       if (!open & asked == given) assert (lasts == closes);
       was_held <= o_valid & !o_ready;

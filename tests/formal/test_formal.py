@@ -44,7 +44,7 @@ def tiny_network():
 def accelerator_holds(folder, change=lambda text: text):
     parameters = AcceleratorParameters(tiny_network(), Configuration((1,), 1, True))
     (folder / "dut.v").write_text(change(emit(parameters)[0]))
-    return holds(folder, "one_answer", 22, design=folder / "dut.v")
+    return holds(folder, "one_answer", 28, design=folder / "dut.v")
 
 
 @pytest.mark.parametrize("depth", [4])
@@ -62,6 +62,13 @@ def test_a_splitter_keeps_every_spike_at_its_place(tmp_path):
 
 def test_every_packet_gets_exactly_one_answer(tmp_path):
     assert accelerator_holds(tmp_path)
+
+
+def test_an_accelerator_that_stops_answering_is_found(tmp_path):
+    """Its answer is never offered: the bound is long enough to see that."""
+    assert not accelerator_holds(
+        tmp_path, lambda text: text.replace("assign m_axis_tvalid =", "assign m_axis_tvalid = 0 &")
+    )
 
 
 def test_a_queue_that_promises_too_much_room_is_found(tmp_path, monkeypatch):
