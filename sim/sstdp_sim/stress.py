@@ -6,8 +6,10 @@ the rules of docs/streams.md; only a packet that a reset cut off may stay withou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,10 @@ from sstdp_hw import reference
 from sstdp_hw.hardware import AcceleratorParameters
 from sstdp_hw.layers import Array
 
-from .packets import Answers, Packets
+from .cosimulation import timeout_cycles
+from .directory import GeneratedDirectory
+from .packets import Answers, Packets, Traffic
+from .simulator import Simulation
 
 FRAME_ERROR = 1 << 17
 #: Latest reset after the last beat of a packet, as a multiple of an image's beats.
@@ -48,6 +53,61 @@ class Stream:
     @property
     def beats(self) -> int:
         return int(self.packets.beats.sum())
+
+
+#: How the streams behave in turn, with the share of packets that a reset follows: full speed, gaps,
+#: nearly idle, mild and heavy backpressure, both.
+WEATHER = (
+    (Traffic(0, 0), 0.0),
+    (Traffic(100, 0), 0.2),
+    (Traffic(250, 0), 0.0),
+    (Traffic(0, 128), 0.2),
+    (Traffic(0, 243), 0.0),
+    (Traffic(120, 200), 0.1),
+)
+_PACKETS = 500  # of one run
+
+
+def play(
+    directory: GeneratedDirectory,
+    images: Array,
+    beats: int,
+    *,
+    seed: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Play at least so many beats in every weather.
+
+    Returns
+    -------
+    dict
+        ``beats``, ``packets`` that began, ``resets``, ``answers`` and ``findings``, one line each.
+    """
+    parameters, random = directory.parameters, np.random.default_rng(seed)
+    total: dict[str, Any] = {"beats": 0, "packets": 0, "resets": 0, "answers": 0, "findings": []}
+    with Simulation(
+        directory.verilog,
+        pixels_per_beat=parameters.pixels_per_beat,
+        max_beats=2 * parameters.beats,
+    ) as simulation:
+        run = 0
+        while total["beats"] < beats:
+            traffic, resets = WEATHER[run % len(WEATHER)]
+            traffic = replace(traffic, seed=seed + run)
+            stream = random_stream(parameters, images, random, _PACKETS, resets=resets)
+            answers = simulation.run(
+                stream.packets, answers=stream.answers, traffic=traffic,
+                timeout_cycles=timeout_cycles(directory, traffic),
+            )  # fmt: skip
+            total["findings"] += [f"run {run}, {text}" for text in findings(stream, answers)]
+            total["beats"] += stream.beats
+            total["packets"] += stream.answers
+            total["resets"] += len(answers.resets)
+            total["answers"] += len(answers.words)
+            run += 1
+            if progress:
+                progress(stream.beats)
+    return total
 
 
 def random_stream(

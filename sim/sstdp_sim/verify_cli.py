@@ -5,16 +5,22 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sstdp_hw.errors import UserError
+from sstdp_hw.layers import Array
 from sstdp_hw.verb import Result, Verb, VerbFailed
 
+if TYPE_CHECKING:
+    from .directory import GeneratedDirectory
+
 DESCRIPTION = """\
-Show that the check can fail, or check a record of a simulation again.
+Show that the check can fail, that nothing is lost on bad days, or check a record again.
 
   sstdp-hw verify build/accelerator --mutants 200
+  sstdp-hw verify build/accelerator --stress 1000000
   sstdp-hw verify --check build/accelerator/record.json
   sstdp-hw verify --check build/accelerator/record.json --rerun 100
 
@@ -25,7 +31,11 @@ backpressure, packets of wrong length and resets, until something differs from t
 the cycle model or from the rules of the stream. Survivors are named; those that are proven to
 change nothing do not count. Writes DIR/mutants.json; exit status 1 if fewer than 99 % are noticed.
 
-The second computes every hash of the record again and compares all recorded answers with the
+The second plays so many random beats: whole images, all bright ones, packets of every length, with
+and without tlast, gaps, backpressure, long idle times, resets at any moment. Every packet must get
+its one answer.
+
+The third computes every hash of the record again and compares all recorded answers with the
 reference; --rerun simulates images again."""
 
 GOAL = 0.99
@@ -36,6 +46,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "directory", type=Path, nargs="?", metavar="DIR", help="what `sstdp-hw generate` wrote"
     )
     parser.add_argument("--mutants", type=int, metavar="N", help="how many faults to try")
+    parser.add_argument("--stress", type=int, metavar="BEATS", help="how many beats to play")
     parser.add_argument(
         "--dataset", metavar="NAME", help="images to play (default: random ones alone)"
     )
@@ -56,11 +67,24 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Result:
-    if (options.check is None) == (options.mutants is None):
-        raise UserError("Verify must have one of --mutants N (with DIR) and --check RECORD")
+    if [options.check, options.mutants, options.stress].count(None) != 2:
+        raise UserError(
+            "Verify must have one of --mutants N and --stress BEATS (with DIR) and --check RECORD"
+        )
     if options.jobs < 1:
         raise UserError(f"Jobs must be at least 1, not {options.jobs}")
-    return _check(options) if options.check else _mutants(options)
+    if options.check:
+        return _check(options)
+    for name, value in (
+        ("Mutants", options.mutants), ("Beats", options.stress), ("Samples", options.samples),
+    ):  # fmt: skip
+        if value is not None and value < 1:
+            raise UserError(f"{name} must be at least 1, not {value}")
+    if not 0 <= options.seed < 1 << 30:
+        raise UserError(f"Seed must be between 0 and {(1 << 30) - 1}, not {options.seed}")
+    if options.directory is None:
+        raise UserError("Verify must have the folder of an accelerator, DIR")
+    return _mutants(options) if options.mutants else _stress(options)
 
 
 def _check(options: argparse.Namespace) -> Result:
@@ -79,26 +103,14 @@ def _check(options: argparse.Namespace) -> Result:
 
 
 def _mutants(options: argparse.Namespace) -> Result:
-    from sstdp_hw import datasets
     from sstdp_hw.files import write_json
     from sstdp_hw.progress import progress
 
     from .directory import GeneratedDirectory
     from .mutants import campaign
 
-    for name, value in (("Mutants", options.mutants), ("Samples", options.samples)):
-        if value < 1:
-            raise UserError(f"{name} must be at least 1, not {value}")
-    if not 0 <= options.seed < 1 << 30:
-        raise UserError(f"Seed must be between 0 and {(1 << 30) - 1}, not {options.seed}")
-    if options.directory is None:
-        raise UserError("Verify --mutants must have the folder of an accelerator, DIR")
     directory = GeneratedDirectory.load(options.directory)
-    shape = (options.samples, *directory.network.input_shape)
-    images = np.random.default_rng(options.seed).integers(0, 256, shape, dtype=np.uint8)
-    if options.dataset:
-        samples = datasets.load(options.dataset).first(options.samples)
-        images = np.concatenate([samples.images.reshape(-1, *shape[1:]), images])
+    images = _images(directory, options)
     with progress(f"Playing {options.mutants} mutants", options.mutants) as advance:
         verdicts = campaign.run(
             directory, images, count=options.mutants, seed=options.seed, jobs=options.jobs,
@@ -117,6 +129,39 @@ def _mutants(options: argparse.Namespace) -> Result:
             f"shown to be equivalent: {result['kill_rate']:.1%} noticed, {GOAL:.0%} asked",
             result,
         )
+    return result
+
+
+def _images(directory: GeneratedDirectory, options: argparse.Namespace) -> Array:
+    """Random images, behind those of the data set, if there is one."""
+    from sstdp_hw import datasets
+
+    shape = (options.samples, *directory.network.input_shape)
+    images = np.random.default_rng(options.seed).integers(0, 256, shape, dtype=np.uint8)
+    if options.dataset:
+        samples = datasets.load(options.dataset).first(options.samples)
+        images = np.concatenate([samples.images.reshape(-1, *shape[1:]), images])
+    return images
+
+
+def _stress(options: argparse.Namespace) -> Result:
+    from sstdp_hw.progress import progress
+
+    from .directory import GeneratedDirectory
+    from .stress import play
+
+    directory = GeneratedDirectory.load(options.directory)
+    with progress(f"Playing {options.stress} beats", options.stress) as advance:
+        result = play(
+            directory, _images(directory, options), options.stress, seed=options.seed,
+            progress=advance,
+        )  # fmt: skip
+    print(
+        f"{result['beats']} beats, {result['packets']} packets, {result['resets']} resets, "
+        f"{result['answers']} answers; {len(result['findings'])} findings"
+    )
+    if result["findings"]:
+        raise VerbFailed(result["findings"][0], result)
     return result
 
 

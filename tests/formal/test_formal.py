@@ -34,17 +34,17 @@ def splitter_holds(folder):
 
 
 def tiny_network():
-    """Two pixels, two neurons, two steps: one layer, whose weights tell the pixels apart."""
+    """Two pixels, two neurons, one step: one layer, whose weights tell the pixels apart."""
     weight = np.array([[1, -1], [-1, 1]], np.int8)
-    encoder = np.repeat([2, 1, 0], [86, 85, 85]).astype(np.uint8)
+    encoder = np.repeat([1, 0], [128, 128]).astype(np.uint8)
     layer = Dense(weight, np.zeros(2, np.int32), 2)
-    return Network("tiny", 2, (1, 1, 2), ("a", "b"), encoder, (layer,))
+    return Network("tiny", 1, (1, 1, 2), ("a", "b"), encoder, (layer,))
 
 
 def accelerator_holds(folder, change=lambda text: text):
     parameters = AcceleratorParameters(tiny_network(), Configuration((1,), 1, True))
     (folder / "dut.v").write_text(change(emit(parameters)[0]))
-    return holds(folder, "one_answer", 28, design=folder / "dut.v")
+    return holds(folder, "one_answer", 34, design=folder / "dut.v")
 
 
 @pytest.mark.parametrize("depth", [4])
@@ -64,11 +64,15 @@ def test_every_packet_gets_exactly_one_answer(tmp_path):
     assert accelerator_holds(tmp_path)
 
 
-def test_an_accelerator_that_stops_answering_is_found(tmp_path):
-    """Its answer is never offered: the bound is long enough to see that."""
-    assert not accelerator_holds(
-        tmp_path, lambda text: text.replace("assign m_axis_tvalid =", "assign m_axis_tvalid = 0 &")
-    )
+@pytest.mark.parametrize("valid", ["1'h0", "aresetn"])
+def test_an_accelerator_that_answers_too_little_or_too_much_is_found(tmp_path, valid):
+    """Never, which shows that the bound is long enough to see that, and all the time."""
+
+    def change(text):
+        text = text.replace(".o__valid(m_axis_tvalid)", ".o__valid(not_shown)")
+        return text.replace("endmodule", f"  assign m_axis_tvalid = {valid};\nendmodule", 1)
+
+    assert not accelerator_holds(tmp_path, change)
 
 
 def test_a_queue_that_promises_too_much_room_is_found(tmp_path, monkeypatch):
