@@ -102,7 +102,7 @@ def inside(folder: Path, name: str, named_by: str = MANIFEST_FILE) -> Path:
     path = folder / name
     try:
         found = Path(name).name == name and path.is_file()
-    except ValueError:  # a null character
+    except (OSError, ValueError):  # too long; a null character
         found = False
     if not found:
         raise UserError(f"{folder / named_by}: must name a file beside it, not {name!r}")
