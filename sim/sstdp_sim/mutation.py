@@ -133,7 +133,8 @@ def changed_network(directory: GeneratedDirectory, mutation: Mutation) -> Networ
     """The network that the corrupted hardware computes, as long as no potential overflows."""
     network = directory.network
     p = next(layer for layer in directory.parameters.layers if layer.name == mutation.layer)
-    weight, threshold = p.layer.weight.astype(np.int32), p.layer.threshold.astype(np.int64)
+    # As they stand in the hardware: within the reach of the potential.
+    weight, threshold = p.layer.weight.astype(np.int32), -p.initial - 1
     if mutation.kind == "weight":
         place = mutation.neuron, mutation.input
         bit = mutation.bit % p.weight_width

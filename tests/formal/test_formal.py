@@ -44,7 +44,7 @@ def tiny_network():
 def accelerator_holds(folder, change=lambda text: text):
     parameters = AcceleratorParameters(tiny_network(), Configuration((1,), 1, True))
     (folder / "dut.v").write_text(change(emit(parameters)[0]))
-    return holds(folder, "one_answer", 34, design=folder / "dut.v")
+    return holds(folder, "one_answer", 36, design=folder / "dut.v")
 
 
 @pytest.mark.parametrize("depth", [4])

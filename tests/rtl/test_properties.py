@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.hdl import Const
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.networks import Case
@@ -20,7 +19,7 @@ from sstdp_hw import reference
 from sstdp_hw.hardware import PIXELS_PER_BEAT, Configuration
 from sstdp_hw.layers import Dense, Flatten
 from sstdp_hw.network import Network
-from sstdp_rtl import serializer
+from sstdp_rtl import decision
 
 EXAMPLES = int(os.environ.get("SSTDP_EXAMPLES", "12"))
 SMALLEST = Path("build", "smallest-failure")
@@ -107,12 +106,12 @@ def test_gateware_equals_the_reference(case, stalls, seed):
 
 
 def test_a_fault_shrinks_to_a_small_network_file(tmp_path, monkeypatch):
-    """A serializer that takes every neuron for the first of its group: what is left has one image
-    and three neurons, and the file alone shows the fault again, and nothing without it."""
-    monkeypatch.setattr(serializer, "lowest_set", lambda mask: Const(0))
+    """A decision that compares the lowest bit of the margins alone: what is left has one image and
+    two neurons, and the file alone shows the fault again, and nothing without it."""
+    monkeypatch.setattr(decision, "signed", lambda width: 1)
 
-    @settings(SETTINGS, max_examples=40)
-    @given(cases(most=2))
+    @settings(SETTINGS, max_examples=60)
+    @given(cases(most=3))
     def broken(case):
         check(case, 0.0, 0, tmp_path)
 
@@ -121,9 +120,9 @@ def test_a_fault_shrinks_to_a_small_network_file(tmp_path, monkeypatch):
     network = Network.load(tmp_path / "network.safetensors")
     with np.load(tmp_path / "images.npz") as file:
         images = file["images"]
-    neurons = [len(layer.threshold) for _, layer in network.weighted]
-    assert len(images) == 1 and neurons[0] == 2 and network.inputs <= 2
-    again = Case(0, network, Configuration((2, 1), 1, True), images)
+    assert len(images) == 1 and len(network.class_names) == 2
+    lanes = tuple(1 for _ in network.weighted)
+    again = Case(0, network, Configuration(lanes, 1, True), images)
     with pytest.raises(AssertionError, match="smallest failing network"):
         check(again, 0.0, 0, tmp_path)
     monkeypatch.undo()
