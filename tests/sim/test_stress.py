@@ -84,3 +84,15 @@ def test_the_check_finds_what_is_wrong(directory, images):
     assert told(np.delete(words, 3))[0].startswith("packet 3: expected") or words[3] == words[4]
     assert told(words, extra=True) == ["more answers than packets"]
     assert len(told(words, violated=True)) == 1
+
+
+def test_answers_without_end_end_the_run(directory, images, simulator):
+    """They did not, once: the harness waited for silence."""
+    if simulator == "verilator":
+        pytest.skip("one compilation is enough, and Icarus compiles faster")
+    text = directory.verilog.replace(".o__valid(m_axis_tvalid)", ".o__valid(not_shown)")
+    text = text.replace("endmodule", "  assign m_axis_tvalid = aresetn;\nendmodule", 1)
+    p = directory.parameters
+    packets = Packets.of_images(images[:3], p.pixels_per_beat)
+    with Simulation.of_images(text, p, simulator=simulator) as running:
+        assert running.run(packets, timeout_cycles=1000).extra

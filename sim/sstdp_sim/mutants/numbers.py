@@ -15,7 +15,7 @@ from ..mutation import Mutation, changed_network
 def random_flips(
     directory: GeneratedDirectory, random: np.random.Generator, count: int
 ) -> list[Mutation]:
-    """``count`` different bits, three of four of them of weights; layers alike."""
+    """``count`` different bits, every fourth of a threshold; layers alike."""
     found: dict[str, Mutation] = {}
     layers = directory.parameters.layers
     for _ in range(50 * count):
@@ -28,7 +28,7 @@ def random_flips(
         kind, source = "threshold", -1
         memory, row = memories["initial"], group
         rows = np.flatnonzero(p.sources >= 0)
-        if random.random() < 0.75 and len(rows):
+        if len(found) % 4 != 3 and len(rows):
             kind, memory = "weight", memories["weights"]
             address = int(random.choice(rows))
             source, row = int(p.sources[address]), group * p.inputs + address
