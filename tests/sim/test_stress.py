@@ -88,8 +88,8 @@ def test_the_check_finds_what_is_wrong(directory, images):
 
 def test_answers_without_end_end_the_run(directory, images, simulator):
     """They did not, once: the harness waited for silence."""
-    if simulator == "verilator":
-        pytest.skip("one compilation is enough, and Icarus compiles faster")
+    if simulator == "icarus":
+        pytest.skip("what it answers there is unknown, not a number")
     text = directory.verilog.replace(".o__valid(m_axis_tvalid)", ".o__valid(not_shown)")
     text = text.replace("endmodule", "  assign m_axis_tvalid = aresetn;\nendmodule", 1)
     p = directory.parameters
