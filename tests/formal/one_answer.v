@@ -1,5 +1,5 @@
 // A whole accelerator: every packet gets exactly one answer, in time, and it stays until taken.
-module one_answer #(parameter WIDTH = 8, BEATS = 2, LATENCY = 31) (
+module one_answer #(parameter WIDTH = 8, BEATS = 2, LATENCY = 26) (
   input wire clk,
   input wire rst,
   input wire [WIDTH-1:0] s_data,
