@@ -18,7 +18,7 @@ pytest.importorskip("numba", reason="the native kernel needs numba")
 
 def network_of(recipe, kernel, *, seed, integers):
     """Random weights of both signs, such that neurons fire at all steps or not at all."""
-    network = SpikingNetwork(FAN_IN, CLASSES, recipe, kernel_for(kernel, CPU))
+    network = SpikingNetwork((1, 1, FAN_IN), CLASSES, recipe, kernel_for(kernel, CPU))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for layer in network.layers:

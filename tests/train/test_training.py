@@ -211,7 +211,7 @@ def test_the_decision_loss_learns_nothing_from_what_comes_after_the_decision(tin
     if kernel == "native":
         pytest.importorskip("numba", reason="the native kernel needs numba")
     recipe = tiny.with_(loss="decision", homeostasis=0.0, margin_scale=1.0)
-    network = SpikingNetwork(36, 4, recipe, kernel_for(kernel, CPU))
+    network = SpikingNetwork((1, 6, 6), 4, recipe, kernel_for(kernel, CPU))
     encoded = torch.from_numpy(ttfs_table(recipe.t_max, 32)[bars.images]).flatten(1)
     initialize(network, encoded, recipe, torch.Generator().manual_seed(0))
     network.eval()

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from sstdp_hw.layers import Array
 
+from .architecture import Geometry
+from .conv_native import NativeConvKernel
 from .rows_native import (
     add_errors,
     add_events,
@@ -144,6 +146,9 @@ class NativeKernel:
             own, array_of(weight), array_of(threshold), t_max, spike_times.numpy(), excess.numpy()
         )
         return NativePass(own, t_max, spike_times, excess)
+
+    def conv(self, geometry: Geometry) -> NativeConvKernel:
+        return NativeConvKernel(geometry)
 
     def fire_stack(
         self, times: Tensor, weights: Sequence[Tensor], thresholds: Sequence[Tensor], t_max: int,

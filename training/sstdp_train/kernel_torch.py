@@ -20,6 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from .architecture import Geometry
+from .conv_torch import TorchConvKernel
+
 
 @dataclass(frozen=True)
 class Events:
@@ -185,6 +188,9 @@ class TorchKernel:
     loop_ranks: int = 12
 
     name: ClassVar[str] = "torch"
+
+    def conv(self, geometry: Geometry) -> TorchConvKernel:
+        return TorchConvKernel(geometry)
 
     def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> TorchPass:
         events = Events.of(times, t_max)

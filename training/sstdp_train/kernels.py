@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from .architecture import Geometry
     from .rule import LayerRule
 
 KERNELS = ("auto", "torch", "native")
@@ -46,13 +47,26 @@ class Pass(Protocol):
         ...
 
 
-class Kernel(Protocol):
-    """The sums over events of a fully connected layer."""
+class LayerKernel(Protocol):
+    """The sums over events of one layer.
+
+    For a convolution read [batch, height, width, channels] for [batch, in] and [batch, out] in this
+    module, and [kernel height, kernel width, channels in, channels out] for [in, out]; a sum over
+    samples runs over positions too. Padding is a place without spikes.
+    """
 
     name: str
 
     def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> Pass:
         """Spike times [batch, in] through weights [in, out] and thresholds [out]."""
+        ...
+
+
+class Kernel(LayerKernel, Protocol):
+    """The sums over events of a fully connected layer, and where those of a convolution are."""
+
+    def conv(self, geometry: Geometry) -> LayerKernel:
+        """The same kind of kernel for convolutions of this geometry."""
         ...
 
 

@@ -1,0 +1,248 @@
+"""Networks named in text: ``conv16k5,pool2,conv32k5,pool2,400`` to layers and their shapes.
+
+    400            400 fully connected neurons
+    conv16k5       convolution: 16 channels, kernel 5x5; k3x5 is 3 high and 5 wide
+    conv16k5s2p1   the same with stride 2 and padding 1; both may be given as 2x1 as well
+    pool2          first-spike pooling of windows 2x2 side by side; pool2x1 is 2 high and 1 wide
+
+The output layer, one neuron per class, is not named. Kinds and rules are those of the network file
+(docs/network-format.md); what has no place there, such as a stride of pooling, is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sstdp_hw.errors import UserError
+from sstdp_hw.layers import Conv2d, Dense, Flatten, Layer, Pool2d, Shape, ShapeError
+
+Pair = tuple[int, int]
+LARGEST = 1 << 16  # channels, neurons and extents stay below
+
+_PAIR = r"(\d+(?:x\d+)?)"
+_CONV = re.compile(rf"conv(\d+)k{_PAIR}(?:s{_PAIR})?(?:p{_PAIR})?")
+_POOL = re.compile(rf"pool{_PAIR}")
+_POOL_STRIDE = re.compile(rf"pool{_PAIR}s{_PAIR}")
+
+
+@dataclass(frozen=True)
+class ConvSpec:
+    """A convolution as named; pairs are vertical and horizontal."""
+
+    channels: int
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+
+    weighted = True
+
+    def __str__(self) -> str:
+        stride = "" if self.stride == (1, 1) else f"s{_shown(self.stride)}"
+        padding = "" if self.padding == (0, 0) else f"p{_shown(self.padding)}"
+        return f"conv{self.channels}k{_shown(self.kernel)}{stride}{padding}"
+
+
+@dataclass(frozen=True)
+class PoolSpec:
+    """First-spike pooling as named."""
+
+    kernel: Pair
+
+    weighted = False
+
+    def __str__(self) -> str:
+        return f"pool{_shown(self.kernel)}"
+
+
+@dataclass(frozen=True)
+class DenseSpec:
+    """Fully connected neurons as named."""
+
+    neurons: int
+
+    weighted = True
+
+    def __str__(self) -> str:
+        return str(self.neurons)
+
+
+Spec = ConvSpec | PoolSpec | DenseSpec
+
+
+def _shown(pair: Pair) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
+
+
+def _pair(text: str | None, default: int) -> Pair:
+    numbers = [int(part) for part in text.split("x")] if text else [default]
+    return numbers[0], numbers[-1]
+
+
+def parse(name: int | str) -> Spec:
+    """The layer that ``name`` stands for.
+
+    Raises
+    ------
+    UserError
+        If it stands for none, or a number in it is out of its range.
+    """
+    text = str(name)
+    if text.isdecimal():
+        return DenseSpec(_within(text, "neurons", int(text), 1))
+    if found := _CONV.fullmatch(text):
+        spec = ConvSpec(
+            _within(text, "channels", int(found[1]), 1), _pair(found[2], 1), _pair(found[3], 1),
+            _pair(found[4], 0),
+        )  # fmt: skip
+        for what, pair, low in (
+            ("kernel", spec.kernel, 1), ("stride", spec.stride, 1), ("padding", spec.padding, 0)
+        ):  # fmt: skip
+            for number in pair:
+                _within(text, what, number, low)
+        return spec
+    if found := _POOL.fullmatch(text):
+        pool = PoolSpec(_pair(found[1], 1))
+        for number in pool.kernel:
+            _within(text, "kernel", number, 1)
+        return pool
+    if _POOL_STRIDE.fullmatch(text):
+        raise UserError(
+            f"Layer {text}: pooling must have no stride of its own, for windows lie side by side "
+            f"(docs/network-format.md); use {text[: text.index('s')]}"
+        )
+    raise UserError(
+        f"Layer {text!r}: must be a number of neurons, or like conv16k5, conv16k3s2p1, pool2"
+    )
+
+
+def _within(text: str, what: str, number: int, low: int) -> int:
+    if not low <= number < LARGEST:
+        raise UserError(
+            f"Layer {text}: {what} must be between {low} and {LARGEST - 1}, not {number}"
+        )
+    return number
+
+
+def canonical(names: Sequence[int | str]) -> tuple[int | str, ...]:
+    """The layers as recipes hold them: numbers for fully connected ones, the shortest name for
+    others."""
+    specs = [parse(name) for name in names]
+    return tuple(spec.neurons if isinstance(spec, DenseSpec) else str(spec) for spec in specs)
+
+
+def weighted_layers(names: Sequence[int | str]) -> int:
+    """How many layers have weights, the output layer among them."""
+    return sum(parse(name).weighted for name in names) + 1
+
+
+def begins_dense(names: Sequence[int | str]) -> bool:
+    """Whether the first layer is fully connected."""
+    return not names or isinstance(parse(names[0]), DenseSpec)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the kernel of a convolution lies, for every output position.
+
+    Parameters
+    ----------
+    inputs, outputs : (height, width, channels)
+        Channels are last here: one position's neurons lie side by side.
+    kernel, stride, padding : (int, int)
+    """
+
+    inputs: tuple[int, int, int]
+    outputs: tuple[int, int, int]
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+
+    @property
+    def fan_in(self) -> int:
+        return self.kernel[0] * self.kernel[1] * self.inputs[2]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A layer in its place: what it is called, its spec, and shapes as in the network file."""
+
+    name: str
+    spec: Spec
+    inputs: Shape
+    outputs: Shape
+
+    @property
+    def geometry(self) -> Geometry:
+        """Of a convolution."""
+        assert isinstance(self.spec, ConvSpec)
+        (channels, height, width), (neurons, rows, columns) = self.inputs, self.outputs
+        return Geometry(
+            (height, width, channels), (rows, columns, neurons), self.spec.kernel,
+            self.spec.stride, self.spec.padding,
+        )  # fmt: skip
+
+
+def place(names: Sequence[int | str], input_shape: Shape, classes: int) -> tuple[Placed, ...]:
+    """All layers of a network, the output layer as the last, each with its shapes.
+
+    Parameters
+    ----------
+    names : sequence of int or str
+    input_shape : (channels, height, width)
+    classes : int
+
+    Raises
+    ------
+    UserError
+        If a layer does not fit what comes before it: names the layer, the rule and the value.
+    """
+    placed: list[Placed] = []
+    shape = tuple(input_shape)
+    for number, spec in enumerate([*map(parse, names), DenseSpec(classes)]):
+        what = "the output layer" if number == len(names) else f"{number + 1} ({spec})"
+        if isinstance(spec, DenseSpec):
+            outputs: Shape = (spec.neurons,)
+        else:
+            try:
+                outputs = _as_layer(spec, shape).output_shape(shape)
+            except ShapeError as error:
+                raise UserError(f"Layer {what} on an input of {_by(shape)}: {error}") from None
+        placed.append(Placed(what, spec, shape, outputs))
+        shape = outputs
+    return tuple(placed)
+
+
+def _as_layer(spec: ConvSpec | PoolSpec, shape: Shape) -> Layer:
+    """The layer of the network file, whose rules on shapes hold here too."""
+    if isinstance(spec, PoolSpec):
+        return Pool2d(spec.kernel)
+    depth = shape[0] if len(shape) == 3 else 1
+    weight = np.broadcast_to(np.int8(0), (spec.channels, depth, *spec.kernel))
+    threshold = np.broadcast_to(np.int32(0), (spec.channels,))
+    return Conv2d(weight, threshold, 1, spec.stride, spec.padding)
+
+
+def _by(shape: Shape) -> str:
+    return "x".join(str(extent) for extent in shape)
+
+
+def names_of(layers: Sequence[Layer]) -> tuple[int | str, ...]:
+    """The names of a network's hidden layers, flatten left out: the inverse of `place`."""
+    specs: list[Spec] = []
+    for layer in layers:
+        if isinstance(layer, Dense):
+            specs.append(DenseSpec(layer.neurons))
+        elif isinstance(layer, Conv2d):
+            kernel = (int(layer.weight.shape[2]), int(layer.weight.shape[3]))
+            specs.append(
+                ConvSpec(int(layer.weight.shape[0]), kernel, layer.stride, layer.padding)
+            )
+        elif isinstance(layer, Pool2d):
+            specs.append(PoolSpec(layer.kernel))
+        else:
+            assert isinstance(layer, Flatten)
+    return canonical([str(spec) for spec in specs[:-1]])
