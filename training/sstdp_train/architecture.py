@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sstdp_hw.errors import UserError
-from sstdp_hw.layers import Conv2d, Dense, Flatten, Layer, Pool2d, Shape, ShapeError
+from sstdp_hw.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, ShapeError
 
 Pair = tuple[int, int]
 LARGEST = 1 << 16  # channels, neurons and extents stay below
@@ -167,6 +167,47 @@ class Geometry:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A weighted layer as one of a chain, with the pooling behind it.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        A fully connected layer is a convolution whose kernel covers its input.
+    pool : (int, int)
+        Window of first-spike pooling between this layer and the next; (1, 1) for none.
+    dense : bool
+    """
+
+    geometry: Geometry
+    pool: Pair
+    dense: bool
+
+    @property
+    def pooled(self) -> tuple[int, int, int]:
+        """Height, width and channels behind pooling."""
+        height, width, channels = self.geometry.outputs
+        return height // self.pool[0], width // self.pool[1], channels
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the layer's neurons, as its spike times have it."""
+        return self.geometry.outputs[2:] if self.dense else self.geometry.outputs
+
+    def channels_first(self, weight: Array) -> Array:
+        """A layer's weights, in its own order, as [channels, kernel height, kernel width, out]."""
+        if not self.dense:
+            return weight.transpose(2, 0, 1, 3)
+        return weight.reshape(self.geometry.inputs[2], *self.geometry.kernel, -1)
+
+    def own_order(self, weight: Array) -> Array:
+        """The inverse of `channels_first`."""
+        if not self.dense:
+            return np.ascontiguousarray(weight.transpose(1, 2, 0, 3))
+        return weight.reshape(self.geometry.fan_in, -1)
+
+
+@dataclass(frozen=True)
 class Placed:
     """A layer in its place: what it is called, its spec, and shapes as in the network file."""
 
@@ -177,9 +218,15 @@ class Placed:
 
     @property
     def geometry(self) -> Geometry:
-        """Of a convolution."""
-        assert isinstance(self.spec, ConvSpec)
-        (channels, height, width), (neurons, rows, columns) = self.inputs, self.outputs
+        """Of a weighted layer; see `Link`."""
+        assert not isinstance(self.spec, PoolSpec)
+        channels, height, width = self.inputs if len(self.inputs) == 3 else (*self.inputs, 1, 1)
+        if isinstance(self.spec, DenseSpec):
+            return Geometry(
+                (height, width, channels), (1, 1, self.spec.neurons), (height, width), (1, 1),
+                (0, 0),
+            )  # fmt: skip
+        neurons, rows, columns = self.outputs
         return Geometry(
             (height, width, channels), (rows, columns, neurons), self.spec.kernel,
             self.spec.stride, self.spec.padding,
@@ -214,6 +261,23 @@ def place(names: Sequence[int | str], input_shape: Shape, classes: int) -> tuple
         placed.append(Placed(what, spec, shape, outputs))
         shape = outputs
     return tuple(placed)
+
+
+def links(placed: Sequence[Placed]) -> list[Link] | None:
+    """The weighted layers as a chain; pooling before the first is no part of it.
+
+    None if neurons are pooled twice: larger windows have the same spikes, but not the same first
+    one of equally early ones.
+    """
+    chained: list[Link] = []
+    for layer in placed:
+        if not isinstance(layer.spec, PoolSpec):
+            chained.append(Link(layer.geometry, (1, 1), isinstance(layer.spec, DenseSpec)))
+        elif chained and chained[-1].pool == (1, 1):
+            chained[-1] = replace(chained[-1], pool=layer.spec.kernel)
+        elif chained:
+            return None
+    return chained
 
 
 def _as_layer(spec: ConvSpec | PoolSpec, shape: Shape) -> Layer:

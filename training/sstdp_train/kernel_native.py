@@ -19,8 +19,10 @@ from torch import Tensor
 
 from sstdp_hw.layers import Array
 
-from .architecture import Geometry
+from .architecture import Geometry, Link
+from .chain_native import NativeChain
 from .conv_native import NativeConvKernel
+from .kernels import StackKernel
 from .rows_native import (
     add_errors,
     add_events,
@@ -149,6 +151,9 @@ class NativeKernel:
 
     def conv(self, geometry: Geometry) -> NativeConvKernel:
         return NativeConvKernel(geometry)
+
+    def stack(self, links: Sequence[Link]) -> StackKernel:
+        return self if all(link.dense for link in links) else NativeChain(links)
 
     def fire_stack(
         self, times: Tensor, weights: Sequence[Tensor], thresholds: Sequence[Tensor], t_max: int,

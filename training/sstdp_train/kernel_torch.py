@@ -13,6 +13,7 @@ with a bool are slow on a CPU.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from .architecture import Geometry
+from .architecture import Geometry, Link
 from .conv_torch import TorchConvKernel
 
 
@@ -191,6 +192,9 @@ class TorchKernel:
 
     def conv(self, geometry: Geometry) -> TorchConvKernel:
         return TorchConvKernel(geometry)
+
+    def stack(self, links: Sequence[Link]) -> None:
+        return None
 
     def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> TorchPass:
         events = Events.of(times, t_max)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d
 
-from .architecture import DenseSpec, Geometry, PoolSpec, place
-from .kernels import Kernel, LayerKernel, StackKernel
+from .architecture import DenseSpec, Geometry, PoolSpec, links, place
+from .kernels import Kernel, LayerKernel
 from .quantization import Grid
 from .recipe import Recipe
 from .rule import LayerRule, SpikeOnce, SpikeOnceStack
@@ -87,8 +87,8 @@ class IFLayer(nn.Module):
     def observe(self, spike_times: Tensor) -> None:
         """Count the spikes of a training batch into the firing rates."""
         if self.training:
-            fired = (spike_times < self.rule.t_max).to(torch.float32).flatten(0, -2).mean(0)
-            self.firing_rate.lerp_(fired, RATE_MOMENTUM)
+            fired = (spike_times < self.rule.t_max).flatten(0, -2)
+            self.firing_rate.lerp_(fired.to(torch.float32).mean(0), RATE_MOMENTUM)
 
     @torch.no_grad()
     def mean_fan_in(self, times: Tensor) -> float:
@@ -154,7 +154,7 @@ class FirstSpikePool(nn.Module):
 
     def forward(self, times: Tensor) -> Tensor:
         # The index of max_pool2d is that of the first of equal values.
-        earliest = -max_pool2d(-times.permute(0, 3, 1, 2), self.kernel)
+        earliest = -max_pool2d(-times.permute(0, 3, 1, 2).to(torch.float32), self.kernel)
         return earliest.permute(0, 2, 3, 1)
 
 
@@ -239,8 +239,8 @@ class SpikingNetwork(nn.Module):
             self.before.append(nn.Sequential(*between))
             between = []
         self.t_max, self.classes, self.kernel = recipe.t_max, classes, kernel
-        only_dense = all(isinstance(layer.spec, DenseSpec) for layer in placed)
-        self.at_once = only_dense and isinstance(kernel, StackKernel)
+        chain = links(placed)
+        self.stack = None if chain is None else kernel.stack(chain)
 
     def forward(self, times: Tensor, until_decision: bool = False) -> tuple[list[Tensor], Tensor]:
         """Encoded images [batch, pixels] to spike times of every layer and output margins.
@@ -251,7 +251,7 @@ class SpikingNetwork(nn.Module):
         error. On the spikes that are left, ``V - theta`` of a neuron that has not fired is that at
         the decision.
         """
-        if self.at_once:
+        if self.stack is not None:
             return self._at_once(times, until_decision)
         if until_decision:
             times = self._up_to_decision(times)
@@ -271,7 +271,7 @@ class SpikingNetwork(nn.Module):
             operands += of_layer
             rules.append(rule)
         *all_times, margin = SpikeOnceStack.apply(
-            times, until_decision, rules, self.kernel, *operands
+            self.before[0](times), until_decision, rules, self.stack, *operands
         )
         for layer, spike_times in zip(self.layers, all_times, strict=True):
             layer.observe(spike_times)

@@ -178,9 +178,9 @@ def _of_weights(rule: LayerRule, causal: Tensor, error: Tensor) -> Tensor:
     return causal if rule.unit == 1 else causal.mul_(rule.unit)
 
 
-def _shared_by(error: Tensor) -> int:
-    """By how many samples, and positions of a convolution, one weight is shared."""
-    return error.numel() // error.shape[-1]
+def _shared_by(of_neurons: Tensor) -> int:
+    """How many samples, and positions of a convolution, share one weight."""
+    return of_neurons.numel() // of_neurons.shape[-1]
 
 
 def _per_neuron(error: Tensor) -> Tensor:
@@ -211,9 +211,11 @@ class SpikeOnceStack(torch.autograd.Function):
         weights, thresholds, pushes = operands[0::3], operands[1::3], operands[2::3]
         pass_ = kernel.fire_stack(times, weights, thresholds, rules[0].t_max, until_decision)
         ctx.pass_, ctx.rules, ctx.thresholds, ctx.pushes = pass_, rules, thresholds, pushes
+        spike_times = pass_.spike_times
+        ctx.shared_by = [_shared_by(of_layer) for of_layer in spike_times]
         ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(*pass_.spike_times[:-1])
-        return *pass_.spike_times, pass_.excess[-1] * rules[-1].unit
+        ctx.mark_non_differentiable(*spike_times[:-1])
+        return *spike_times, pass_.excess[-1] * rules[-1].unit
 
     @staticmethod
     def backward(ctx: Any, *errors_above: Tensor | None) -> Any:
@@ -223,7 +225,10 @@ class SpikeOnceStack(torch.autograd.Function):
             _reach(rule, threshold) if rule.gate else None
             for rule, threshold in zip(rules, ctx.thresholds, strict=True)
         ]
-        pushes = [None if push is None else push / len(error) for push in ctx.pushes]
+        pushes = [
+            None if push is None else push / ctx.shared_by[layer]
+            for layer, push in enumerate(ctx.pushes)
+        ]
         sums, errors = pass_.send_back(error, rules, reaches, pushes)
         gradients: list[Tensor | None] = []
         for layer, rule in enumerate(rules):
