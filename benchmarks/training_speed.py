@@ -312,15 +312,19 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse(
+    arguments: Sequence[str] | None = None, *, description: str = __doc__,
+    steps: Sequence[int] = (255, 16),
+) -> argparse.Namespace:  # fmt: skip
     """The command line's options; ``--quick`` is a set of other defaults."""
-    summary, usage, rest = __doc__.split("\n\n", 2)
+    summary, usage, rest = description.split("\n\n", 2)
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.training_speed", description=f"{summary}\n\n{usage}\n\n{rest}",
+        prog=usage.split(" # ")[0].strip(), description=f"{summary}\n\n{usage}\n\n{rest}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = parser.add_argument
-    add("--steps", type=_steps, default=[255, 16], metavar="T,T", help="default: 255,16")
+    shown = ",".join(str(count) for count in steps)
+    add("--steps", type=_steps, default=[*steps], metavar="T,T", help=f"default: {shown}")
     add("--threads", type=_count, default=1, metavar="N", help="of torch; default: 1")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
     add("--clock", choices=sorted(CLOCKS), default="wall",

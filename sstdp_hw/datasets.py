@@ -38,9 +38,11 @@ UNREADABLE_NPZ = (
     OSError, ValueError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+CALTECH = "caltech-face-motorbike"
 CALTECH_FOLDERS = ("Faces_easy", "Motorbikes")
 CALTECH_SIZE = (48, 72)  # height, width: the aspect of most motorbike pictures
 CALTECH_TRAIN_PER_CLASS = 200
+CALTECH_SPLITS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,8 @@ class Samples:
 def load(name: str, split: Split = "test") -> Samples:
     """Load one split of a data set.
 
-    ``digits`` holds out every third image. An ``.npz`` file has no splits of its own: both are the
+    ``digits`` holds out every third image. ``caltech-face-motorbike`` and the same with ``-2`` to
+    ``-5`` are five fixed splits of one set of images, 200 training images per class each. An ``.npz`` file has no splits of its own: both are the
     whole file.
 
     Raises
@@ -173,9 +176,25 @@ def _idx(source: tuple[Path, bytes], rank: int) -> Array:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(sizes)
 
 
-def _caltech(split: Split) -> Samples:
+def _caltech(number: int) -> Callable[[Split], Samples]:
+    """The loader of one of the five splits of training and test images."""
+    return lambda split: _caltech_split(number, split)
+
+
+def _caltech_name(number: int) -> str:
+    return CALTECH if number == 1 else f"{CALTECH}-{number}"
+
+
+def family(name: str) -> str:
+    """The data set that ``name`` is a split of; any other name as it is."""
+    splits = [_caltech_name(number) for number in range(1, CALTECH_SPLITS + 1)]
+    return CALTECH if name in splits else name
+
+
+def _caltech_split(number: int, split: Split) -> Samples:
     from PIL import Image
 
+    salt = "" if number == 1 else f"{number}/"
     for folder in _folders("caltech101"):
         if all((folder / name).is_dir() for name in CALTECH_FOLDERS):
             break
@@ -188,7 +207,7 @@ def _caltech(split: Split) -> Samples:
     for label, name in enumerate(CALTECH_FOLDERS):
         paths = sorted((folder / name).glob("*.jpg"))
         # A fixed shuffle by file name: file order follows the photographed person.
-        paths.sort(key=lambda path: hashlib.sha256(path.name.encode()).digest())
+        paths.sort(key=lambda path: hashlib.sha256(f"{salt}{path.name}".encode()).digest())
         train, test = paths[:CALTECH_TRAIN_PER_CLASS], paths[CALTECH_TRAIN_PER_CLASS:]
         for path in train if split == "train" else test:
             try:
@@ -204,7 +223,7 @@ def _caltech(split: Split) -> Samples:
             f"{CALTECH_TRAIN_PER_CLASS} *.jpg files, and one does not"
         )
     return Samples(
-        "caltech-face-motorbike", np.stack(images)[:, None], np.array(labels), ("face", "motorbike")
+        _caltech_name(number), np.stack(images)[:, None], np.array(labels), ("face", "motorbike")
     )
 
 
@@ -245,5 +264,5 @@ def _npz(path: Path) -> Samples:
 LOADERS: dict[str, Callable[[Split], Samples]] = {
     "digits": _digits,
     "mnist": _mnist,
-    "caltech-face-motorbike": _caltech,
+    **{_caltech_name(number): _caltech(number) for number in range(1, CALTECH_SPLITS + 1)},
 }

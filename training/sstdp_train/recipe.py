@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from sstdp_hw.datasets import family
 from sstdp_hw.errors import UserError
 from sstdp_hw.network import MAX_T
 
@@ -318,7 +319,7 @@ RECIPES: dict[str, Recipe] = {
 
 def recipe_for(dataset: str) -> Recipe:
     """The recipe that fits a data set by its name; the default for one that has none of its own."""
-    return RECIPES.get(dataset, DEFAULT)
+    return RECIPES.get(family(dataset), DEFAULT)
 
 
 def fine_tuning(recipe: Recipe, weight_widths: tuple[int, ...]) -> Recipe:
