@@ -114,9 +114,7 @@ class InEvents:
         pixels = torch.arange(PIXEL_VALUES, dtype=torch.uint8)[:, None]
         encoder = published.encode(pixels, setting.t_max)[:, 0].to(torch.uint8)
         nothing = torch.empty(0)
-        self.training = Training(
-            self.network, recipe, encoder, nothing, nothing, nothing, nothing
-        )
+        self.training = Training(self.network, recipe, encoder, nothing, nothing, nothing, nothing)
 
     def step(self, images: Tensor, labels: Tensor) -> None:
         self._loss(images, labels)
@@ -169,7 +167,9 @@ class Agreement:
         return not self.spikes_that_differ and self.relative < AGREE
 
 
-def check(setting: Setting, candidates: dict[str, Maker], batch: tuple[Tensor, Tensor]) -> list[Agreement]:
+def check(
+    setting: Setting, candidates: dict[str, Maker], batch: tuple[Tensor, Tensor]
+) -> list[Agreement]:
     """Compare spike times and gradients of one batch."""
     baseline, *others = candidates
     times, gradients = candidates[baseline](setting).gradients(*batch)
@@ -177,9 +177,7 @@ def check(setting: Setting, candidates: dict[str, Maker], batch: tuple[Tensor, T
     found = []
     for name in others:
         own_times, own = candidates[name](setting).gradients(*batch)
-        different = sum(
-            int((a != b).sum()) for a, b in zip(own_times, times, strict=True)
-        )
+        different = sum(int((a != b).sum()) for a, b in zip(own_times, times, strict=True))
         relative = max(
             float((a - b).abs().max() / b.abs().max()) for a, b in zip(own, gradients, strict=True)
         )
@@ -230,9 +228,7 @@ def _run(t_max: int, batches: Batches, options: argparse.Namespace) -> dict[str,
     return {
         "t_max": t_max,
         "speeds": [speed.as_dict(speeds[0]) for speed in speeds],
-        "agreements": [
-            {**vars(agreement), "agrees": agreement.agrees} for agreement in agreements
-        ],
+        "agreements": [{**vars(agreement), "agrees": agreement.agrees} for agreement in agreements],
     }
 
 
@@ -264,7 +260,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line's options; ``--quick`` is a set of other defaults."""
     options = training_speed.parse(arguments, description=__doc__, steps=[16, 8])
     if options.device != "cpu":
-        raise UserError(f"--device must be cpu, not {options.device}: nothing else is measured here")
+        raise UserError(
+            f"--device must be cpu, not {options.device}: nothing else is measured here"
+        )
     return options
 
 

@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -42,7 +43,7 @@ CALTECH = "caltech-face-motorbike"
 CALTECH_FOLDERS = ("Faces_easy", "Motorbikes")
 CALTECH_SIZE = (48, 72)  # height, width: the aspect of most motorbike pictures
 CALTECH_TRAIN_PER_CLASS = 200
-CALTECH_SPLITS = 5
+CALTECH_NAMES = (CALTECH, *(f"{CALTECH}-{number}" for number in range(2, 6)))  # five splits
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +82,8 @@ def load(name: str, split: Split = "test") -> Samples:
     """Load one split of a data set.
 
     ``digits`` holds out every third image. ``caltech-face-motorbike`` and the same with ``-2`` to
-    ``-5`` are five fixed splits of one set of images, 200 training images per class each. An ``.npz`` file has no splits of its own: both are the
-    whole file.
+    ``-5`` are five fixed splits of one set of images, with 200 training images per class each. An
+    ``.npz`` file has no splits of its own: both are the whole file.
 
     Raises
     ------
@@ -93,7 +94,8 @@ def load(name: str, split: Split = "test") -> Samples:
         return _npz(Path(name))
     if name not in LOADERS:
         raise UserError(
-            f"Data set must be {', '.join(LOADERS)} or the path of an .npz file, not {name!r}"
+            f"Data set must be {', '.join(dict.fromkeys(map(family, LOADERS)))} or the path of an "
+            f".npz file, not {name!r}"
         )
     return LOADERS[name](split)
 
@@ -176,25 +178,15 @@ def _idx(source: tuple[Path, bytes], rank: int) -> Array:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(sizes)
 
 
-def _caltech(number: int) -> Callable[[Split], Samples]:
-    """The loader of one of the five splits of training and test images."""
-    return lambda split: _caltech_split(number, split)
-
-
-def _caltech_name(number: int) -> str:
-    return CALTECH if number == 1 else f"{CALTECH}-{number}"
-
-
 def family(name: str) -> str:
     """The data set that ``name`` is a split of; any other name as it is."""
-    splits = [_caltech_name(number) for number in range(1, CALTECH_SPLITS + 1)]
-    return CALTECH if name in splits else name
+    return CALTECH if name in CALTECH_NAMES else name
 
 
-def _caltech_split(number: int, split: Split) -> Samples:
+def _caltech(name: str, split: Split) -> Samples:
     from PIL import Image
 
-    salt = "" if number == 1 else f"{number}/"
+    salt = "" if name == CALTECH else f"{name}/"
     for folder in _folders("caltech101"):
         if all((folder / name).is_dir() for name in CALTECH_FOLDERS):
             break
@@ -222,9 +214,7 @@ def _caltech_split(number: int, split: Split) -> Samples:
             f"{folder}: each of {' and '.join(CALTECH_FOLDERS)} must hold more than "
             f"{CALTECH_TRAIN_PER_CLASS} *.jpg files, and one does not"
         )
-    return Samples(
-        _caltech_name(number), np.stack(images)[:, None], np.array(labels), ("face", "motorbike")
-    )
+    return Samples(name, np.stack(images)[:, None], np.array(labels), ("face", "motorbike"))
 
 
 def _npz(path: Path) -> Samples:
@@ -264,5 +254,5 @@ def _npz(path: Path) -> Samples:
 LOADERS: dict[str, Callable[[Split], Samples]] = {
     "digits": _digits,
     "mnist": _mnist,
-    **{_caltech_name(number): _caltech(number) for number in range(1, CALTECH_SPLITS + 1)},
+    **{name: partial(_caltech, name) for name in CALTECH_NAMES},
 }

@@ -18,7 +18,10 @@ def test_formulations_agree_and_speeds_are_told(steps, tmp_path, capsys):
     file = tmp_path / "speed.json"
     assert conv_speed.main([*QUICK, "--steps", steps, "--json", str(file)]) == 0
     run = json.loads(file.read_text())["runs"][0]
-    assert [entry["name"] for entry in run["speeds"]][:2] == ["published formulation", "torch kernel"]
+    assert [entry["name"] for entry in run["speeds"]][:2] == [
+        "published formulation",
+        "torch kernel",
+    ]
     assert run["speeds"][0]["ratio"] == 1
     for agreement in run["agreements"]:
         assert agreement["agrees"]

@@ -1,5 +1,5 @@
-"""The rule with shared weights: forward against the integer reference, backward against its formulas
-as plain loops over every synapse of every position."""
+"""The rule with shared weights: forward against the integer reference, backward against its
+formulas as plain loops over every synapse of every position."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_it_learns_and_the_files_hold_it(trained, bars):
 @pytest.mark.parametrize("kernel", ["torch", "native"])
 @pytest.mark.parametrize("widths", [(8,), (4,), (3,), (2,), (1, 1, 4, 4)])
 def test_the_integer_network_is_the_model_that_was_tuned(trained, bars, widths, kernel, tmp_path):
-    """Quantization-aware training, export, `quantize`, network file, reference: every spike equal."""
+    """Quantization-aware training, export, `quantize`, file, reference: every spike is equal."""
     if kernel == "native":
         pytest.importorskip("numba", reason="the native kernel needs numba")
     out, _ = trained
@@ -140,5 +140,7 @@ def test_channels_of_the_first_weights_must_be_those_of_the_images(trained, bars
     images = np.repeat(bars.images, 3, axis=1)
     colour = type(bars)("colour", images, bars.labels, bars.class_names)
     recipe = _recipe_of(FloatNetwork.load(out))
-    with pytest.raises(UserError, match=r"input_shape must be that of data set colour, \[3, 6, 6\]"):
+    with pytest.raises(
+        UserError, match=r"input_shape must be that of data set colour, \[3, 6, 6\]"
+    ):
         train(recipe, colour, out=tmp_path / "run", init=out)

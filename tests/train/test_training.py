@@ -274,7 +274,7 @@ def test_colour_images_and_deep_networks(tiny, bars, tmp_path):
     ("change", "message"),
     [
         ({"t_max": 0}, "Recipe: t_max must be between 1 and 255, not 0"),
-        ({"layers": (4, 0)}, "Recipe: layers must be between 1 and 65536, not 0"),
+        ({"layers": (4, 0)}, "Layer 0: neurons must be between 1 and 65535, not 0"),
         ({"learning_rate": float("nan")}, "Recipe: learning_rate must be finite, not nan"),
         ({"learning_rate": -1.0}, "Recipe: learning_rate must be at least 1e-12, not -1"),
         ({"epochs": 1.5}, "Recipe: epochs must be of type int, not 1.5"),

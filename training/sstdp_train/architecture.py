@@ -18,7 +18,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sstdp_hw.errors import UserError
-from sstdp_hw.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, ShapeError
+from sstdp_hw.layers import (
+    Array,
+    Conv2d,
+    Flatten,
+    Layer,
+    Pool2d,
+    Shape,
+    ShapeError,
+    conv_name,
+    layer_name,
+)
 
 Pair = tuple[int, int]
 LARGEST = 1 << 16  # channels, neurons and extents stay below
@@ -41,9 +51,7 @@ class ConvSpec:
     weighted = True
 
     def __str__(self) -> str:
-        stride = "" if self.stride == (1, 1) else f"s{_shown(self.stride)}"
-        padding = "" if self.padding == (0, 0) else f"p{_shown(self.padding)}"
-        return f"conv{self.channels}k{_shown(self.kernel)}{stride}{padding}"
+        return conv_name(self.channels, self.kernel, self.stride, self.padding)
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class PoolSpec:
     weighted = False
 
     def __str__(self) -> str:
-        return f"pool{_shown(self.kernel)}"
+        return layer_name(Pool2d(self.kernel))
 
 
 @dataclass(frozen=True)
@@ -71,10 +79,6 @@ class DenseSpec:
 
 
 Spec = ConvSpec | PoolSpec | DenseSpec
-
-
-def _shown(pair: Pair) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 
 
 def _pair(text: str | None, default: int) -> Pair:
@@ -296,17 +300,5 @@ def _by(shape: Shape) -> str:
 
 def names_of(layers: Sequence[Layer]) -> tuple[int | str, ...]:
     """The names of a network's hidden layers, flatten left out: the inverse of `place`."""
-    specs: list[Spec] = []
-    for layer in layers:
-        if isinstance(layer, Dense):
-            specs.append(DenseSpec(layer.neurons))
-        elif isinstance(layer, Conv2d):
-            kernel = (int(layer.weight.shape[2]), int(layer.weight.shape[3]))
-            specs.append(
-                ConvSpec(int(layer.weight.shape[0]), kernel, layer.stride, layer.padding)
-            )
-        elif isinstance(layer, Pool2d):
-            specs.append(PoolSpec(layer.kernel))
-        else:
-            assert isinstance(layer, Flatten)
-    return canonical([str(spec) for spec in specs[:-1]])
+    names = [layer_name(layer) for layer in layers if not isinstance(layer, Flatten)]
+    return canonical(names[:-1])

@@ -1,21 +1,20 @@
 """Networks with convolutions in two compiled passes, one forward and one backward; needs numba.
 
 What `stack_native` is for fully connected layers: the same sums as layer by layer, in another
-order. Every image goes through all layers step by step, so it ends at its decision, and a spike of a
-hidden neuron is at once an event of the next layer. A pooled cell passes its first spike on. Of a
+order. Every image goes through all layers step by step, so it ends at its decision, and a spike of
+a hidden neuron is at once an event of the next layer. A pooled cell passes its first spike on. Of a
 layer behind which cells are pooled, only one neuron per cell can have an error from above (its
-*winner*), so ``V - theta`` is kept for winners alone.
+*winner*, see `layers.FirstSpikePool`), so ``V - theta`` is kept for winners alone.
 
 Numbers of all layers lie side by side in one row per image: neurons of layer l are ``first[l]`` to
-``first[l + 1]``, its pooled cells ``pooled_first[l]`` to ``pooled_first[l + 1]``, its thresholds and
-pushes ``own_first[l]`` to ``own_first[l + 1]``.
+``first[l + 1]``, its pooled cells ``pooled_first[l]`` to ``pooled_first[l + 1]``, its thresholds
+and pushes ``own_first[l]`` to ``own_first[l + 1]``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,9 +25,9 @@ from torch import Tensor
 from sstdp_hw.layers import Array
 
 from .architecture import Link
+from .chain_layout import Chain
 from .rows_native import array_of, list_spikes, positive, sort_by_time
 from .spans_native import (
-    Spans,
     add_errors_by_event,
     add_errors_by_neuron,
     add_kernels,
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 @njit(cache=True, nogil=True)
 def _forward(
     times: Any, weights: Any, thresholds: Any, t_max: int, until_decision: bool, first: Any,
-    pooled_first: Any, pooled_of: Any, first_of: Any, numbers: Any, ys: Any, xs: Any,
+    pooled_first: Any, pooled_of: Any, first_of: Any, pools: Any, numbers: Any, ys: Any, xs: Any,
     presented: Any, spike_times: Any, pooled_times: Any, winners: Any, excess: Any,
 ) -> None:  # fmt: skip
     depth, inputs, cells = len(weights), times.shape[1], spike_times.shape[1]
@@ -86,6 +85,9 @@ def _forward(
                         excess[s, cell] = own[j]
                         arriving[count] = cell - pooled_first[layer]
                         count += 1
+                    elif cell >= 0 and pooled_times[s, cell] == step and own[j] > excess[s, cell]:
+                        winners[s, cell] = j
+                        excess[s, cell] = own[j]
                     own[j] = -np.inf  # never again
             decided = until_decision and pooled_times[s, pooled_first[depth - 1] :].min() < t_max
             if event == total or decided:
@@ -93,9 +95,28 @@ def _forward(
         for i in range(inputs):
             presented[s, i] = times[s, i] if times[s, i] <= step else t_max
         for layer in range(depth):
-            for cell in range(pooled_first[layer], pooled_first[layer + 1]):
-                if pooled_times[s, cell] == t_max:
-                    excess[s, cell] = v[first[layer] + winners[s, cell]]
+            a, b = pooled_first[layer], pooled_first[layer + 1]
+            _find_closest(
+                excess[s, a:b], winners[s, a:b], pooled_times[s, a:b], t_max,
+                v[first[layer] : first[layer + 1]], numbers[layer, 4], pools[layer],
+            )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _find_closest(
+    excess: Any, winners: Any, pooled_times: Any, t_max: int, v: Any, width: int, pool: Any
+) -> None:
+    """The neuron closest to firing of every silent pooled cell; ``winners`` has the first ones."""
+    channels = pool[2]
+    for cell in range(excess.shape[0]):
+        if pooled_times[cell] == t_max:
+            start = winners[cell]
+            excess[cell] = v[start]
+            for dy in range(pool[0]):
+                for dx in range(pool[1]):
+                    j = start + (dy * width + dx) * channels
+                    if v[j] > excess[cell]:
+                        excess[cell], winners[cell] = v[j], j
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -154,7 +175,11 @@ def _backward(
     most = max(presented.shape[1], pooled_times.shape[1])
     found, events = np.empty(most + 1, np.int32), np.empty(most, np.int32)
     steps, places = np.empty(most, np.uint8), np.empty(t_max + 1, np.int64)
-    room, own, late = np.empty(most, np.float32), np.empty(cells, np.float32), np.empty(cells, np.float32)
+    room, own, late = (
+        np.empty(most, np.float32),
+        np.empty(cells, np.float32),
+        np.empty(cells, np.float32),
+    )
     arrived, sent = np.empty(most, np.float32), np.empty(most, np.float32)
     for layer in range(depth):
         by_event[layer][:], by_neuron[layer][:] = 0, 0
@@ -195,80 +220,6 @@ def _backward(
                     by_neuron[layer], cells_of, fired, times, t_max, numbers[layer], rows[layer]
                 )
             arrived, sent = sent, arrived
-
-
-class Chain:
-    """The layers of a network with convolutions, in tables for compiled code.
-
-    Parameters
-    ----------
-    links : sequence of Link
-        All weighted layers; see `architecture.Link`.
-    """
-
-    def __init__(self, links: Sequence[Link]) -> None:
-        self.links = tuple(links)
-        self.spans = [Spans(link.geometry) for link in links]
-        outputs = [link.geometry.outputs for link in links]
-        pooled = [link.pooled for link in links]
-        self.first = np.cumsum([0, *(int(np.prod(shape)) for shape in outputs)])
-        self.pooled_first = np.cumsum([0, *(int(np.prod(shape)) for shape in pooled)])
-        self.own_first = np.cumsum([0, *(shape[2] for shape in outputs)])
-        tables = [self._pooling(index) for index in range(len(links))]
-        self.pooled_of = np.concatenate([of for of, _ in tables]).astype(np.int32)
-        self.first_of = np.concatenate([of for _, of in tables]).astype(np.int32)
-        self.numbers = np.stack([spans.numbers for spans in self.spans])
-        self.ys = tuple(spans.of_rows for spans in self.spans)
-        self.xs = tuple(spans.of_columns for spans in self.spans)
-        self.rows = tuple(spans.of_outputs for spans in self.spans)
-
-    def _pooling(self, index: int) -> tuple[Array, Array]:
-        """The pooled cell of every neuron, -1 for none; the first neuron of every pooled cell."""
-        link = self.links[index]
-        (height, width, channels), (rows, columns, _) = link.geometry.outputs, link.pooled
-        y, x, channel = np.indices((height, width, channels))
-        row, column = y // link.pool[0], x // link.pool[1]
-        cell = (row * columns + column) * channels + channel + self.pooled_first[index]
-        pooled_of = np.where((row < rows) & (column < columns), cell, -1).reshape(-1)
-        row, column, channel = np.indices((rows, columns, channels))
-        first_of = (row * link.pool[0] * width + column * link.pool[1]) * channels + channel
-        return pooled_of, first_of.reshape(-1)
-
-    @property
-    def depth(self) -> int:
-        return len(self.links)
-
-    def by_event(self, weights: Sequence[Tensor]) -> tuple[Array, ...]:
-        """Weights as events add them, flat: [channels, kernel height, columns, neurons]."""
-        return tuple(
-            link.channels_first(array_of(weight))[:, :, spans.order].reshape(-1)
-            for link, spans, weight in zip(self.links, self.spans, weights, strict=True)
-        )
-
-    def by_neuron(self, weights: Sequence[Tensor]) -> tuple[Array, ...]:
-        """Weights as neurons have them, flat: [neurons, kernel height, kernel width, channels]."""
-        return tuple(
-            np.ascontiguousarray(
-                link.channels_first(array_of(weight)).transpose(3, 1, 2, 0)
-            ).reshape(-1)
-            for link, weight in zip(self.links, weights, strict=True)
-        )
-
-    def together(self, by_event: Sequence[Array], by_neuron: Sequence[Array]) -> list[Tensor]:
-        """The sum of both forms, in the shape of each layer's weights."""
-        totals = []
-        for link, spans, one, other in zip(
-            self.links, self.spans, by_event, by_neuron, strict=True
-        ):
-            (height, width), (_, _, channels) = link.geometry.kernel, link.geometry.inputs
-            total = one.reshape(channels, height, width, -1)[:, :, spans.place]
-            total += other.reshape(-1, height, width, channels).transpose(3, 1, 2, 0)
-            totals.append(torch.from_numpy(link.own_order(total)))
-        return totals
-
-    @cached_property
-    def weights_of(self) -> list[int]:
-        return [link.geometry.fan_in * link.geometry.outputs[2] for link in self.links]
 
 
 @dataclass(frozen=True)
@@ -328,14 +279,18 @@ class NativeChainPass:
             self.pooled_times, self.winners, self.all_excess, self.t_max, by_event, by_neuron, sums,
         )  # fmt: skip
         added_up = torch.from_numpy(sums)[None]
-        return chain.together(by_event, by_neuron), [*added_up.split(np.diff(chain.own_first).tolist(), dim=1)]
+        return chain.together(by_event, by_neuron), [
+            *added_up.split(np.diff(chain.own_first).tolist(), dim=1)
+        ]
 
     def _side_by_side(self, of_layers: Sequence[Tensor | None]) -> Array:
         """One number per threshold; 0 for layers that have none."""
         row = np.zeros(self.chain.own_first[-1], np.float32)
         for index, numbers in enumerate(of_layers):
             if numbers is not None:
-                row[self.chain.own_first[index] : self.chain.own_first[index + 1]] = array_of(numbers)
+                row[self.chain.own_first[index] : self.chain.own_first[index + 1]] = array_of(
+                    numbers
+                )
         return row
 
 
@@ -365,7 +320,8 @@ class NativeChain:
         ]
         _forward(
             own, chain.by_event(weights), np.concatenate(start), t_max, until_decision, chain.first,
-            chain.pooled_first, chain.pooled_of, chain.first_of, chain.numbers, chain.ys, chain.xs,
-            made.presented, made.times, made.pooled_times, made.winners, made.all_excess,
+            chain.pooled_first, chain.pooled_of, chain.first_of, chain.pools, chain.numbers,
+            chain.ys, chain.xs, made.presented, made.times, made.pooled_times, made.winners,
+            made.all_excess,
         )  # fmt: skip
         return made

@@ -128,7 +128,8 @@ def _recipe(
     from .architecture import canonical, names_of
 
     layers = names_of(init.layers)
-    if canonical(changes.get("layers", layers)) != layers or changes.get("t_max", init.t_max) != init.t_max:
+    same_layers = canonical(changes.get("layers", layers)) == layers
+    if not same_layers or changes.get("t_max", init.t_max) != init.t_max:
         raise UserError(
             f"--layers and --steps must be left out with --init, whose network has {list(layers)} "
             f"and {init.t_max}"

@@ -102,9 +102,8 @@ def _sum_over_neurons(
             held[i] = times[sample, i] if times[sample, i] < t_max else 0  # never late
         for j in range(error.shape[1]):
             if error[sample, j] != 0:
-                send_kernel_back(
-                    total[sample], error[sample, j], weight, held, j, spike_times[sample, j], g, rows
-                )
+                fired = spike_times[sample, j]
+                send_kernel_back(total[sample], error[sample, j], weight, held, j, fired, g, rows)
 
 
 @dataclass(frozen=True)

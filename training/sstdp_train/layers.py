@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, max_pool2d
+from torch.nn.functional import conv2d
 
 from .architecture import DenseSpec, Geometry, PoolSpec, links, place
 from .kernels import Kernel, LayerKernel
@@ -143,19 +143,34 @@ class ConvIF(IFLayer):
 class FirstSpikePool(nn.Module):
     """The earliest spike of every window, windows side by side; [batch, height, width, channels].
 
-    The error goes to the earliest cell of the window, among equally early ones to the first by row
-    and then by column, and so to the first cell of a window that is silent: each pooled cell has one
-    cell that answers for it.
+    The error goes to the neuron that fired first. Among equally early ones it is that of the
+    largest ``V - theta``, as in rule 6, and then the first by row and column; in a silent window
+    likewise, which is the neuron closest to firing. So each pooled cell has one neuron that answers
+    for it.
     """
 
     def __init__(self, kernel: tuple[int, int]) -> None:
         super().__init__()
         self.kernel = kernel
 
-    def forward(self, times: Tensor) -> Tensor:
-        # The index of max_pool2d is that of the first of equal values.
-        earliest = -max_pool2d(-times.permute(0, 3, 1, 2).to(torch.float32), self.kernel)
-        return earliest.permute(0, 2, 3, 1)
+    def forward(self, times: Tensor, margin: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Pooled times, and the margins of the neurons that answer; pixels have none."""
+        times = self._windows(times)
+        earliest = times == times.detach().amin(-1, keepdim=True)
+        if margin is None:
+            answering = earliest.to(torch.uint8).argmax(-1, keepdim=True)
+            return times.gather(-1, answering)[..., 0], None
+        margin = self._windows(margin.detach())
+        answering = margin.masked_fill(~earliest, -torch.inf).argmax(-1, keepdim=True)
+        return times.gather(-1, answering)[..., 0], margin.gather(-1, answering)[..., 0]
+
+    def _windows(self, cells: Tensor) -> Tensor:
+        """[batch, pooled height, pooled width, channels, cells of the window in order of rows]."""
+        (height, width), (down, across) = cells.shape[1:3], self.kernel
+        rows, columns = height // down, width // across
+        kept = cells[:, : rows * down, : columns * across]
+        apart = kept.unflatten(1, (rows, down)).unflatten(3, (columns, across))
+        return apart.permute(0, 1, 3, 5, 2, 4).flatten(4)
 
 
 class ToChannelsLast(nn.Module):
@@ -165,15 +180,24 @@ class ToChannelsLast(nn.Module):
         super().__init__()
         self.shape = shape
 
-    def forward(self, times: Tensor) -> Tensor:
-        return times.view(-1, *self.shape).permute(0, 2, 3, 1)
+    def forward(self, times: Tensor, _: Tensor | None) -> tuple[Tensor, None]:
+        return times.view(-1, *self.shape).permute(0, 2, 3, 1), None
 
 
 class ToIndex(nn.Module):
     """[batch, height, width, channels] to one index in C order of channels, rows, columns."""
 
-    def forward(self, times: Tensor) -> Tensor:
-        return times.permute(0, 3, 1, 2).flatten(1)
+    def forward(self, times: Tensor, _: Tensor | None) -> tuple[Tensor, None]:
+        return times.permute(0, 3, 1, 2).flatten(1), None
+
+
+class Between(nn.ModuleList):
+    """What brings spike times from one layer to the next: pooling, changes of shape."""
+
+    def forward(self, times: Tensor, margin: Tensor | None = None) -> Tensor:
+        for step in self:
+            times, margin = step(times, margin)
+        return times
 
 
 class SpikingNetwork(nn.Module):
@@ -190,8 +214,8 @@ class SpikingNetwork(nn.Module):
     Members
     -------
     layers : ModuleList of IFLayer
-    before : ModuleList
-        What brings spike times from one of them to the next: pooling, changes of shape.
+    before : ModuleList of Between
+        What comes before each of them.
 
     Raises
     ------
@@ -236,7 +260,7 @@ class SpikingNetwork(nn.Module):
                 if isinstance(layer.spec, DenseSpec)
                 else ConvIF(layer.geometry, **settings)
             )
-            self.before.append(nn.Sequential(*between))
+            self.before.append(Between(between))
             between = []
         self.t_max, self.classes, self.kernel = recipe.t_max, classes, kernel
         chain = links(placed)
@@ -258,10 +282,11 @@ class SpikingNetwork(nn.Module):
         return self._layer_by_layer(times)
 
     def _layer_by_layer(self, times: Tensor) -> tuple[list[Tensor], Tensor]:
-        all_times = []
+        all_times, margin = [], None
         for before, layer in zip(self.before, self.layers, strict=True):
-            times, margin = layer(before(times))
+            times, margin = layer(before(times, margin))
             all_times.append(times)
+        assert margin is not None, "there is an output layer"
         return all_times, margin
 
     def _at_once(self, times: Tensor, until_decision: bool) -> tuple[list[Tensor], Tensor]:
@@ -302,19 +327,20 @@ def initialize(
     """Draw normal weights so that potentials end where the recipe wants them.
 
     Layer by layer, with the spikes that ``times`` (encoded training images [N, pixels]) cause
-    there: with n input spikes of a neuron on average, weights of mean ``drive * theta / n`` and deviation
-    ``spread * theta / sqrt(n)`` end at potentials of mean ``drive * theta`` and deviation ``spread
-    * theta``. For MNIST 784-400-10 this gives about N(0.04, 0.03) and N(0.02, 0.1). The idea of
-    measuring on data layer by layer is that of Mishkin and Matas 2016 (arXiv:1511.06422).
+    there: with n input spikes of a neuron on average, weights of mean ``drive * theta / n`` and
+    deviation ``spread * theta / sqrt(n)`` end at potentials of mean ``drive * theta`` and deviation
+    ``spread * theta``. For MNIST 784-400-10 this gives about N(0.04, 0.03) and N(0.02, 0.1). The
+    idea of measuring on data layer by layer is that of Mishkin and Matas 2016 (arXiv:1511.06422).
     """
+    margin: Tensor | None = None
     for index, layer in enumerate(network.layers):
         output = index == len(network.layers) - 1
         drive = recipe.output_drive if output else recipe.hidden_drive
         spread = recipe.output_spread if output else recipe.hidden_spread
         theta = float(layer.threshold.abs().mean())
-        times = network.before[index](times)
+        times = network.before[index](times, margin)
         spikes = max(layer.mean_fan_in(times), 1.0)
         noise = torch.randn(layer.weight.shape, generator=generator).to(layer.weight.device)
         layer.weight.copy_(drive * theta / spikes + noise * (spread * theta / spikes**0.5))
         layer.eval()
-        times, _ = layer(times)
+        times, margin = layer(times)
