@@ -188,7 +188,7 @@ def _caltech(name: str, split: Split) -> Samples:
 
     salt = "" if name == CALTECH else f"{name}/"
     for folder in _folders("caltech101"):
-        if all((folder / name).is_dir() for name in CALTECH_FOLDERS):
+        if all((folder / kind).is_dir() for kind in CALTECH_FOLDERS):
             break
     else:
         raise UserError(
@@ -196,8 +196,8 @@ def _caltech(name: str, split: Split) -> Samples:
             f"SSTDP_DATA nor in {cache_folder()}; unpack Caltech-101 there and set SSTDP_DATA"
         )
     images, labels = [], []
-    for label, name in enumerate(CALTECH_FOLDERS):
-        paths = sorted((folder / name).glob("*.jpg"))
+    for label, kind in enumerate(CALTECH_FOLDERS):
+        paths = sorted((folder / kind).glob("*.jpg"))
         # A fixed shuffle by file name: file order follows the photographed person.
         paths.sort(key=lambda path: hashlib.sha256(f"{salt}{path.name}".encode()).digest())
         train, test = paths[:CALTECH_TRAIN_PER_CLASS], paths[CALTECH_TRAIN_PER_CLASS:]
