@@ -72,10 +72,10 @@ def mixed_network(times: Tensor, t_max: int, generator: torch.Generator) -> Sett
 class InSteps:
     """The published formulation."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, margins: bool = False) -> None:
         self.t_max = setting.t_max
         self.network = published_conv.PublishedConvNetwork(
-            setting.weights, setting.thresholds, setting.t_max
+            setting.weights, setting.thresholds, setting.t_max, margins
         )
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=LEARNING_RATE)
 
@@ -171,8 +171,8 @@ def check(
     setting: Setting, candidates: dict[str, Maker], batch: tuple[Tensor, Tensor]
 ) -> list[Agreement]:
     """Compare spike times and gradients of one batch."""
-    baseline, *others = candidates
-    times, gradients = candidates[baseline](setting).gradients(*batch)
+    _, *others = candidates
+    times, gradients = InSteps(setting, margins=True).gradients(*batch)
     firing = [float((layer < setting.t_max).to(torch.float32).mean()) for layer in times]
     found = []
     for name in others:
