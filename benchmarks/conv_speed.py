@@ -31,7 +31,6 @@ from benchmarks.comparison import SILENT_SHARE, WEIGHTS
 from benchmarks.training_speed import Speed, contest
 from sstdp_hw import __version__
 from sstdp_hw.errors import UserError
-from sstdp_hw.files import write_json
 from sstdp_hw.tables import number, show, table
 from sstdp_train.encoder import PIXEL_VALUES
 from sstdp_train.kernels import kernel_for
@@ -199,6 +198,8 @@ def runnable(setting: Setting) -> dict[str, Maker]:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Everything the options ask for, as JSON values; tables go to the terminal on the way."""
+    if options.device != "cpu":
+        raise UserError(f"--device must be cpu, not {options.device}: only that is measured here")
     torch.set_num_threads(options.threads)
     needed = 1 + options.rounds * options.turn
     batches = load_batches(options.images, options.batch_size, needed, 10, options.seed)
@@ -258,28 +259,12 @@ def _table(t_max: int, speeds: list[Speed], agreements: list[Agreement], source:
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line's options; ``--quick`` is a set of other defaults."""
-    options = training_speed.parse(arguments, description=__doc__, steps=[16, 8])
-    if options.device != "cpu":
-        raise UserError(
-            f"--device must be cpu, not {options.device}: nothing else is measured here"
-        )
-    return options
+    return training_speed.parse(arguments, description=__doc__, steps=[16, 8])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0; 1 if gradients or spike times differ; 2 for bad input."""
-    try:
-        options = parse(arguments)
-        result = measure(options)
-        if options.json:
-            write_json(options.json, result)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    agree = all(entry["agrees"] for run in result["runs"] for entry in run["agreements"])
-    if not agree:
-        print("error: spike times or gradients differ, see above", file=sys.stderr)
-    return 0 if agree else 1
+    return training_speed.carry_out(parse(arguments), measure)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -349,7 +349,13 @@ def parse(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0; 1 if gradients or spike times differ; 2 for bad input."""
-    options = parse(arguments)
+    return carry_out(parse(arguments), measure)
+
+
+def carry_out(
+    options: argparse.Namespace, measure: Callable[[argparse.Namespace], dict[str, Any]]
+) -> int:
+    """Measure, write what is asked for, and return the exit status."""
     try:
         result = measure(options)
         if options.json:

@@ -23,7 +23,7 @@ def test_formulations_agree_and_speeds_are_told(steps, tmp_path, capsys):
         "torch kernel",
     ]
     assert run["speeds"][0]["ratio"] == 1
-    for agreement in run["agreements"]:
+    for agreement in run["comparisons"]:
         assert agreement["agrees"]
         assert all(0.05 < share < 1 for share in agreement["firing"]), "all cases of the rule occur"
     assert "images/s" in capsys.readouterr().out
@@ -45,7 +45,7 @@ def test_a_wrong_gradient_is_found(monkeypatch, capsys):
 def test_only_the_cpu_is_measured(capsys):
     assert conv_speed.main([*QUICK, "--device", "cuda"]) == 2
     assert capsys.readouterr().err == (
-        "error: --device must be cpu, not cuda: nothing else is measured here\n"
+        "error: --device must be cpu, not cuda: only that is measured here\n"
     )
 
 

@@ -82,52 +82,31 @@ def test_the_same_seed_gives_the_same_bits(whole_run, tiny, bars, tmp_path):
     assert not same_weights(whole_run[0], tmp_path / "other")
 
 
-class Interrupted(Exception):
-    pass
-
-
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("widths", [(), (4, 4)])
 @pytest.mark.parametrize("averaging", [0.0, 0.5])
 def test_a_resumed_run_equals_an_uninterrupted_one(
-    optimizer, widths, averaging, tiny, bars, tmp_path, monkeypatch
+    optimizer, widths, averaging, tiny, bars, tmp_path, interrupted_after
 ):
     recipe = tiny.with_(optimizer=optimizer, weight_widths=widths, averaging=averaging)
     train(recipe, bars, out=tmp_path / "whole", device="cpu")
-
-    run_epoch = Training.run_epoch
-
-    def interrupted(self, advance):
-        if self.epoch == 2:
-            raise Interrupted
-        return run_epoch(self, advance)
-
-    monkeypatch.setattr(Training, "run_epoch", interrupted)
-    with pytest.raises(Interrupted):
+    with interrupted_after(2):
         train(recipe, bars, out=tmp_path / "parts", device="cpu")
     assert not (tmp_path / "parts" / "float.safetensors").exists()
-    monkeypatch.setattr(Training, "run_epoch", run_epoch)
     train(recipe, bars, out=tmp_path / "parts", device="cpu", resume=True)
     assert same_weights(tmp_path / "whole", tmp_path / "parts")
     assert history(tmp_path / "whole") == history(tmp_path / "parts")
 
 
-def test_a_resumed_fine_tuning_keeps_the_grids_it_began_with(tiny, bars, tmp_path, monkeypatch):
+def test_a_resumed_fine_tuning_keeps_the_grids_it_began_with(
+    tiny, bars, tmp_path, interrupted_after
+):
     """Even where the network it started from has changed meanwhile."""
     train(tiny, bars, out=tmp_path / "float", device="cpu")
     tuning = fine_tuning(tiny.with_(cutoff=20), (4,)).with_(epochs=2)
     train(tuning, bars, out=tmp_path / "whole", device="cpu", init=tmp_path / "float")
-    run_epoch = Training.run_epoch
-
-    def interrupted(self, advance):
-        if self.epoch == 1:
-            raise Interrupted
-        return run_epoch(self, advance)
-
-    monkeypatch.setattr(Training, "run_epoch", interrupted)
-    with pytest.raises(Interrupted):
+    with interrupted_after(1):
         train(tuning, bars, out=tmp_path / "parts", device="cpu", init=tmp_path / "float")
-    monkeypatch.setattr(Training, "run_epoch", run_epoch)
     train(tiny.with_(seed=9), bars, out=tmp_path / "float", device="cpu", overwrite=True)
     train(tuning, bars, out=tmp_path / "parts", device="cpu", init=tmp_path / "float", resume=True)
     assert same_weights(tmp_path / "whole", tmp_path / "parts")
