@@ -229,7 +229,9 @@ def _run(t_max: int, batches: Batches, options: argparse.Namespace) -> dict[str,
     return {
         "t_max": t_max,
         "speeds": [speed.as_dict(speeds[0]) for speed in speeds],
-        "agreements": [{**vars(agreement), "agrees": agreement.agrees} for agreement in agreements],
+        "comparisons": [
+            {**vars(agreement), "agrees": agreement.agrees} for agreement in agreements
+        ],
     }
 
 

@@ -11,6 +11,7 @@ from sstdp_train import RECIPES, Recipe
 from .declaration import Entry, FineTuning, Study
 
 MNIST, DIGITS, PUBLISHED = RECIPES["mnist"], RECIPES["digits"], RECIPES["published"]
+CONV = RECIPES["mnist-conv"]
 
 ABLATION_EPOCHS = 8
 SHORT = MNIST.with_(epochs=ABLATION_EPOCHS)
@@ -91,7 +92,15 @@ CONVOLUTIONS = Study(
     name="convolutions",
     title="Networks with convolutions, in float and in integers",
     entries=(
-        Entry("mnist-conv16-conv32", "mnist", RECIPES["mnist-conv"], fine_tune=((4,),)),
+        Entry("mnist-conv32-conv64", "mnist", CONV, fine_tune=((4,),)),
+        Entry(
+            "mnist-conv16-conv32",
+            "mnist",
+            CONV.with_(
+                layers=("conv16k5", "pool2", "conv32k5", "pool2"), epochs=24, learning_rate=0.006
+            ),
+            fine_tune=((4,),),
+        ),
         *(  # one entry for each of the five splits of the images
             Entry(f"caltech-{place + 1}", dataset, RECIPES[CALTECH], fine_tune=((4,),))
             for place, dataset in enumerate(CALTECH_NAMES)

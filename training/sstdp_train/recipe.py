@@ -279,8 +279,8 @@ MNIST_800 = MNIST.with_(
 MNIST_128 = MNIST.with_(name="mnist-128", layers=(128,), bending=0.0)  # too small to need it
 MNIST_CONV = MNIST.with_(
     # A kernel sees few spikes, so filters start less alike than whole-image neurons do.
-    name="mnist-conv", layers=("conv16k5", "pool2", "conv32k5", "pool2"), epochs=24,
-    learning_rate=0.006, margin_scale=0.7, silent_class=False, hidden_drive=0.8, hidden_spread=0.5,
+    name="mnist-conv", layers=("conv32k5", "pool2", "conv64k5", "pool2"), epochs=14,
+    learning_rate=0.004, margin_scale=0.7, silent_class=False, hidden_drive=0.8, hidden_spread=0.5,
     bending=0.15,
 )  # fmt: skip
 DIGITS = Recipe(
