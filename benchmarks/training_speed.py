@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import published
+from benchmarks.arguments import positive
 from benchmarks.batches import Batches, load_batches
 from benchmarks.candidates import BASELINE, Candidate, InEvents, Setting, runnable
 from benchmarks.comparison import Comparison, compare, mixed_network
@@ -306,12 +307,6 @@ def _steps(text: str) -> list[int]:
     return steps
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
-    return int(text)
-
-
 def parse(
     arguments: Sequence[str] | None = None, *, description: str = __doc__,
     steps: Sequence[int] = (255, 16),
@@ -325,15 +320,15 @@ def parse(
     add = parser.add_argument
     shown = ",".join(str(count) for count in steps)
     add("--steps", type=_steps, default=[*steps], metavar="T,T", help=f"default: {shown}")
-    add("--threads", type=_count, default=1, metavar="N", help="of torch; default: 1")
+    add("--threads", type=positive, default=1, metavar="N", help="of torch; default: 1")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
     add("--clock", choices=sorted(CLOCKS), default="wall",
         help="processor: without the time that other programs take; one thread on the CPU only "
         "(default: wall)")  # fmt: skip
-    add("--batch-size", type=_count, default=64, metavar="N", help="default: 64")
-    add("--rounds", type=_count, metavar="N", help="default: 7")
-    add("--turn", type=_count, metavar="N", help="steps of a candidate in a round; default: 3")
-    add("--warm-up", type=_count, metavar="N",
+    add("--batch-size", type=positive, default=64, metavar="N", help="default: 64")
+    add("--rounds", type=positive, metavar="N", help="default: 7")
+    add("--turn", type=positive, metavar="N", help="steps of a candidate in a round; default: 3")
+    add("--warm-up", type=positive, metavar="N",
         help="training steps before the network is timed; default: 100")  # fmt: skip
     add("--images", choices=("auto", "mnist", "synthetic"), default="auto",
         help="default: mnist if it is found")  # fmt: skip

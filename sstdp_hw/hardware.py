@@ -16,7 +16,15 @@ import numpy as np
 from .errors import UserError
 from .layers import Array, Dense, Flatten
 from .network import Network
-from .pipeline import LARGEST_TABLE, LAYER_STAGES, PIECE, SLICE_LANES, rom_latency
+from .pipeline import (
+    LARGEST_BEAT_QUEUE,
+    LARGEST_TABLE,
+    LAYER_STAGES,
+    PIECE,
+    QUEUE_DEPTH,
+    SLICE_LANES,
+    rom_latency,
+)
 from .reference import potential_bounds
 
 PIXELS_PER_BEAT = (1, 2, 4, 8)
@@ -305,6 +313,21 @@ class AcceleratorParameters:
     def live_latency(self) -> int:
         """Cycles from a beat's entry into the encoder to its spike times in the sorters' queue."""
         return rom_latency(len(self.live), self.live_style)
+
+    @property
+    def beat_queue_depth(self) -> int:
+        """Beats that wait in front of the sorters. Several pixels a beat make an image short:
+        then a whole one may wait, so that the sorters have work after one that took long."""
+        if self.pixels_per_beat == 1:
+            return QUEUE_DEPTH
+        whole = 1 << index_width(len(self.live_beats))
+        return min(max(QUEUE_DEPTH, whole), LARGEST_BEAT_QUEUE)
+
+    @property
+    def encoder_stages(self) -> int:
+        """Stages of the encoder between the choice of a spike and the queue of events: the spike,
+        and, where it is one of several lists', its number."""
+        return 1 if self.pixels_per_beat == 1 else 2
 
     @property
     def lanes(self) -> tuple[int, ...]:

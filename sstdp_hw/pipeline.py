@@ -19,6 +19,9 @@ QUEUE_DEPTH = 16
 #: Items of the queue behind the input port, which is there to register its ready.
 INPUT_QUEUE_DEPTH = 4
 
+#: Beats at most that the encoder's queue holds: more gain little and cost LUT RAM.
+LARGEST_BEAT_QUEUE = 128
+
 #: Cycles from an item's write into a queue to the first one in which it can be read.
 QUEUE_LATENCY = 2
 
@@ -54,9 +57,6 @@ SPLITTER_STAGES = 2
 
 #: Stages of a serializer between the present group and its queue: lane, neuron, the event held.
 SERIALIZER_STAGES = 3
-
-#: Stages of the encoder between a sorter and the queue of events: the event.
-ENCODER_STAGES = 1
 
 #: Cycles from the first look at a step's list in a sorter to its first spike.
 LIST_LATENCY = 3

@@ -12,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 
+from benchmarks.arguments import positive
 from sstdp_hw.area import COEFFICIENTS_FILE, TOLERANCE, predict_area
 from sstdp_hw.files import write_json, written_whole
 from sstdp_rtl.synthesis.tools import find_tool
@@ -26,7 +27,7 @@ KINDS = ("lut", "ff", "bram")
 def main() -> int:
     """Returns 1 if an accelerator that was not fitted to is off by more than the tolerance."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.area", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="tools at once")
+    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="tools at once")
     parser.add_argument("--out", type=Path, default=Path("build/area.md"), help="table, Markdown")
     options = parser.parse_args()
     every = points()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.arguments import positive, seeds
 from sstdp_hw import datasets
 from sstdp_hw.document import markdown
 from sstdp_hw.errors import UserError
@@ -43,25 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--only", metavar="NAME,NAME", help="these configurations only")
     parser.add_argument(
-        "--seeds", type=_numbers, default=SEEDS, metavar="N,N", help="of place and route"
+        "--seeds", type=seeds, default=SEEDS, metavar="N,N", help="of place and route"
     )
     parser.add_argument(
-        "--samples", type=_positive, metavar="N", help="first N test images, for a trial"
+        "--samples", type=positive, metavar="N", help="first N test images, for a trial"
     )
     parser.add_argument(
         "--renew-record", action="store_true", help=f"measure and write {tracked.RECORD.name} only"
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
-    return int(text)
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(_positive(part) for part in text.split(","))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -92,7 +92,7 @@ ENTRIES = (
         ),
     ),
     Entry(
-        "full", SPARSE, Configuration((400, 10), pixels_per_beat=8), clock_mhz=120.0,
+        "full", SPARSE, Configuration((400, 10), pixels_per_beat=8), clock_mhz=115.0,
         goals=(
             at_least("accuracy", 0.983), at_least("images_per_second", 1e6),
             at_most("latency_us", 3), at_least("fmax_mhz", 100), at_least("efficiency", 0.85),

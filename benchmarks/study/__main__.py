@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.arguments import positive, seeds
 from sstdp_hw.errors import UserError
 from sstdp_hw.progress import say
 
@@ -39,13 +40,13 @@ def _parser() -> argparse.ArgumentParser:
         help="folder that gets a folder NAME (default: build/study)",
     )  # fmt: skip
     parser.add_argument(
-        "--jobs", type=_positive, default=2, metavar="N", help="trainings at a time (default: 2)"
+        "--jobs", type=positive, default=2, metavar="N", help="trainings at a time (default: 2)"
     )
     parser.add_argument(
-        "--seeds", type=_seeds, default=(0, 1, 2), metavar="N,N", help="default: 0,1,2"
+        "--seeds", type=seeds, default=(0, 1, 2), metavar="N,N", help="default: 0,1,2"
     )
     parser.add_argument(
-        "--epochs", type=_positive, metavar="N", help="of every first training, for a trial"
+        "--epochs", type=positive, metavar="N", help="of every first training, for a trial"
     )
     parser.add_argument(
         "--only", type=_names, default=(), metavar="ENTRY,ENTRY", help="train these entries only"
@@ -54,19 +55,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--test-dataset", metavar="NAME", help="test images for an .npz file")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="default: cpu")
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
-    return int(text)
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    parts = text.split(",")
-    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
-        raise argparse.ArgumentTypeError(f"must be different numbers with commas, not {text!r}")
-    return tuple(int(part) for part in parts)
 
 
 def _names(text: str) -> tuple[str, ...]:

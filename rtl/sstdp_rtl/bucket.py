@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
 
+from .one_hot import all_but_lowest, one_hot_index, several
 from .rom import NO_COLLISION
-from .serializer import lowest_set
 
 
 def times_layout(pixels_per_beat, time_width, beats):
@@ -75,6 +75,9 @@ class BucketSorter(wiring.Component):
     ``drop`` is high, the remaining heads are cleared, one step a cycle, before the next image is
     taken; the same happens after reset, whatever the memory held.
 
+    Which list a spike is taken from is decided while ``room`` is high; the spike itself comes out a
+    cycle later and cannot be held up, so that neither way is part of the other's cycle.
+
     Parameters
     ----------
     pixels_per_beat, beats, t_max : int
@@ -82,15 +85,20 @@ class BucketSorter(wiring.Component):
     Members
     -------
     i : stream of `times_layout`
-    o : stream of `spike_layout`
+    o : Out
+        `spike_layout`
+    valid : Out(1)
+        A spike, or the end, comes out in this cycle.
+    room : In(1)
+        What is decided now may come out.
     go : In(1)
         The image may be emitted.
     drop : In(1)
         The image being emitted is stale. May come while ``go`` is still high.
     sorted : Out(1)
         A whole image waits for ``go``.
-    emitting : Out(1)
-        An image is being emitted.
+    ended : Out(1)
+        Emission ends with this cycle, by the end or by ``drop``.
     """
 
     def __init__(self, pixels_per_beat, beats, t_max):
@@ -100,15 +108,13 @@ class BucketSorter(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(times_layout(pixels_per_beat, self.step_width, beats))),
-                "o": Out(
-                    stream.Signature(
-                        spike_layout(index_width(beats * pixels_per_beat), self.step_width)
-                    )
-                ),
+                "o": Out(spike_layout(index_width(beats * pixels_per_beat), self.step_width)),
+                "valid": Out(1),
+                "room": In(1),
                 "go": In(1),
                 "drop": In(1),
                 "sorted": Out(1),
-                "emitting": Out(1),
+                "ended": Out(1),
             }
         )
 
@@ -118,7 +124,8 @@ class BucketSorter(wiring.Component):
         last_step = Signal()
         m.d.comb += last_step.eq(step == self.t_max - 1)
 
-        loads = Signal()  # an image is being taken
+        # An image is being taken. Beside the state, because its way through the heads is long.
+        loads = Signal()
         clear = Signal()  # the heads of `step` become empty
         fetch = Signal()  # the heads of `step` become the present pixels
         take = Signal(self.lanes)  # the present pixel of this list leaves
@@ -126,47 +133,31 @@ class BucketSorter(wiring.Component):
             self._list(m, lane, step, loads, clear, fetch, take[lane]) for lane in range(self.lanes)
         ]
         offered = Cat(entry.offered for entry in lists)
+        held = Cat(entry.held for entry in lists)
         any_head = Cat(entry.head for entry in lists).any()
+        # With the next pixel the step ends: no other is held, and none is to follow.
+        single = ~several(held) & ~Cat(entry.more for entry in lists).any()
+        chosen = offered & ~all_but_lowest(offered)
 
-        # A pixel once offered stays until it is taken, also if one before it becomes ready
-        # meanwhile.
-        waiting = Signal(self.lanes)
-        candidates = Signal(self.lanes)
-        m.d.comb += candidates.eq(Mux(waiting.any(), waiting, offered))
-        chosen = lowest_set(candidates)
-        one_hot = Signal(self.lanes)
-        number = Signal(index_width(self.beats))
-        m.d.comb += one_hot.eq(candidates & -candidates)
-        m.d.sync += waiting.eq(Mux(self.o.valid & ~self.o.ready, one_hot, 0))
-        with m.Switch(chosen):
-            for lane, entry in enumerate(lists):
-                with m.Case(lane):
-                    m.d.comb += number.eq(entry.number)
-        # With this pixel the step ends: no other list holds one, and none follows in its own.
-        others = Cat(entry.more | (entry.held & ~one_hot[lane]) for lane, entry in enumerate(lists))
-
-        out = self.o.payload
-        m.d.comb += [
-            out.step.eq(step),
-            out.index.eq(Cat(chosen[: self.lane_width], number) if self.lane_width else number),
-            out.last.eq(~others.any()),
-        ]
+        leaves, ends = Signal(), Signal()
         with m.FSM(init="CLEAR"):
             with m.State("CLEAR"):
                 m.d.comb += clear.eq(1)
                 m.d.sync += step.eq(Mux(last_step, 0, step + 1))
                 with m.If(last_step):
+                    m.d.sync += loads.eq(1)
                     m.next = "LOAD"
             with m.State("LOAD"):
-                m.d.comb += [self.i.ready.eq(1), loads.eq(1)]
+                m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid & self.i.payload.final):
+                    m.d.sync += loads.eq(0)
                     m.next = "SORTED"
             with m.State("SORTED"):
                 m.d.comb += self.sorted.eq(1)
                 with m.If(self.go):
                     m.next = "STEP"
             with m.State("STEP"):
-                m.d.comb += [self.emitting.eq(1), fetch.eq(1), clear.eq(1)]
+                m.d.comb += [fetch.eq(1), clear.eq(1), self.ended.eq(self.drop)]
                 with m.If(any_head):
                     m.next = "EMIT"
                 with m.Elif(last_step):
@@ -176,10 +167,10 @@ class BucketSorter(wiring.Component):
                 with m.If(self.drop):
                     m.next = "CLEAR"
             with m.State("EMIT"):
-                m.d.comb += [self.emitting.eq(1), self.o.valid.eq(offered.any())]
-                with m.If(self.o.ready):
-                    m.d.comb += take.eq(one_hot)
-                with m.If(self.o.valid & self.o.ready & out.last):
+                m.d.comb += self.ended.eq(self.drop)
+                with m.If(self.room):
+                    m.d.comb += [take.eq(chosen), leaves.eq(offered.any())]
+                with m.If(leaves & single):
                     with m.If(last_step):
                         m.next = "END"
                     with m.Else():
@@ -189,18 +180,33 @@ class BucketSorter(wiring.Component):
                     m.next = "CLEAR"
             with m.State("END"):
                 m.d.comb += [
-                    self.emitting.eq(1),
-                    self.o.valid.eq(1),
-                    out.end.eq(1),
-                    out.last.eq(0),
-                    out.index.eq(0),
+                    leaves.eq(self.room),
+                    ends.eq(1),
+                    self.ended.eq(self.room | self.drop),
                 ]
-                with m.If(self.o.ready):
-                    m.d.sync += step.eq(0)
+                with m.If(self.ended):
+                    m.d.sync += [step.eq(0), loads.eq(1)]
                     m.next = "LOAD"
-                with m.If(self.drop):
-                    m.d.sync += step.eq(0)
-                    m.next = "LOAD"
+
+        # The spike, from copies of all that it may be.
+        out = self.o
+        chosen1 = Signal(self.lanes, reset_less=True)
+        numbers = [
+            Signal.like(entry.number, name=f"number1_{lane}", reset_less=True)
+            for lane, entry in enumerate(lists)
+        ]
+        m.d.sync += [
+            self.valid.eq(leaves & ~self.drop),
+            out.end.eq(ends),
+            out.last.eq(single & ~ends),
+            out.step.eq(step),
+            chosen1.eq(chosen),
+            *(number.eq(entry.number) for number, entry in zip(numbers, lists, strict=True)),
+        ]
+        number = 0
+        for lane, entry_number in enumerate(numbers):
+            number |= Mux(chosen1[lane], entry_number, 0)
+        m.d.comb += out.index.eq(Cat(one_hot_index(chosen1, self.lane_width), number))
         return m
 
     def _list(self, m, lane, step, loads, clear, fetch, take):
@@ -236,31 +242,28 @@ class BucketSorter(wiring.Component):
             link_write.en.eq(file),
             link_write.data.eq(head_read.data),
         ]
-        held = Signal(link, name=f"held_{lane}")
+        # A list is empty, or its pixel waits for what is ahead, or it is offered.
+        number = Signal(number_width, name=f"number_{lane}", reset_less=True)
+        reading = Signal(name=f"reading_{lane}")
+        offered = Signal(name=f"offered_{lane}")
         # What is ahead comes from the heads first, then from the links; each has a register of its
         # own, because the links' output has no time for a multiplexer before it. That of the links
         # has no reset, as the block RAM's own register has none.
         linked = Signal(link, name=f"linked_{lane}", reset_less=True)
         first = Signal(link, name=f"first_{lane}")
         at_head = Signal(name=f"at_head_{lane}", init=1)
-        reading = Signal(name=f"reading_{lane}")  # what is ahead is on its way
         ahead = Signal(link, name=f"ahead_{lane}")
         m.d.comb += [ahead.eq(Mux(at_head, first, linked)), link_read.addr.eq(ahead.number)]
         with m.If(reading):
-            m.d.sync += [linked.eq(link_read.data), at_head.eq(0), reading.eq(0)]
-        with m.If(take):
-            m.d.sync += held.valid.eq(0)
-        with m.If(ahead.valid & ~reading & (take | ~held.valid)):
-            m.d.sync += [held.eq(ahead), reading.eq(1)]
+            m.d.sync += [linked.eq(link_read.data), at_head.eq(0), reading.eq(0), offered.eq(1)]
+        with m.Elif(take | ~offered):
+            m.d.sync += [number.eq(ahead.number), reading.eq(ahead.valid), offered.eq(0)]
         with m.If(fetch):
-            m.d.sync += [first.eq(head_read.data), at_head.eq(1)]
-            m.d.sync += [held.valid.eq(0), reading.eq(0)]
-        offered = Signal(name=f"offered_{lane}")
-        m.d.comb += offered.eq(held.valid & ~reading)
+            m.d.sync += [first.eq(head_read.data), at_head.eq(1), reading.eq(0), offered.eq(0)]
         return _List(
-            number=held.number,
+            number=number,
             offered=offered,
-            held=held.valid,
+            held=reading | offered,
             more=ahead.valid,
             head=head_read.data.valid,
         )

@@ -81,58 +81,79 @@ class DenseLayer(wiring.Component):
         for number, lane_slice in enumerate(slices):
             m.submodules[f"slice_{number}"] = lane_slice
 
-        # ---- Stage 0: which walk, and which group of it.
-        event = self.i.payload
+        # ---- Stage 0: the present event, and whether it is stale, as of the cycle before. An event
+        # comes in as the one before it is done with.
+        event0 = Signal(self.event_layout, reset_less=True)
+        valid0, stale0, load0 = Signal(), Signal(), Signal()
+        m.d.comb += self.i.ready.eq(load0)
+        m.d.sync += stale0.eq(
+            Mux(
+                load0,
+                is_stale(self.i.payload.tag, self.oldest),
+                is_stale(event0.tag, self.oldest),
+            )
+        )
+        with m.If(load0):
+            m.d.sync += [valid0.eq(self.i.valid), event0.eq(self.i.payload)]
+
+        # Which walk, and which group of it.
         walk0 = Signal(walk_layout(p.groups, self.step_width))
         walked = Signal(TAG_WIDTH, init=(1 << TAG_WIDTH) - 1)  # the last image seen
-        stale0 = Signal()
         spontaneous0 = Signal()  # the walk compares step 0, in which no input fired
         single0 = Signal()  # not a walk: one item, to be passed on
         issue0 = Signal()
-        m.d.comb += [
-            stale0.eq(is_stale(event.tag, self.oldest)),
-            spontaneous0.eq(p.spontaneous & walk0.first & (event.end | (event.step != 0))),
-            single0.eq(event.end & ~spontaneous0 & (not p.output)),
-            walk0.tag.eq(event.tag),
-            walk0.first.eq(event.tag != walked),
-            walk0.silent.eq(event.end | spontaneous0),
-            walk0.compare.eq(Mux(walk0.silent, spontaneous0, event.last)),
-            walk0.final.eq(event.end & ~spontaneous0),
-            walk0.last.eq((walk0.group == p.groups - 1) | single0),
-            walk0.step.eq(Mux(spontaneous0, 0, event.step)),
-            # All queues hold the same groups, the first slice's before the others.
-            issue0.eq(self.i.valid & ~stale0 & slices[0].has_room),
-            self.i.ready.eq(stale0 | (issue0 & walk0.last & ~spontaneous0)),
-        ]
         group = Signal.like(walk0.group)
-        m.d.comb += walk0.group.eq(group)
-        with m.If(self.i.valid & stale0):
+        following = Signal.like(walk0.group)
+        last_group = Signal(init=p.groups == 1)
+        m.d.comb += [
+            spontaneous0.eq(p.spontaneous & walk0.first & (event0.end | (event0.step != 0))),
+            single0.eq(event0.end & ~spontaneous0 & (not p.output)),
+            walk0.tag.eq(event0.tag),
+            walk0.first.eq(event0.tag != walked),
+            walk0.silent.eq(event0.end | spontaneous0),
+            walk0.compare.eq(Mux(walk0.silent, spontaneous0, event0.last)),
+            walk0.final.eq(event0.end & ~spontaneous0),
+            walk0.group.eq(group),
+            walk0.last.eq(last_group | single0),
+            walk0.step.eq(Mux(spontaneous0, 0, event0.step)),
+            # All queues hold the same groups, the first slice's before the others.
+            issue0.eq(valid0 & ~stale0 & slices[0].has_room),
+            load0.eq(~valid0 | stale0 | (slices[0].has_room & walk0.last & ~spontaneous0)),
+        ]
+        # Whether it is the last one is known with the group: the event queue's ready begins here.
+        m.d.comb += following.eq(group)
+        m.d.sync += [group.eq(following), last_group.eq(following == p.groups - 1)]
+        with m.If(valid0 & stale0):
             # An image that is dropped in its first walk is noted, too: else, when its tag comes
             # round again, the potentials of an older image would pass for that one's.
-            m.d.sync += [group.eq(0), walked.eq(event.tag)]
+            m.d.comb += following.eq(0)
+            m.d.sync += walked.eq(event0.tag)
         with m.Elif(issue0):
-            m.d.sync += group.eq(Mux(walk0.last, 0, group + 1))
+            m.d.comb += following.eq(Mux(walk0.last, 0, group + 1))
             with m.If(walk0.last):
-                m.d.sync += walked.eq(event.tag)
+                m.d.sync += walked.eq(event0.tag)
 
         # ---- Stage 1: the weight address is there. Row (group, input) follows row (group - 1,
         # input) at a distance of `inputs`: an adder instead of a multiplier.
         address1 = Signal(index_width(p.weight_depth))
         with m.If(issue0):
-            m.d.sync += address1.eq(Mux(group == 0, event.index, address1 + p.inputs))
+            m.d.sync += address1.eq(Mux(group == 0, event0.index, address1 + p.inputs))
         m.d.comb += weights.addr.eq(address1)
         walk, valid = registered(m, "_1", walk0, issue0)
 
         # ---- The memory's registers; then every slice, each a cycle later than the one before.
         for stage in range(weights.latency - 2):
+            ahead = walk
             walk, valid = registered(m, f"_1_{stage}", walk, valid)
         group2 = Signal.like(walk.group)
         m.d.sync += group2.eq(walk.group)
         m.d.comb += initial.addr.eq(group2)
         for number, (lane_slice, (first, stop)) in enumerate(zip(slices, p.slices, strict=True)):
             if number:
+                ahead = walk
                 walk, valid = registered(m, f"_slice_{number}", walk, valid)
             m.d.comb += [
+                lane_slice.ahead.eq(ahead.group),
                 lane_slice.i.eq(walk),
                 lane_slice.valid.eq(valid),
                 lane_slice.weights.eq(weights.data[first * p.weight_width : stop * p.weight_width]),

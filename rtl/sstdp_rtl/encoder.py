@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.hardware import index_width
-from sstdp_hw.pipeline import ENCODER_STAGES, MAX_IN_FLIGHT, TAG_WIDTH, reserve
+from sstdp_hw.pipeline import MAX_IN_FLIGHT, TAG_WIDTH, reserve
 
 from .bucket import BucketSorter, times_layout
 from .packet import beat_layout
@@ -71,8 +71,9 @@ class Encoder(wiring.Component):
         m.submodules.live = live
         shape = times_layout(p.pixels_per_beat, p.step_width, live_beats)
         m.submodules.queue = queue = Queue(
-            data.StructLayout({"times": shape, "error": 1}), reserve=reserve(p.live_latency)
-        )
+            data.StructLayout({"times": shape, "error": 1}),
+            depth=p.beat_queue_depth, reserve=reserve(p.live_latency),
+        )  # fmt: skip
         beat = self.i.payload
         enter = Signal()
         m.d.comb += [
@@ -124,42 +125,48 @@ class Encoder(wiring.Component):
                 error.bit_select(loads, 1).eq(queue.o.payload.error),
             ]
 
-        # Emission alternates between the sorters; each image gets the next tag. An event leaves
-        # while the output queue has room, and passes a register on its way there.
-        m.submodules.events = events = Queue(self.event_layout, reserve=reserve(ENCODER_STAGES))
+        # Emission alternates between the sorters; each image gets the next tag. A spike leaves its
+        # sorter while the queue of events has room.
+        stages = p.encoder_stages
+        m.submodules.events = events = Queue(self.event_layout, reserve=reserve(stages))
         wiring.connect(m, wiring.flipped(self.o), events.o)
-        tag = Signal(TAG_WIDTH)
-        stale, leaves = Signal(), Signal()
-        out = Signal(self.event_layout)
-        event1 = Signal(self.event_layout, reset_less=True)
-        valid1 = Signal()
+        tag, tag1 = Signal(TAG_WIDTH), Signal(TAG_WIDTH, reset_less=True)
+        stale, ended = Signal(), Signal()
         m.d.comb += [
             stale.eq(is_stale(tag, self.oldest)),
-            events.i.payload.eq(event1),
-            events.i.valid.eq(valid1),
+            ended.eq(sorters[0].ended | sorters[1].ended),
         ]
-        m.d.sync += [event1.eq(out), valid1.eq(leaves)]
-        ended = Signal()
-        with m.Switch(emits):
-            for number, sorter in enumerate(sorters):
-                with m.Case(number):
-                    m.d.comb += [
-                        leaves.eq(sorter.o.valid & ~stale & events.has_room),
-                        sorter.o.ready.eq(events.has_room),
-                        out.end.eq(sorter.o.payload.end),
-                        out.last.eq(sorter.o.payload.last),
-                        out.step.eq(sorter.o.payload.step),
-                        out.index.eq(sorter.o.payload.index),
-                        out.tag.eq(tag),
-                        sorter.go.eq((tag - self.oldest)[:TAG_WIDTH] < MAX_IN_FLIGHT),
-                        sorter.drop.eq(stale),
-                        ended.eq(sorter.emitting & (stale | (leaves & out.end))),
-                    ]
-                    with m.If(sorter.sorted & sorter.go):
-                        m.d.sync += self.errors.bit_select(tag, 1).eq(error[number])
-        m.d.comb += [self.spikes.eq(out), self.spikes_valid.eq(leaves)]
+        m.d.sync += tag1.eq(tag)
         with m.If(ended):
             m.d.sync += [emits.eq(~emits), tag.eq(tag + 1)]
+        for number, sorter in enumerate(sorters):
+            m.d.comb += [sorter.room.eq(events.has_room), sorter.drop.eq(stale)]
+            m.d.comb += sorter.go.eq(
+                (emits == number) & ((tag - self.oldest)[:TAG_WIDTH] < MAX_IN_FLIGHT)
+            )
+            with m.If(sorter.sorted & sorter.go):
+                m.d.sync += self.errors.bit_select(tag, 1).eq(error[number])
+
+        # A spike comes out of its sorter a cycle later; one chosen among several lists goes through
+        # a register on its way to the queue.
+        out = Signal(self.event_layout)
+        valid = Signal()
+        m.d.comb += [
+            valid.eq(sorters[0].valid | sorters[1].valid),
+            out.tag.eq(tag1),
+            *(
+                out[name].eq(Mux(sorters[1].valid, sorters[1].o[name], sorters[0].o[name]))
+                for name, _ in sorters[0].o.shape()
+            ),
+            self.spikes.eq(out),
+            self.spikes_valid.eq(valid),
+        ]
+        for stage in range(1, stages):
+            later = Signal(self.event_layout, name=f"event_{stage}", reset_less=True)
+            valid_later = Signal(name=f"event_valid_{stage}")
+            m.d.sync += [later.eq(out), valid_later.eq(valid)]
+            out, valid = later, valid_later
+        m.d.comb += [events.i.payload.eq(out), events.i.valid.eq(valid)]
         return m
 
     def _live(self):

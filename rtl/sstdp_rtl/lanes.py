@@ -67,6 +67,8 @@ class LaneSlice(wiring.Component):
     -------
     i, valid : In
         `walk_layout`, two cycles ahead of ``weights``.
+    ahead : In
+        The group that comes with ``i`` in the next cycle.
     weights : In
         The lanes' weights, lane ``first`` in the lowest bits.
     initial : In
@@ -93,6 +95,7 @@ class LaneSlice(wiring.Component):
             {
                 "i": In(walk_layout(parameters.groups, step_width)),
                 "valid": In(1),
+                "ahead": In(index_width(parameters.groups)),
                 "weights": In(self.lanes * parameters.weight_width),
                 "initial": In(self.lanes * width),
                 "o": Out(stream.Signature(self.group_layout)),
@@ -194,12 +197,13 @@ class LaneSlice(wiring.Component):
         m.d.comb += Cat(stored, had_fired).eq(membranes)
 
     def _memory_storage(self, m, walk2, valid2, walk3, valid3, sums, stored, had_fired):
-        """Several groups: a memory, read one or two cycles before the potentials are wanted.
+        """Several groups: a memory, read one or three cycles before the potentials are wanted.
 
         A group comes back after as many cycles as there are groups. A few groups take LUT RAM. Many
-        take block RAM, which is read a cycle earlier, because its output is slow: deep LUT RAM
-        would cost more logic than the adders. From three groups on, sums are written a cycle after
-        they are added, so that the way to the memory is not part of the adder's cycle.
+        take block RAM, because deep LUT RAM would cost more logic than the adders; it is read two
+        cycles earlier, for its own register and for one near the adders, as with the weights. From
+        three groups on, sums are written a cycle after they are added, so that the way to the
+        memory is not part of the adder's cycle.
         """
         groups = self.p.groups
         many = groups > LUT_RAM_DEPTH
@@ -210,7 +214,7 @@ class LaneSlice(wiring.Component):
             attrs={"ram_style": "block", **NO_COLLISION} if many else {"ram_style": "distributed"},
         )
         read, write = membranes.read_port(), membranes.write_port()
-        m.d.comb += read.addr.eq(self.i.group if many else walk2.group)
+        m.d.comb += read.addr.eq(self.ahead if many else walk2.group)
         m.d["sync" if groups >= LATE_WRITE_GROUPS else "comb"] += [
             write.en.eq(valid3),
             write.addr.eq(walk3.group),
@@ -218,8 +222,9 @@ class LaneSlice(wiring.Component):
         ]
         found = read.data
         if many:
-            found = Signal(len(sums), reset_less=True, name="membranes_read")
-            m.d.sync += found.eq(read.data)
+            output = Signal(len(sums), reset_less=True, name="membranes_output")
+            found = Signal(len(sums), reset_less=True, name="membranes_near")
+            m.d.sync += [output.eq(read.data), found.eq(output)]
         with m.If(walk3.first):
             m.d.comb += stored.eq(self.initial)
         with m.Else():

@@ -1,40 +1,14 @@
 """From groups of fired neurons to single spike events."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.pipeline import SERIALIZER_STAGES, TAG_WIDTH, reserve
 
+from .one_hot import all_but_lowest, lowest_set, several
 from .queue import Queue
 from .streams import event_layout, group_layout, is_stale
-
-
-def all_but_lowest(mask):
-    """``mask`` without its lowest set bit, without a carry chain."""
-    return Cat(bit & mask[:position].any() for position, bit in enumerate(mask))
-
-
-def several(mask):
-    """Whether more than one bit of ``mask`` is set, as a tree."""
-    pairs = [(bit, Const(0, 1)) for bit in mask]  # any, several
-    while len(pairs) > 1:
-        halves = [pairs[n : n + 2] for n in range(0, len(pairs), 2)]
-        pairs = [
-            half[0]
-            if len(half) == 1
-            else (half[0][0] | half[1][0], half[0][1] | half[1][1] | (half[0][0] & half[1][0]))
-            for half in halves
-        ]
-    return pairs[0][1]
-
-
-def lowest_set(mask):
-    """Index of the lowest set bit of ``mask`` (0 if none is set)."""
-    index = Const(0)
-    for position in reversed(range(len(mask))):
-        index = Mux(mask[position], position, index)
-    return index
 
 
 class SpikeSerializer(wiring.Component):

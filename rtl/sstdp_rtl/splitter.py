@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.pipeline import PIECE, SPLITTER_STAGES, TAG_WIDTH, reserve
 
+from .one_hot import all_but_lowest, one_hot_index, several
 from .queue import Queue
-from .serializer import all_but_lowest, several
 from .streams import group_layout, is_stale
 
 
@@ -107,12 +107,7 @@ class GroupSplitter(wiring.Component):
             piece3.step.eq(group2.step),
             piece3.base.eq(group2.base),
             piece3.fired.eq(selected),
-            number3.eq(
-                Cat(
-                    Cat(chosen for n, chosen in enumerate(chosen2) if n >> bit & 1).any()
-                    for bit in range(len(number3))
-                )
-            ),
+            number3.eq(one_hot_index(chosen2, len(number3))),
         ]
         m.d.comb += [
             queue.i.valid.eq(valid3),

@@ -162,36 +162,43 @@ class Layer:
         self.p, self.stale = parameters, stale
         self.room = Room(reserve(parameters.latency))
         self.popped = LONG_AGO
+        self.busy = LONG_AGO  # last cycle of the event before: the next one is popped in it
         self.walked = -1  # the last image seen
         self.spikes: list[GroupCounts] = []
         self.first_image = 0
 
     def push(self, image: int, written: int, step: int, last: bool, end: bool) -> int:
         """One event, written into its queue; returns the cycle of its pop."""
-        seen = cycle = readable(written, self.popped)
-        if seen < self.stale[image]:
+        self.popped = max(readable(written, self.popped), self.busy)
+        seen = cycle = self.popped + 1
+        if seen < self._dropped(image):
             p = self.p
             if p.spontaneous and self.walked != image and (end or step):
                 cycle = self._compare(image, 0, seen) + 1
-            if cycle >= self.stale[image]:
+            if cycle >= self._dropped(image):
                 pass
             elif not end:
                 cycle = self._compare(image, step, cycle) if last else self._walk(cycle)
             elif p.output:
                 for group in range(p.groups):
                     cycle = self.room.issue(cycle)
-                    if cycle >= self.stale[image]:
+                    if cycle >= self._dropped(image):
                         break
                     self._report(image, step, cycle, group, [], False, True)
                     cycle += group < p.groups - 1
             else:
                 cycle = self.room.issue(cycle)
-                if cycle < self.stale[image]:
+                if cycle < self._dropped(image):
                     self._report(image, step, cycle, 0, [], False, True)
-            cycle = min(cycle, max(seen, self.stale[image]))  # a walk of a stale image is abandoned
+            # A walk of a stale image is abandoned.
+            cycle = min(cycle, max(seen, self._dropped(image)))
         self.walked = image
-        self.popped = cycle
-        return cycle
+        self.busy = cycle
+        return self.popped
+
+    def _dropped(self, image: int) -> int:
+        """The first cycle in which the layer takes the image for stale."""
+        return self.stale[image] + 1
 
     def _walk(self, cycle: int) -> int:
         """The last cycle of a walk that begins at ``cycle`` at the earliest."""
@@ -200,7 +207,7 @@ class Layer:
 
     def _compare(self, image: int, step: int, cycle: int) -> int:
         """The same for a walk that compares: groups that fire are reported."""
-        groups, stale = self.p.groups, self.stale
+        groups = self.p.groups
         fired = self.spikes[image - self.first_image].get(step, [])
         if self.p.skew:  # all groups come out, also those in which nothing fired
             pieces_of = dict(fired)
@@ -211,14 +218,14 @@ class Layer:
         for group, pieces in fired:
             ahead = group + 1 - done
             cycle = room.issue(cycle + 1, ahead) if room.blocked else cycle + ahead
-            if cycle >= stale[image]:
+            if cycle >= self._dropped(image):
                 return cycle
             done = group + 1
             self._report(image, step, cycle, group, pieces, done == groups, False)
         if done < groups:
             ahead = groups - done
             cycle = room.issue(cycle + 1, ahead) if room.blocked else cycle + ahead
-            if cycle < stale[image]:
+            if cycle < self._dropped(image):
                 self._report(image, step, cycle, groups - 1, [], True, False)
         return cycle
 

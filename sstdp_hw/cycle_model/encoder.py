@@ -7,11 +7,11 @@ import numpy as np
 from ..hardware import AcceleratorParameters
 from ..layers import Array
 from ..pipeline import (
-    ENCODER_STAGES,
     HAS_ROOM_LATENCY,
     LIST_INTERVAL,
     LIST_LATENCY,
     MAX_IN_FLIGHT,
+    QUEUE_DEPTH,
     QUEUE_LATENCY,
     RESET_BEFORE_BEAT,
     most_with_room,
@@ -30,16 +30,17 @@ class Loader:
     """
 
     def __init__(self, parameters: AcceleratorParameters) -> None:
-        latency = parameters.live_latency
+        latency, depth = parameters.live_latency, parameters.beat_queue_depth
         kept: Array = np.array(parameters.live.any(axis=1))
         kept[-1] = True  # the image's last beat always goes on
         self.places = np.flatnonzero(kept).tolist()
         self.beats = parameters.beats
         self.latency = latency
-        self.room = Room(reserve(latency))
+        self.register = int(depth > QUEUE_DEPTH)  # an item leaves the queue for the one behind it
+        self.room = Room(reserve(latency), depth)
         # While a sorter takes an item a cycle the level cannot rise. So room can lack only until
         # the first items have left, and the items that may be on their way then.
-        self.spare = most_with_room(reserve(latency))
+        self.spare = most_with_room(reserve(latency), depth)
         self.explicit = self.spare + latency + HAS_ROOM_LATENCY + 1
         # The cycle in which the last beat entered; the first one passes the input port's queue.
         self.entered = QUEUE_LATENCY - 1
@@ -49,6 +50,7 @@ class Loader:
         """One image, into a sorter that takes beats from cycle ``free`` on."""
         room, places = self.room, self.places
         travel = self.latency + QUEUE_LATENCY
+        register = self.register
         popped, before = max(self.filed, free - 1), -1
         first = popped + 1
         cycle = self.entered
@@ -56,13 +58,15 @@ class Loader:
             cycle = room.issue(cycle + 1, place - before)
             before = place
             room.wrote(cycle + self.latency)
-            popped = max(cycle + travel, popped + 1)
-            room.pops.append(popped)
+            left = max(cycle + travel, popped + 1 - register)
+            popped = max(left + register, popped + 1)
+            room.pops.append(left)
         if len(places) > self.explicit:  # all that follow enter without a gap
             start = cycle - before
             for index in range(max(self.explicit, len(places) - self.spare), len(places)):
-                popped = max(start + places[index] + travel, first + index)
-                room.pops.append(popped)
+                left = max(start + places[index] + travel, first + index - register)
+                popped = left + register
+                room.pops.append(left)
             cycle = start + self.beats - 1
         self.entered, self.filed = cycle, popped
         return popped
@@ -86,7 +90,8 @@ class Encoder:
         # The cycle from which each sorter takes beats; after a reset it clears its lists.
         self.free = [parameters.t_max - RESET_BEFORE_BEAT] * 2
         self.ended = LONG_AGO  # the image before has left, or was dropped
-        self.room = Room(reserve(ENCODER_STAGES))
+        self.stages = parameters.encoder_stages
+        self.room = Room(reserve(self.stages))
 
     def run(self, image: int, counts: ListCounts) -> None:
         """Emit one image; images come in order."""
@@ -128,11 +133,11 @@ class Encoder:
             earliest = min(ready)
             if earliest > cycle:
                 cycle = earliest
-            chosen = next(n for n, offer in enumerate(offers) if 0 <= offer <= cycle)
             if room.blocked:
                 cycle = room.issue(cycle)
             if cycle >= self.stale[image]:
                 return cycle, left
+            chosen = next(n for n, offer in enumerate(offers) if 0 <= offer <= cycle)
             counts[chosen] -= 1
             offers[chosen] = cycle + LIST_INTERVAL if counts[chosen] else -1
             left -= 1
@@ -141,7 +146,7 @@ class Encoder:
 
     def _leave(self, image: int, cycle: int, step: int, last: bool, end: bool) -> None:
         """An event leaves its sorter, and is written into the queue some stages later."""
-        written = cycle + ENCODER_STAGES
+        written = cycle + self.stages
         self.room.wrote(written)
         self.room.pops.append(self.layer.push(image, written, step, last, end))
 

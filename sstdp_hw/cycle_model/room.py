@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from ..pipeline import HAS_ROOM_LATENCY, QUEUE_LATENCY, most_with_room
+from ..pipeline import HAS_ROOM_LATENCY, QUEUE_DEPTH, QUEUE_LATENCY, most_with_room
 
 #: Before the first cycle: nothing waits for what happened then.
 LONG_AGO = -(1 << 40)
@@ -25,12 +25,14 @@ class Room:
     ----------
     reserved : int
         Places kept for items on their way.
+    depth : int
+        Items that the queue holds.
     """
 
     __slots__ = ("blocked", "pops")
 
-    def __init__(self, reserved: int) -> None:
-        spare = most_with_room(reserved)
+    def __init__(self, reserved: int, depth: int = QUEUE_DEPTH) -> None:
+        spare = most_with_room(reserved, depth)
         self.pops = deque([LONG_AGO] * spare, maxlen=spare)
         self.blocked: deque[tuple[int, int]] = deque()  # [from, until), in order
 

@@ -33,7 +33,7 @@ class Workload:
 
 def find_workload(network: Network, dataset: str | None, samples: int) -> Workload:
     """The first ``samples`` test images of ``dataset``; by default of the data set that the
-    network's provenance names, and if it names none the worst case.
+    network's provenance names, and if it names none `worst_case`.
 
     Raises
     ------
@@ -51,7 +51,12 @@ def find_workload(network: Network, dataset: str | None, samples: int) -> Worklo
 
 
 def worst_case(network: Network) -> Workload:
-    """Every pixel and every neuron spikes before the decision: nothing can take longer."""
+    """Every pixel and every neuron spikes before the decision: no image gives the layers more work.
+
+    All spikes come in one step. What further steps cost is not work of the layers: up to three
+    cycles a step in the encoder, which an image only feels where the layers have next to nothing to
+    do (see "What is not in the bound" in docs/cost-model.md).
+    """
     count = WORST_CASE_IMAGES
 
     def at_once(shape: tuple[int, ...]) -> np.ndarray:

@@ -47,7 +47,7 @@ def test_mean_over_many_images(pixels_per_beat):
 
 
 @pytest.mark.parametrize("lanes, pixels_per_beat, early_exit", [
-    ((16, 10), 1, True), ((64, 10), 8, True), ((32, 3), 4, False),
+    ((16, 10), 1, True), ((64, 10), 8, True), ((32, 3), 4, False), ((4, 2), 2, True),
 ])  # fmt: skip
 def test_trained_network(lanes, pixels_per_beat, early_exit):
     network = ready.load("digits-64-64-10-4bit")

@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from support.networks import random_case
 
-from sstdp_hw import ready
+from sstdp_hw import ready, reference
 from sstdp_hw.cli import main
+from sstdp_hw.cost import cycle_bound
 from sstdp_hw.exploration import (
     Goal,
     balanced_configurations,
@@ -15,6 +17,7 @@ from sstdp_hw.exploration import (
     find_workload,
     pareto_front,
 )
+from sstdp_hw.hardware import AcceleratorParameters
 
 NETWORK = "digits-64-64-10-4bit"
 
@@ -57,6 +60,18 @@ def test_generate_by_goal_and_a_goal_out_of_reach(tmp_path, capsys):
     assert main([*arguments, "300000"]) == 0
     assert capsys.readouterr().out.startswith("Chosen for 300,000 images/s at 100 MHz: lanes ")
     assert main([*arguments, "300000", "--lanes", "1,1"]) == 2
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_image_gives_the_layers_more_work_than_the_worst_case(seed):
+    """What a network that names no data set is taken at."""
+    case = random_case(seed, early_exit=False, images=12)
+    parameters = AcceleratorParameters(case.network, case.configuration)
+    workload = find_workload(case.network, None, 5)
+    assert "worst case" in workload.source
+    most = cycle_bound(parameters, workload.inference)
+    assert len(set(most.tolist())) == 1
+    assert cycle_bound(parameters, reference.run(case.network, case.images)).max() <= most[0]
 
 
 def test_explore_writes_json_and_a_picture(tmp_path):

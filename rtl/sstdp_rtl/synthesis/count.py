@@ -9,11 +9,10 @@ from pathlib import Path
 from sstdp_hw.errors import UserError
 from sstdp_hw.files import read_json, write_json
 
-from .accelerator_folder import TOP, read_accelerator
 from .cache import Cache, default_cache
 from .family import NETLIST
-from .implement import DEFAULT_CLOCK_MHZ
-from .plan import SCRIPT, BuildPlan
+from .implement import bare_plan
+from .netlist import make_netlist
 from .targets import find_device
 from .tools import ToolFailed, find_tool, run_tool
 
@@ -43,40 +42,30 @@ def count(
         If the folder or the device is wrong, a tool is missing or fails.
     """
     chosen = find_device(device)
-    family = chosen.family
-    accelerator = read_accelerator(directory)
-    plan = BuildPlan(
-        kind="count",
-        target=device,
-        accelerator=accelerator,
-        device=chosen,
-        clock_mhz=DEFAULT_CLOCK_MHZ,
-        seeds=(),
-        files={"accelerator.v": accelerator.verilog, SCRIPT: family.script(TOP, bare=True)},
-        place_arguments=("--out-of-context", "--pack-only"),
-    )
+    family, place = chosen.family, chosen.family.place
+    if place is None:
+        raise UserError(f"Area after packing is counted by nextpnr, and {device} has none here")
+    plan = bare_plan("count", directory, device, chosen, None, ())
     tools = {name: find_tool(name) for name in plan.tools}
     key, store = plan.key(list(tools.values())), Cache(cache or default_cache())
     if entry := store.find(key):
         return read_json(entry / COUNTS, "counts")
-    with tempfile.TemporaryDirectory(prefix="sstdp-count-") as name:
-        work, products = Path(name, "work"), Path(name, "products")
+    with tempfile.TemporaryDirectory(prefix="sstdp-count-") as folder:
+        work, products = Path(folder, "work"), Path(folder, "products")
         work.mkdir()
         products.mkdir()
-        for file, data in plan.files.items():
-            (work / file).write_bytes(data)
         try:
-            run_tool(tools["yosys"], ["-q", "-l", "yosys.log", SCRIPT], work, log="yosys.log")
-            if family.netlist_pass is not None:
-                family.netlist_pass(work / NETLIST)
+            make_netlist(plan, tools["yosys"], work)
             arguments = [
                 *("--quiet", "--log", "nextpnr.log", "--report", REPORT, "--json", NETLIST),
                 *chosen.options,
                 *plan.place_arguments,
+                "--pack-only",
             ]
-            run_tool(tools[family.place.tool], arguments, work, log="nextpnr.log")
+            run_tool(tools[place.tool], arguments, work, log="nextpnr.log")
         except ToolFailed as failure:
-            raise UserError(f"{accelerator.name}: counting its area failed: {failure}") from None
+            name = plan.accelerator.name
+            raise UserError(f"{name}: counting its area failed: {failure}") from None
         used = json.loads((work / REPORT).read_text(encoding="utf-8"))["utilization"]
         counts = {
             name: sum(int(used[cell]["used"]) for cell in resource.placed)

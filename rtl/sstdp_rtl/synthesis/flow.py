@@ -16,7 +16,8 @@ from sstdp_hw.progress import progress, say
 
 from .cache import Cache, default_cache
 from .family import CELLS, NETLIST, PlaceAndRoute
-from .plan import SCRIPT, BuildPlan
+from .netlist import SYNTHESIS_LOG, make_netlist
+from .plan import BuildPlan
 from .report import (
     BadReport,
     PlacedReport,
@@ -29,7 +30,6 @@ from .result import BuildResult, SeedResult
 from .tools import Tool, ToolFailed, find_tool, meaningful_line, run_tool
 
 RESULT = "utilisation.json"
-SYNTHESIS_LOG = "yosys.log"
 
 
 def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None) -> BuildResult:
@@ -140,11 +140,10 @@ class _Run:
     def build(self, key: str) -> BuildResult:
         start = time.monotonic()
         plan, family = self.plan, self.plan.device.family
-        for name, data in plan.files.items():
-            (self.work / name).write_bytes(data)
         steps = 1 + len(plan.seeds) + plan.pack
         with progress(f"Building {plan.accelerator.name} for {plan.target}", steps) as advance:
-            synthesis = self.synthesize()
+            synthesis = make_netlist(plan, self.tools["yosys"], self.work)
+            shutil.copyfile(self.work / SYNTHESIS_LOG, self.products / SYNTHESIS_LOG)
             advance(1)
             used = mapped_resources(self.work / CELLS, family)
             log = (self.work / SYNTHESIS_LOG).read_text(encoding="utf-8", errors="replace")
@@ -180,14 +179,6 @@ class _Run:
             seconds={name: round(value, 2) for name, value in seconds.items()},
             cache_key=key,
         )
-
-    def synthesize(self) -> float:
-        log = SYNTHESIS_LOG
-        seconds = run_tool(self.tools["yosys"], ["-q", "-l", log, SCRIPT], self.work, log=log)
-        shutil.copyfile(self.work / log, self.products / log)
-        if self.plan.device.family.netlist_pass is not None:
-            self.plan.device.family.netlist_pass(self.work / NETLIST)
-        return seconds
 
     def place_and_pack(self, place: PlaceAndRoute, advance: Callable[[int], None]) -> _Placed:
         """Place and route with every seed, and a bitstream of the fastest if one is wanted."""

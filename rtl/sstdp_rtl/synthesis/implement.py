@@ -61,23 +61,31 @@ def implement(
     """
     chosen = find_device(device, package=package, speed=speed)
     clock, checked = _place_and_route(device, chosen, clock_mhz, seeds)
+    plan = bare_plan("device", directory, device, chosen, clock, checked)
+    return run_plan(plan, force=force, cache=cache)
+
+
+def bare_plan(
+    kind: str, directory: Path | str, target: str, device: Device, clock_mhz: float | None,
+    seeds: tuple[int, ...],
+) -> BuildPlan:  # fmt: skip
+    """Synthesis, and place and route with each seed, of the accelerator in a folder alone."""
     accelerator = read_accelerator(directory)
-    pins, arguments = _ports(chosen)
-    plan = BuildPlan(
-        kind="device",
-        target=device,
+    pins, arguments = _ports(device)
+    return BuildPlan(
+        kind=kind,
+        target=target,
         accelerator=accelerator,
-        device=chosen,
-        clock_mhz=clock,
-        seeds=checked,
+        device=device,
+        clock_mhz=clock_mhz,
+        seeds=seeds,
         files={
             "accelerator.v": accelerator.verilog,
-            SCRIPT: chosen.family.script(TOP, bare=True),
+            SCRIPT: device.family.script(TOP, bare=True),
             **pins,
         },
         place_arguments=arguments,
     )
-    return run_plan(plan, force=force, cache=cache)
 
 
 def _place_and_route(
