@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from train.largest_tensor import LargestTensor
 
 from sstdp_hw import reference
 from sstdp_hw.layers import Conv2d, Dense, Flatten
@@ -186,3 +187,16 @@ def test_kernels_agree_to_the_bit_on_integers(shape, name, t_max):
     assert torch.equal(one.spiked, other.spiked)
     assert torch.equal(one.sum_over_samples(error), other.sum_over_samples(error))
     assert torch.equal(one.sum_over_neurons(error, weight), other.sum_over_neurons(error, weight))
+
+
+def test_no_tensor_of_every_synapse_at_every_position():
+    geometry = placed_layer((6, 9, 9), "conv8k3").geometry
+    times = torch.randint(0, 5, (16, *geometry.inputs)).float().requires_grad_()
+    weight = torch.randn(3, 3, 6, 8, requires_grad=True)
+    kernel = kernel_for("torch", CPU).conv(geometry)
+    with LargestTensor() as largest:
+        spike_times, margin = SpikeOnce.apply(
+            times, weight, torch.ones(8), None, LayerRule(t_max=4), kernel
+        )
+        (spike_times + margin).sum().backward()
+    assert largest.elements == times.numel()  # unfolded it would be 7 * 7 * 9 times 6, per image
