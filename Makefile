@@ -6,13 +6,21 @@ READY := $(VENV)/.ready
 # Caches of the WebAssembly FPGA tools stay in this folder instead of the home directory.
 export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp-cache
 
-.PHONY: demo test lint types setup clean
+.PHONY: demo test status coverage lint types setup clean
 
 demo: $(READY)
 	$(BIN)/sstdp-hw demo --out build/demo
 
 test: lint types
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal --junitxml build/tests.xml
+
+# Which line of the verification plan is shown, after `make test`.
+status: $(READY)
+	$(BIN)/python tools/verification_status.py build/tests.xml
+
+# Lines and branches of the packages that the tests reach.
+coverage: $(READY)
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-branch --cov-report term-missing:skip-covered
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -18,8 +18,8 @@ from .files import write_json
 from .verb import GROUP, Result, Verb, VerbFailed
 
 ORDER = (
-    "train", "quantize", "ready", "evaluate", "explore", "generate", "simulate", "build", "report",
-    "demo",
+    "train", "quantize", "ready", "evaluate", "explore", "generate", "simulate", "verify", "build",
+    "report", "demo",
 )  # fmt: skip
 
 

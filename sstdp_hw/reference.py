@@ -106,6 +106,7 @@ def run(
     network: Network | FloatNetwork,
     images: Array,
     *,
+    present: Array | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Inference:
     """Run every image through the network.
@@ -114,6 +115,8 @@ def run(
     ----------
     network : Network or FloatNetwork
     images : uint8 array [N, *input_shape] or [N, H, W]
+    present : bool array [N, *input_shape], optional
+        Pixels that are there; the others never fire, as in a packet that ends early.
     progress : callable, optional
         Called with the number of images done since the last call.
 
@@ -125,7 +128,9 @@ def run(
     images = check_images(network, images)
     batches = []
     for start in range(0, max(len(images), 1), BATCH):
-        batches.append(_run_batch(network, images[start : start + BATCH]))
+        part = slice(start, start + BATCH)
+        there = None if present is None else present[part]
+        batches.append(_run_batch(network, images[part], there))
         if progress:
             progress(len(batches[-1].classes))
     return Inference(
@@ -140,9 +145,11 @@ def run(
     )
 
 
-def _run_batch(network: Network | FloatNetwork, images: Array) -> Inference:
+def _run_batch(network: Network | FloatNetwork, images: Array, present: Array | None) -> Inference:
     t_max = network.t_max
     times = [network.encoder[images]]
+    if present is not None:
+        times[0] = np.where(present, times[0], np.uint8(t_max))
     for layer, shape in zip(network.layers[:-1], network.shapes[1:-1], strict=True):
         times.append(spike_times(layer, times[-1], shape, t_max))
     output = network.layers[-1]

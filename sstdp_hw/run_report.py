@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UserError
-from .files import read_json
+from .files import file_digest, read_json
 from .network import FILE_NAME
 
 TRAIN, QUANTIZE, EVALUATE = "train.json", "quantize.json", "evaluate.json"
 MANIFEST = Path("accelerator", "manifest.json")
 RESULTS = Path("accelerator", "results.json")
+RECORD = Path("accelerator", "record.json")
 BUILDS = Path("accelerator", "build")
 UTILISATION = "utilisation.json"
 
@@ -41,6 +42,8 @@ class RunReport:
     run : Path
     train, quantize, evaluate, manifest, results : dict or None
         Content of the step's file; None if it has not run or is stale.
+    record : dict or None
+        What `simulate` signed off; absent where an image mismatched, and where it is stale.
     builds : tuple of dict
         Content of every ``utilisation.json``, by target name.
     stale : tuple of str
@@ -53,6 +56,7 @@ class RunReport:
     evaluate: dict[str, Any] | None = None
     manifest: dict[str, Any] | None = None
     results: dict[str, Any] | None = None
+    record: dict[str, Any] | None = None
     builds: tuple[dict[str, Any], ...] = ()
     stale: tuple[str, ...] = field(default=())
 
@@ -165,12 +169,16 @@ def collect(run: Path | str) -> RunReport:
         verilog = "none that is up to date"
     if not belongs(str(RESULTS), results, ["verilog_sha256"], verilog):
         results = None
+    record = read(RECORD)
+    played = file_digest(run / RESULTS) if results else "none"
+    if not belongs(str(RECORD), record, ["files", RESULTS.name], played):
+        record = None
     kept = tuple(
         content
         for path, content in builds.items()
         if belongs(str(path.relative_to(run)), content, ["design", "verilog_sha256"], verilog)
     )
-    return RunReport(run, train, quantize, evaluate, manifest, results, kept, tuple(stale))
+    return RunReport(run, train, quantize, evaluate, manifest, results, record, kept, tuple(stale))
 
 
 def _utilisations(run: Path) -> list[Path]:

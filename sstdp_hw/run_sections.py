@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from .document import Section
-from .run_report import RunReport, pick
+from .run_report import RECORD, RunReport, pick
 from .tables import number, percent
 
 NOT_RUN = "not run"
@@ -24,6 +25,8 @@ def sections(report: RunReport) -> list[Section]:
         made.append(_hardware(report.manifest))
     if report.results:
         made.append(_simulation(report.results))
+    if report.record:
+        made.append(_record(report.record, report.run))
     made += [_build(build) for build in report.builds]
     if report.not_run or report.stale:
         rows = [(name, f"run: {command}") for name, command in report.not_run.items()]
@@ -197,6 +200,21 @@ def _simulation(results: dict[str, Any]) -> Section:
     if results.get("mutation"):
         note += " The hardware was corrupted on purpose."
     return Section("Co-simulation", ("", "value"), rows, note)
+
+
+def _record(record: dict[str, Any], run: Path) -> Section:
+    files = {str(name): str(digest) for name, digest in (record.get("files") or {}).items()}
+    dataset = record.get("dataset") or {}
+    rows = [
+        ("images", number(record.get("images"))),
+        ("mismatches", number(record.get("mismatches"))),
+        (f"data set {dataset.get('name')}", str(dataset.get("digest"))),
+        ("network", str(record.get("network_digest"))),
+        *files.items(),
+        *((str(tool), str(version)) for tool, version in (record.get("tools") or {}).items()),
+    ]
+    note = f"Check it with: sstdp-hw verify --check {run / RECORD}"
+    return Section("Record of the co-simulation", ("", "SHA-256, count or version"), rows, note)
 
 
 def _build(build: dict[str, Any]) -> Section:

@@ -15,7 +15,7 @@ from sstdp_rtl.generate import generate
 from sstdp_rtl.synthesis import BuildResult, implement
 from sstdp_sim.cosimulation import cosimulate
 from sstdp_sim.directory import GeneratedDirectory
-from sstdp_sim.simulator import Traffic
+from sstdp_sim.packets import Traffic
 
 from .configurations import Entry
 

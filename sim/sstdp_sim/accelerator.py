@@ -14,7 +14,8 @@ from sstdp_hw.layers import Array
 
 from .cosimulation import timeout_cycles
 from .directory import GeneratedDirectory
-from .simulator import Packets, Simulation, Traffic
+from .packets import Packets, Traffic
+from .simulator import Simulation
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,8 @@ from sstdp_hw.verb import Result, Verb, VerbFailed
 
 DESCRIPTION = """\
 Run a data set through the generated Verilog with cocotb and compare class, decision time and the
-silent flag of every image with the integer reference. Writes DIR/results.json and DIR/results.npz
+silent flag of every image with the integer reference. Writes DIR/results.json, DIR/results.npz and,
+if nothing differs, the record DIR/record.json (see `sstdp-hw verify`),
 and exits with status 1 on any mismatch, naming the first one: image, layer, step, neuron.
 
   sstdp-hw simulate build/accelerator --dataset mnist
@@ -94,7 +95,9 @@ def _run(options: argparse.Namespace) -> Result:
     from .cosimulation import cosimulate
     from .directory import GeneratedDirectory
     from .mutation import check_kind
-    from .simulator import Traffic, check_simulator
+    from .packets import Traffic
+    from .record import sign_off
+    from .simulator import check_simulator
 
     if not 0 <= options.seed < 1 << 31:
         raise UserError(f"Seed must be between 0 and {(1 << 31) - 1}, not {options.seed}")
@@ -129,6 +132,8 @@ def _run(options: argparse.Namespace) -> Result:
     result = report.result
     result |= {"dataset": options.dataset, "dataset_digest": samples.digest}
     report.save(options.directory / "mutation" if mutate else options.directory)
+    if not mutate:
+        sign_off(directory, result)
     _show(result)
     if mutate and not result["mismatches"]:
         raise VerbFailed("the mutation was not noticed by these images", result)

@@ -20,7 +20,8 @@ from sstdp_hw.layers import Array
 from . import mutation as mutations
 from .diagnosis import Divergence, diagnose, expected_spikes, first_difference
 from .directory import GeneratedDirectory
-from .simulator import Answers, Packets, Simulation, Traffic
+from .packets import Answers, Packets, Traffic
+from .simulator import Simulation
 
 NO_ANSWER = -1
 MIN_IMAGES_PER_SHARD = 32  # below that the start of a process costs more than it saves

@@ -11,7 +11,8 @@ from sstdp_hw.layers import Array
 from sstdp_hw.reference import Inference, sent_spikes
 
 from .directory import GeneratedDirectory
-from .simulator import Packets, Simulation
+from .packets import Packets
+from .simulator import Simulation
 
 #: Images played before the one in question; with it they fill the tags that tell images apart.
 HISTORY = 7

@@ -53,7 +53,7 @@ class GeneratedDirectory:
             ) from None
         if version != 1:
             raise UserError(f"{path / MANIFEST_FILE}: format_version must be 1, not {version!r}")
-        data = _inside(path, verilog).read_bytes()
+        data = inside(path, verilog).read_bytes()
         found = hashlib.sha256(data).hexdigest()
         if found != digest:
             raise UserError(
@@ -66,7 +66,7 @@ class GeneratedDirectory:
     def network(self) -> Network:
         """The network that the reference runs, checked to be the one that was generated."""
         entry = self.manifest["network"]
-        network = Network.load(_inside(self.path, str(entry["file"])))
+        network = Network.load(inside(self.path, str(entry["file"])))
         if network.digest != entry.get("digest"):
             raise UserError(
                 f"{self.path / str(entry['file'])}: must be the network of the manifest (digest "
@@ -97,9 +97,13 @@ class GeneratedDirectory:
         return parameters
 
 
-def _inside(folder: Path, name: str) -> Path:
-    """A file of the folder; a name from an untrusted manifest must not lead out of it."""
+def inside(folder: Path, name: str, named_by: str = MANIFEST_FILE) -> Path:
+    """A file of the folder; a name from an untrusted file must not lead out of it."""
     path = folder / name
-    if Path(name).name != name or not path.is_file():
-        raise UserError(f"{folder / MANIFEST_FILE}: must name a file beside it, not {name!r}")
+    try:
+        found = Path(name).name == name and path.is_file()
+    except (OSError, ValueError):  # too long; a null character
+        found = False
+    if not found:
+        raise UserError(f"{folder / named_by}: must name a file beside it, not {name!r}")
     return path

@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from sstdp_hw.layers import Array
+from .packets import HEADER_BYTES
 
 HARNESS_TOP = "harness"
 PACKETS_FILE, ANSWERS_FILE, SPIKES_FILE = "packets.bin", "answers.txt", "spikes.txt"
 WAKE_EVERY = 64
+# In place of an answer: the accelerator was reset; the packets are played once more from the start.
+RESET, START = -1, -2
+_RESET_CYCLES = 4
 _IN_FLIGHT = 64  # first beats that are kept; a chain holds far fewer images at once
-_HEADER_BYTES = 5  # of a packet in the file: whether tlast is set, number of beats
 
 # Verilog-2005, for Verilator and Icarus. `done` is set, and `wake` flipped a last time, when all
 # wanted answers and then `quiet_cycles` without one more have passed, or `timeout_cycles` without
@@ -39,6 +39,7 @@ module harness (
   input  wire [7:0] gap_chance,
   input  wire [7:0] stall_chance,
   input  wire [31:0] random_seed,
+  input  wire [31:0] mutant,  // read by Verilog that has faults built in
   output reg  wake,
   output reg  done,
   output reg  [31:0] answered,
@@ -51,6 +52,11 @@ module harness (
   reg  [31:0] packets_left;
   reg  [31:0] beats_left;
   reg  last_wanted;
+  reg  [31:0] reset_wanted;  // cycles from the last beat of the packet to a reset, and one; 0: none
+  reg  [31:0] reset_left;
+  reg  reset_due;
+  reg  [2:0] resetting;
+  reg  started;
   reg  [63:0] cycle;
   reg  [31:0] waited;
   reg  packet_open;
@@ -68,16 +74,19 @@ module harness (
   reg  [31:0] noise;
 
   wire sent = s_valid & s_ready;
-  wire answer = m_valid & m_ready;
+  wire answer = m_valid & m_ready & (resetting == 0);
   wire ending = sent & (beats_left == 1);
+  wire reset_now = reset_due & (reset_left == 0);
+  wire hold = ending & (reset_wanted != 0) | reset_due | (resetting != 0);
   wire free = isolated ? (beats_left == 0) & (begun == answered) : (beats_left == 0) | ending;
-  wire taking = free & (packets_left != 0);
+  wire taking = free & !hold & (packets_left != 0);
   // Marsaglia's xorshift: new noise every cycle.
   wire [31:0] noise_1 = noise ^ (noise << 13);
   wire [31:0] noise_2 = noise_1 ^ (noise_1 >> 17);
   wire [31:0] noise_3 = noise_2 ^ (noise_2 << 5);
   wire [31:0] waiting = answer ? 0 : waited + 1;
-  wire finished = (waiting >= timeout_cycles)
+  // An answer too many ends the run: more might come without end.
+  wire finished = (waiting >= timeout_cycles) | (answered > wanted)
     | ((answered >= wanted) & !answer & (waiting >= quiet_cycles));
 
   initial begin
@@ -87,10 +96,16 @@ module harness (
 
   always @(posedge clk) begin
     if (!rst_n) begin
+      got = $fseek(packets_file, 0, 0);
+      started <= 0;
       packets_left <= packets;
       position <= 0;
       beats_left <= 0;
       last_wanted <= 0;
+      reset_wanted <= 0;
+      reset_due <= 0;
+      reset_left <= 0;
+      resetting <= 0;
       s_valid <= 0;
       cycle <= 0;
       waited <= 0;
@@ -104,6 +119,8 @@ module harness (
       violated <= 0;
       noise <= {{random_seed[30:0], 1'b1}};
     end else if (!done) begin
+      started <= 1;
+      if (!started) $fwrite(answers_file, "{start} 0 0\\n");
       cycle <= cycle + 1;
       noise <= noise_3;
       // A beat once offered stays until it is taken.
@@ -119,6 +136,7 @@ module harness (
         position <= 0;
         beats_left <= record[{packet_bits} +: 32];
         last_wanted <= record[{packet_bits} + 32];
+        reset_wanted <= record[{packet_bits} + 40 +: 32];
         packets_left <= packets_left - 1;
       end else if (sent) begin
         position <= position + 1;
@@ -136,15 +154,26 @@ module harness (
         $fwrite(answers_file, "%0d %0d %0d\\n", m_data, first_beats[answered % {in_flight}], cycle);
         answered <= answered + 1;
       end
-      held <= m_valid & !m_ready;
+      held <= m_valid & !m_ready & !reset_now & (resetting == 0);
       held_data <= m_data;
-      if ((held & (!m_valid | (m_data != held_data))) | (m_valid & !m_last))
+      if ((resetting == 0) & ((held & (!m_valid | (m_data != held_data)))
+        | (m_valid & !m_last)))
         violated <= 1;
 {write_spikes}      waited <= waiting;
+      reset_left <= ending & (reset_wanted != 0) ? reset_wanted - 1 : reset_left - 1;
+      reset_due <= ending & (reset_wanted != 0) | (reset_due & !reset_now);
+      resetting <= reset_now ? {reset_cycles} : resetting - (resetting != 0);
+      if (reset_now) begin
+        // What was begun and not answered is forgotten.
+        $fwrite(answers_file, "{reset} %0d %0d\\n", begun, cycle);
+        answered <= begun;
+        packet_open <= 0;
+        waited <= 0;
+      end
       if (finished) begin
         done <= 1;
-        $fclose(answers_file);
-{close_spikes}      end
+        $fflush(answers_file);
+{flush_spikes}      end
       if (finished | (answer & (answered % {wake_every} == {wake_every} - 1)))
         wake <= !wake;
     end
@@ -152,7 +181,7 @@ module harness (
 
   accelerator dut (
     .aclk(clk),
-    .aresetn(rst_n),
+    .aresetn(rst_n & (resetting == 0)),
     .s_axis_tdata(packet[position*{beat_bits} +: {beat_bits}]),
     .s_axis_tvalid(s_valid),
     .s_axis_tready(s_ready),
@@ -178,7 +207,7 @@ def harness_verilog(
     """The harness for packets of up to ``max_beats`` beats, watching the manifest's ``probes``."""
     beat_bits = 8 * pixels_per_beat
     packet_bits = max_beats * beat_bits
-    record_bits = packet_bits + 8 * _HEADER_BYTES
+    record_bits = packet_bits + 8 * HEADER_BYTES
     watch = []
     for number, probe in enumerate(probes):
         scope = ".".join(["dut", *probe["scope"]])
@@ -189,18 +218,7 @@ def harness_verilog(
         packet_bits=packet_bits, beat_bits=beat_bits, record_bits=record_bits,
         record_bytes=record_bits // 8, in_flight=_IN_FLIGHT, wake_every=WAKE_EVERY,
         packets_file=PACKETS_FILE, answers_file=ANSWERS_FILE, write_spikes="".join(watch),
+        reset=RESET, start=START, reset_cycles=_RESET_CYCLES,
         open_spikes=f'    spikes_file = $fopen("{SPIKES_FILE}", "w");\n' if spikes else "",
-        close_spikes="        $fclose(spikes_file);\n" if spikes else "",
+        flush_spikes="        $fflush(spikes_file);\n" if spikes else "",
     )  # fmt: skip
-
-
-def packet_bytes(data: Array, beats: Array, last: Array) -> bytes:
-    """The content of `PACKETS_FILE`; arrays as in `simulator.Packets`.
-
-    ``$fread`` puts the first byte of a record highest, so the bytes of a packet are turned round.
-    """
-    records = np.empty((len(data), _HEADER_BYTES + data.shape[1]), np.uint8)
-    records[:, 0] = last
-    records[:, 1:_HEADER_BYTES] = beats.astype(">u4")[:, None].view(np.uint8)
-    records[:, _HEADER_BYTES:] = data[:, ::-1]
-    return records.tobytes()

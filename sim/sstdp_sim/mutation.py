@@ -17,6 +17,10 @@ from sstdp_hw.reference import Inference, arriving_spikes, run
 from .directory import GeneratedDirectory
 
 KINDS = ("weight", "threshold")
+#: A literal of a memory's rows, as the generator writes it.
+LITERAL = re.compile(
+    r"localparam (?P<range>\[\d+:0\]) (?P<name>ROWS_\d+) = (?P<bits>\d+)'h(?P<digits>[0-9a-f]+);"
+)
 TRIES = 100
 TRIED_IMAGES = 512
 
@@ -113,7 +117,7 @@ def choose(
             row = group * p.inputs + int(np.flatnonzero(p.sources == chosen_input)[0])
         bit = lane * memory["width"] + memory["width"] - 1
         mutation = Mutation(kind, p.name, neuron, chosen_input, memory["module"], row, bit)
-        changed = run(_mutated_network(directory, layer, mutation), images[sample])
+        changed = run(changed_network(directory, mutation), images[sample])
         if (
             (changed.classes != inference.classes[sample])
             | (changed.decision_times != inference.decision_times[sample])
@@ -125,29 +129,28 @@ def choose(
     )
 
 
-def _mutated_network(directory: GeneratedDirectory, layer: int, mutation: Mutation) -> Network:
-    """The network that the corrupted hardware computes."""
-    network, p = directory.network, directory.parameters.layers[layer]
-    index = network.weighted[layer][0]
-    weight, threshold = p.layer.weight.astype(np.int32), p.layer.threshold.astype(np.int64)
+def changed_network(directory: GeneratedDirectory, mutation: Mutation) -> Network:
+    """The network that the corrupted hardware computes, as long as no potential overflows."""
+    network = directory.network
+    p = next(layer for layer in directory.parameters.layers if layer.name == mutation.layer)
+    # As they stand in the hardware: within the reach of the potential.
+    weight, threshold = p.layer.weight.astype(np.int32), -p.initial - 1
     if mutation.kind == "weight":
         place = mutation.neuron, mutation.input
+        bit = mutation.bit % p.weight_width
         old = int(weight[place])
-        if p.weight_width == 1:
-            weight[place] = -old
-        else:
-            weight[place] = old + (1 << p.weight_width - 1) * (1 if old < 0 else -1)
+        weight[place] = -old if p.weight_width == 1 else _flipped(old, bit, p.weight_width)
     else:
         rows = p.initial_rows()
         # Equal rows are stored once: then every group has the flipped bit.
         neurons = (
-            np.arange(mutation.neuron % p.lanes, p.neurons, p.lanes)
+            range(mutation.neuron % p.lanes, p.neurons, p.lanes)
             if len(set(rows)) == 1
-            else np.array([mutation.neuron])
+            else [mutation.neuron]
         )
-        old_initial = p.initial[neurons]
-        half = 1 << p.membrane_width - 1
-        threshold[neurons] = -np.where(old_initial < 0, old_initial + half, old_initial - half) - 1
+        bit = mutation.bit % p.membrane_width
+        for neuron in neurons:
+            threshold[neuron] = -_flipped(int(p.initial[neuron]), bit, p.membrane_width) - 1
     limit = np.iinfo(np.int32)
     changed = dataclasses.replace(
         p.layer,
@@ -155,12 +158,37 @@ def _mutated_network(directory: GeneratedDirectory, layer: int, mutation: Mutati
         threshold=np.clip(threshold, limit.min, limit.max).astype(np.int32),
     )
     layers = list(network.layers)
-    layers[index] = changed
+    layers[int(p.name.partition(".")[2])] = changed
     return dataclasses.replace(network, layers=tuple(layers))
 
 
-def apply(verilog: str, mutation: Mutation) -> str:
-    """The Verilog with the bit flipped.
+def _flipped(value: int, bit: int, width: int) -> int:
+    """A signed number of ``width`` bits with one bit flipped."""
+    pattern = value & (1 << width) - 1 ^ 1 << bit
+    return pattern - (1 << width) if pattern >> width - 1 else pattern
+
+
+@dataclass(frozen=True)
+class Literal:
+    """Where a bit of a memory stands in the Verilog.
+
+    Parameters
+    ----------
+    name : str
+        Of the literal, in its module.
+    start, end : int
+        Its digits in the text, hexadecimal.
+    bit : int
+    """
+
+    name: str
+    start: int
+    end: int
+    bit: int
+
+
+def find(verilog: str, mutation: Mutation) -> Literal:
+    """The literal that holds the bit.
 
     Raises
     ------
@@ -177,14 +205,25 @@ def apply(verilog: str, mutation: Mutation) -> str:
     module = found.group()
     width = int(re.search(r"output wire \[(\d+):0\] data", module).group(1)) + 1  # type: ignore[union-attr]
     row = 0 if "assign data = ROWS_0;" in module else mutation.row
-    for literal in re.finditer(r"localparam \[\d+:0\] (ROWS_\d+) = (\d+)'h([0-9a-f]+);", module):
-        bits, value = int(literal.group(2)), int(literal.group(3), 16)
+    for literal in LITERAL.finditer(module):
+        bits = int(literal["bits"])
         if row * width < bits:
-            flipped = value ^ 1 << (row * width + mutation.bit)
-            start, end = literal.span(3)
-            mutated = module[:start] + f"{flipped:x}" + module[end:]
-            return verilog[: found.start()] + mutated + verilog[found.end() :]
+            start, end = (found.start() + place for place in literal.span("digits"))
+            return Literal(literal["name"], start, end, row * width + mutation.bit)
         row -= bits // width
     raise UserError(
         f"Verilog module {mutation.module} must have row {mutation.row}, and is shorter"
     )
+
+
+def apply(verilog: str, mutation: Mutation) -> str:
+    """The Verilog with the bit flipped.
+
+    Raises
+    ------
+    UserError
+        If the memory is not where the manifest says.
+    """
+    place = find(verilog, mutation)
+    flipped = int(verilog[place.start : place.end], 16) ^ 1 << place.bit
+    return verilog[: place.start] + f"{flipped:x}" + verilog[place.end :]

@@ -11,7 +11,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,95 +29,18 @@ from .harness import (
     ANSWERS_FILE,
     HARNESS_TOP,
     PACKETS_FILE,
+    RESET,
     SPIKES_FILE,
+    START,
     harness_verilog,
-    packet_bytes,
 )
+from .packets import Answers, Packets, Traffic
 from .spikes import read_spikes
 
 SIMULATORS = ("verilator", "icarus")
 QUIET_CYCLES = 64
 CXX_OPTIMIZATION = "-O1"
 NO_SPIKES = np.zeros((0, 4), np.int64)
-
-
-@dataclass(frozen=True, eq=False)
-class Packets:
-    """What to play.
-
-    Parameters
-    ----------
-    data : uint8 array [N, max_beats * pixels_per_beat]
-    beats : int array [N]
-        Length of each packet.
-    last : bool array [N]
-        Whether ``tlast`` is set on its last beat.
-    """
-
-    data: Array
-    beats: Array
-    last: Array
-
-    @classmethod
-    def of_images(cls, images: Array, pixels_per_beat: int) -> Packets:
-        """Well-formed packets, one per image [N, ...]; unused bytes of the last beat are 255, which
-        the accelerator must ignore."""
-        pixels = images.reshape(len(images), -1)
-        beats = -(-pixels.shape[1] // pixels_per_beat)
-        data = np.full((len(images), beats * pixels_per_beat), 255, np.uint8)
-        data[:, : pixels.shape[1]] = pixels
-        return cls(data, np.full(len(images), beats), np.ones(len(images), bool))
-
-    def __getitem__(self, chosen: slice) -> Packets:
-        return Packets(self.data[chosen], self.beats[chosen], self.last[chosen])
-
-    def __len__(self) -> int:
-        return len(self.beats)
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """How the streams behave: the chance, in 256ths, that a cycle has a gap or a stall.
-
-    With both zero, images come back to back and answers are taken at once. ``isolated`` holds every
-    image back until the one before it is answered.
-    """
-
-    gap_chance: int = 0
-    stall_chance: int = 0
-    seed: int = 1
-    isolated: bool = False
-
-    @property
-    def back_to_back(self) -> bool:
-        return not (self.gap_chance or self.stall_chance or self.isolated)
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What the hardware said to a shard of packets.
-
-    Parameters
-    ----------
-    words : int64 array [M]
-        Output beats in order.
-    cycles : int64 array [M]
-        Clock cycle of each answer.
-    first_beats : int64 array [M]
-        Clock cycle in which the first beat of each answered packet was taken.
-    extra, violated : bool
-        More answers than packets came; a rule of the output stream was broken.
-    spikes : int64 array [K, 4]
-        (probe, tag of the image, step, neuron), if probes were asked for; neuron -1 is the image's
-        end.
-    """
-
-    words: Array
-    cycles: Array
-    first_beats: Array
-    extra: bool
-    violated: bool
-    spikes: Array
 
 
 def check_simulator(name: str) -> None:
@@ -248,19 +170,26 @@ class Simulation:
         if cache is not None:
             cache.keep()
 
-    def run(
+    def run(self, packets: Packets, **options: Any) -> Answers:
+        """Play packets in one simulator process and collect the answers; options as of `play`."""
+        return self.play(packets, **options)[0]
+
+    def play(
         self,
         packets: Packets,
         *,
+        mutants: Sequence[int] = (0,),
         answers: int | None = None,
-        traffic: Traffic = Traffic(),
+        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
         timeout_cycles: int,
         progress: Callable[[int], None] | None = None,
-    ) -> Answers:
-        """Play packets in one simulator process and collect the answers.
+    ) -> list[Answers]:
+        """Play packets once per mutant in one simulator process, with a reset in between.
 
         Parameters
         ----------
+        mutants : sequence of int
+            Which fault of the Verilog is at work (`mutants.instrument`); 0 is none.
         answers : int, optional
             How many to wait for; by default one per packet.
         timeout_cycles : int
@@ -277,7 +206,7 @@ class Simulation:
 
         shard = Path(tempfile.mkdtemp(prefix="shard-", dir=self.folder))
         assert packets.data.shape[1] == self.max_beats * self.pixels_per_beat, "of this harness"
-        (shard / PACKETS_FILE).write_bytes(packet_bytes(packets.data, packets.beats, packets.last))
+        (shard / PACKETS_FILE).write_bytes(packets.to_bytes())
         wanted = len(packets) if answers is None else answers
         settings = {
             "packets": len(packets),
@@ -289,7 +218,7 @@ class Simulation:
             "stall_chance": traffic.stall_chance,
             "random_seed": traffic.seed,
         }
-        write_json(shard / "job.json", settings)
+        write_json(shard / "job.json", {"settings": settings, "mutants": list(mutants)})
         answer = shard / "answer.json"
         log = shard / "run.log"
         runner = get_runner(self.simulator)
@@ -314,8 +243,8 @@ class Simulation:
                     },
                     log_file=log,
                 )
-            found = read_json(answer, "answer")
-            table = np.fromfile(shard / ANSWERS_FILE, np.int64, sep=" ").reshape(-1, 3)[:wanted]
+            runs = read_json(answer, "answer")["runs"]
+            table = np.fromfile(shard / ANSWERS_FILE, np.int64, sep=" ").reshape(-1, 3)
             spikes = read_spikes(shard / SPIKES_FILE, self.probes) if self.probes else NO_SPIKES
         except (SystemExit, RuntimeError, OSError, ValueError) as error:
             raise UserError(
@@ -327,21 +256,18 @@ class Simulation:
         if self.waves is not None:
             self._keep_waves(shard)
         shutil.rmtree(shard, ignore_errors=True)
-        return Answers(
-            words=table[:, 0],
-            cycles=table[:, 2],
-            first_beats=table[:, 1],
-            extra=found["answered"] > wanted,
-            violated=found["violated"],
-            spikes=spikes,
-        )
+        starts = np.flatnonzero(table[:, 0] == START)
+        tables = np.split(table, starts)[1:]
+        return [
+            _answers(part, wanted, found, spikes) for part, found in zip(tables, runs, strict=True)
+        ]
 
     def run_sharded(
         self,
         packets: Packets,
         shards: int,
         *,
-        traffic: Traffic = Traffic(),
+        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
         progress: Callable[[int], None] | None = None,
         **options: Any,
     ) -> list[Answers]:
@@ -397,3 +323,20 @@ def _last_line(log: Path, error: BaseException) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or [str(error)])[0 if errors else -1][:300]
+
+
+def _answers(table: Array, wanted: int, found: dict[str, Any], spikes: Array) -> Answers:
+    """Answers of one run from what the harness wrote down."""
+    table = table[1:]
+    resets = np.flatnonzero(table[:, 0] == RESET)
+    before = resets - np.arange(len(resets)), table[resets, 1]
+    table = np.delete(table, resets, axis=0)[:wanted]
+    return Answers(
+        words=table[:, 0],
+        cycles=table[:, 2],
+        first_beats=table[:, 1],
+        extra=found["answered"] > wanted,
+        violated=found["violated"],
+        spikes=spikes,
+        resets=np.stack(before, axis=1),
+    )

@@ -21,22 +21,35 @@ PERIOD_NS = 10
 
 @cocotb.test()
 async def play(dut: Any) -> None:
-    """Play all packets and wait for the answers."""
-    for name, value in json.loads(Path(os.environ["SSTDP_JOB"]).read_text()).items():
+    """Play all packets, once per mutant, and wait for the answers."""
+    job = json.loads(Path(os.environ["SSTDP_JOB"]).read_text())
+    for name, value in job["settings"].items():
         getattr(dut, name).value = value
     dut.rst_n.value = 0
     Clock(dut.clk, PERIOD_NS, unit="ns").start()
-    await ClockCycles(dut.clk, 4)
-    dut.rst_n.value = 1
+    runs, before = [], 0
+    for mutant in job["mutants"]:
+        dut.mutant.value = mutant
+        dut.rst_n.value = 0
+        await ClockCycles(dut.clk, 4)
+        dut.rst_n.value = 1
+        found = await _answers(dut, before)
+        if found is None:
+            return
+        runs.append(found)
+        before += found["answered"]
+    Path(os.environ["SSTDP_ANSWER"]).write_text(json.dumps({"runs": runs}))
+
+
+async def _answers(dut: Any, before: int) -> dict[str, Any] | None:
+    """Wait for the end of one run; None if it is asked to stop."""
     progress = Path(os.environ["SSTDP_ANSWER"] + ".progress")
     stop = Path(os.environ["SSTDP_STOP"])
     while True:
         await ValueChange(dut.wake)
         answered = int(dut.answered.value)
         if int(dut.done.value):
-            break
+            return {"answered": answered, "violated": bool(int(dut.violated.value))}
         if stop.exists():
-            return
-        progress.write_text(str(answered))
-    found = {"answered": answered, "violated": bool(int(dut.violated.value))}
-    Path(os.environ["SSTDP_ANSWER"]).write_text(json.dumps(found))
+            return None
+        progress.write_text(str(before + answered))

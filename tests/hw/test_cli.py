@@ -16,8 +16,8 @@ from sstdp_hw.network import Network
 from sstdp_hw.verb import Verb, VerbFailed
 
 VERBS = [
-    "train", "quantize", "ready", "evaluate", "explore", "generate", "simulate", "build", "report",
-    "demo",
+    "train", "quantize", "ready", "evaluate", "explore", "generate", "simulate", "verify", "build",
+    "report", "demo",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from sstdp_rtl.generate import generate
 from sstdp_sim import Accelerator
 from sstdp_sim.cosimulation import cosimulate
 from sstdp_sim.directory import GeneratedDirectory
-from sstdp_sim.simulator import Traffic
+from sstdp_sim.packets import Traffic
 
 
 def labels_of(directory, images):

@@ -5,7 +5,8 @@ import pytest
 
 from sstdp_hw import reference
 from sstdp_sim.directory import GeneratedDirectory
-from sstdp_sim.simulator import Packets, Simulation, Traffic
+from sstdp_sim.packets import Packets, Traffic
+from sstdp_sim.simulator import Simulation
 
 PIXELS_PER_BEAT, BEATS = 4, 16
 ERROR = 1 << 17

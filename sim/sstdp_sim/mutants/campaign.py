@@ -1,0 +1,263 @@
+"""Plays every mutant through the co-simulation until something notices it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sstdp_hw import cycle_model, reference
+from sstdp_hw.errors import UserError
+from sstdp_hw.layers import Array
+
+from ..cosimulation import timeout_cycles
+from ..directory import GeneratedDirectory
+from ..mutation import Mutation
+from ..packets import Answers, Packets, Traffic
+from ..simulator import Simulation
+from ..stress import Stream, findings, random_stream, stream_of
+from .equivalence import LogicProof
+from .instrument import instrumented
+from .logic import LogicFault, logic_faults
+from .netlist import read_design
+from .numbers import equivalent, made_witness, random_flips, witness
+
+Mutant = LogicFault | Mutation
+
+#: Share of the mutants that are flipped bits; the others are faults in the logic.
+FLIPS = 0.4
+_HOSTILE_PACKETS = 200
+_BATCH = 24  # mutants of one simulator process
+_POOL = 2000  # random images among which an image is looked for that shows a flipped bit
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """Packets, how they are played, and what must come back.
+
+    ``cycles`` is what the cycle model says, where it says anything: back to back.
+    """
+
+    name: str
+    stream: Stream
+    traffic: Traffic
+    cycles: Array | None = None
+
+    def noticed(self, answers: Answers) -> str | None:
+        """What is wrong with the answers, in one line."""
+        found = findings(self.stream, answers)
+        if found:
+            return f"{self.name}: {found[0]}"
+        if self.cycles is not None:
+            took = np.diff(answers.cycles, prepend=answers.first_beats[:1] - 1)
+            wrong = np.flatnonzero(took != self.cycles)
+            if len(wrong):
+                image = int(wrong[0])
+                return (
+                    f"{self.name}: image {image} must take {self.cycles[image]} cycles by the "
+                    f"cycle model, not {took[image]}"
+                )
+        return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``noticed`` tells by what the mutant was killed; ``equivalent`` why it cannot be."""
+
+    mutant: Mutant
+    noticed: str | None
+    equivalent: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.mutant.kind, "text": str(self.mutant), "noticed": self.noticed,
+            "equivalent": self.equivalent,
+        }  # fmt: skip
+
+
+def images_stream(directory: GeneratedDirectory, images: Array) -> Stream:
+    """The images as packets in a file for packets of up to two images' length."""
+    parameters = directory.parameters
+    packets = Packets.of_images(images, parameters.pixels_per_beat)
+    padding = np.zeros((len(images), packets.data.shape[1]), np.uint8)
+    return stream_of(
+        parameters, replace(packets, data=np.concatenate([packets.data, padding], axis=1))
+    )
+
+
+def scenarios(directory: GeneratedDirectory, images: Array, seed: int) -> list[Scenario]:
+    """From the quickest to the most hostile."""
+    random, parameters = np.random.default_rng(seed), directory.parameters
+    plain = images_stream(directory, images)
+    hostile = [
+        random_stream(parameters, images, random, _HOSTILE_PACKETS, resets=resets)
+        for resets in (0.0, 0.3)
+    ]
+    return [
+        back_to_back(directory, images, "images back to back"),
+        Scenario("gaps and backpressure", plain, Traffic(100, 128, seed + 1)),
+        Scenario("heavy backpressure", plain, Traffic(0, 243, seed + 2)),
+        Scenario("packets of wrong length", hostile[0], Traffic(20, 128, seed + 3)),
+        Scenario("resets", hostile[1], Traffic(20, 200, seed + 4)),
+    ]
+
+
+def back_to_back(directory: GeneratedDirectory, images: Array, name: str) -> Scenario:
+    inference = reference.run(directory.network, images)
+    cycles = cycle_model.cycles_per_image(directory.parameters, inference)
+    return Scenario(name, images_stream(directory, images), Traffic(), cycles)
+
+
+def choose(
+    directory: GeneratedDirectory, modules: dict[str, Any], seed: int, count: int
+) -> list[Mutant]:
+    """``count`` mutants: flipped bits, and faults in the logic, every kind in turn."""
+    random = np.random.default_rng(seed)
+    flips = random_flips(directory, random, round(FLIPS * count))
+    kinds: dict[str, list[LogicFault]] = {}
+    for fault in logic_faults(modules, directory):
+        kinds.setdefault(fault.kind, []).append(fault)
+    for faults in kinds.values():
+        random.shuffle(faults)
+    chosen: list[LogicFault] = []
+    while any(kinds.values()) and len(chosen) < count - len(flips):
+        for faults in kinds.values():
+            if faults and len(chosen) < count - len(flips):
+                chosen.append(faults.pop())
+    return [*flips, *chosen]
+
+
+def with_witnesses(
+    directory: GeneratedDirectory, images: Array, mutants: Sequence[Mutant], seed: int
+) -> Array:
+    """The images, and for every flipped bit one more that shows it, if one is found: among random
+    images from sparse to full, or made for a neuron of the first layer."""
+    random = np.random.default_rng(seed)
+    shape = (_POOL, *directory.network.input_shape)
+    pool = random.integers(0, 256, shape, dtype=np.uint8)
+    pool[random.random(shape) < random.random((_POOL, 1, 1, 1))] = 0
+    pool[: len(images)] = images
+    inference = reference.run(directory.network, pool)
+    found, made = set(), []
+    for mutant in mutants:
+        if isinstance(mutant, Mutation):
+            place, image = witness(directory, mutant, pool, inference), None
+            if place is None:
+                image = made_witness(directory, mutant)
+            if image is not None:
+                made.append(image)
+            elif place is not None and place >= len(images):
+                found.add(place)
+    return np.concatenate([images, pool[sorted(found)], np.reshape(made, (-1, *shape[1:]))]).astype(
+        np.uint8
+    )
+
+
+def run(
+    directory: GeneratedDirectory,
+    images: Array,
+    *,
+    count: int,
+    seed: int = 1,
+    jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> list[Verdict]:
+    """Play ``count`` mutants.
+
+    Raises
+    ------
+    UserError
+        If a tool fails, or the design without a mutant is not what it should be.
+    """
+    parameters = directory.parameters
+    with tempfile.TemporaryDirectory(prefix="sstdp-hw-") as name:
+        folder = Path(name)
+        modules = read_design(directory.verilog, folder)
+        mutants = choose(directory, modules, seed, count)
+        plays = scenarios(directory, with_witnesses(directory, images, mutants, seed), seed)
+        text = instrumented(directory.verilog, modules, mutants, folder)
+        noticed: dict[int, str] = {}
+        with (
+            Simulation(
+                text, pixels_per_beat=parameters.pixels_per_beat, max_beats=2 * parameters.beats
+            ) as simulation,
+            ThreadPoolExecutor(max_workers=jobs) as threads,
+        ):
+            for scenario in plays:
+                if found := _play(simulation, directory, scenario, [0]):
+                    raise UserError(f"Without a mutant nothing may be noticed; {found[0]}")
+                alive = [n for n in range(1, len(mutants) + 1) if n not in noticed]
+                batches = [alive[first : first + _BATCH] for first in range(0, len(alive), _BATCH)]
+
+                def play(batch: list[int], scenario: Scenario = scenario) -> dict[int, str]:
+                    found = _play(simulation, directory, scenario, batch)
+                    if progress:
+                        progress(len(found))
+                    return found
+
+                for found in threads.map(play, batches):
+                    noticed |= found
+            proof = LogicProof(modules, folder)
+
+            def judge(number: int) -> Verdict:
+                mutant, reason = mutants[number - 1], None
+                if number not in noticed:
+                    reason = (
+                        equivalent(directory, mutant)
+                        if isinstance(mutant, Mutation)
+                        else proof.equivalent(mutant)
+                    )
+                    if progress:
+                        progress(1)
+                return Verdict(mutant, noticed.get(number), reason)
+
+            return list(threads.map(judge, range(1, len(mutants) + 1)))
+
+
+def _play(
+    simulation: Simulation, directory: GeneratedDirectory, scenario: Scenario, batch: list[int]
+) -> dict[int, str]:
+    """Mutants of the batch that the scenario shows, and what it shows."""
+    try:
+        answers = simulation.play(
+            scenario.stream.packets, mutants=batch, answers=scenario.stream.answers,
+            traffic=scenario.traffic, timeout_cycles=timeout_cycles(directory, scenario.traffic),
+        )  # fmt: skip
+    except UserError as error:  # of a design that oscillates, for one: find out which it was
+        if len(batch) == 1:
+            return {batch[0]: f"{scenario.name}: {error}"}
+        half = len(batch) // 2
+        parts = (batch[:half], batch[half:])
+        first, second = (_play(simulation, directory, scenario, part) for part in parts)
+        return first | second
+    found = zip(batch, map(scenario.noticed, answers), strict=True)
+    return {number: text for number, text in found if text}
+
+
+def summary(verdicts: list[Verdict]) -> dict[str, Any]:
+    """Counts, kill rate of the mutants not shown equivalent, and every survivor with its reason."""
+    killed = Counter(verdict.mutant.kind for verdict in verdicts if verdict.noticed)
+    same = [verdict for verdict in verdicts if verdict.equivalent]
+    alive = [verdict for verdict in verdicts if not verdict.noticed and not verdict.equivalent]
+    different = len(verdicts) - len(same)
+    return {
+        "mutants": len(verdicts),
+        "killed": sum(killed.values()),
+        "equivalent": len(same),
+        "survived": len(alive),
+        "kill_rate": sum(killed.values()) / different if different else None,
+        "kinds": {
+            kind: {
+                "mutants": total, "killed": killed[kind],
+                "equivalent": sum(verdict.mutant.kind == kind for verdict in same),
+            }
+            for kind, total in Counter(verdict.mutant.kind for verdict in verdicts).items()
+        },
+        "survivors": [verdict.to_json() for verdict in [*alive, *same]],
+    }  # fmt: skip

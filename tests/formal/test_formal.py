@@ -1,0 +1,105 @@
+"""Rules that hold for every input, shown by SAT within a bound; each is seen to fail once.
+
+`SSTDP_FORMAL_BOUND=4 pytest tests/formal` looks four times as many cycles ahead.
+"""
+
+import numpy as np
+import pytest
+from support.formal import emit_block, holds
+
+from sstdp_hw.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.layers import Dense
+from sstdp_hw.network import Network
+from sstdp_rtl import queue, serializer, splitter
+from sstdp_rtl.queue import Queue
+from sstdp_rtl.serializer import SpikeSerializer
+from sstdp_rtl.splitter import GroupSplitter
+from sstdp_rtl.verilog import emit
+
+
+def queue_holds(folder, depth):
+    emit_block(Queue(3, depth=depth, reserve=1), folder / "dut.il")
+    return holds(folder, "stream_queue", 12, design=folder / "dut.il",
+                 parameters={"DEPTH": depth})  # fmt: skip
+
+
+def serializer_holds(folder):
+    emit_block(SpikeSerializer(3, 3, 2), folder / "dut.il")
+    return holds(folder, "spikes_serialized", 12, design=folder / "dut.il")
+
+
+def splitter_holds(folder):
+    emit_block(GroupSplitter(20, 6, 1), folder / "dut.il")
+    return holds(folder, "groups_split", 12, design=folder / "dut.il")
+
+
+def tiny_network():
+    """Two pixels, two neurons, one step: one layer, whose weights tell the pixels apart."""
+    weight = np.array([[1, -1], [-1, 1]], np.int8)
+    encoder = np.repeat([1, 0], [128, 128]).astype(np.uint8)
+    layer = Dense(weight, np.zeros(2, np.int32), 2)
+    return Network("tiny", 1, (1, 1, 2), ("a", "b"), encoder, (layer,))
+
+
+def accelerator_holds(folder, change=lambda text: text):
+    parameters = AcceleratorParameters(tiny_network(), Configuration((2,), 2, True))
+    (folder / "dut.v").write_text(change(emit(parameters)[0]))
+    return holds(
+        folder, "one_answer", 28, design=folder / "dut.v", parameters={"WIDTH": 16, "BEATS": 1}
+    )
+
+
+@pytest.mark.parametrize("depth", [4])
+def test_a_queue_loses_nothing_and_doubles_nothing(tmp_path, depth):
+    assert queue_holds(tmp_path, depth)
+
+
+def test_a_serializer_emits_every_spike_once_in_order(tmp_path):
+    assert serializer_holds(tmp_path)
+
+
+def test_a_splitter_keeps_every_spike_at_its_place(tmp_path):
+    assert splitter_holds(tmp_path)
+
+
+def test_no_packet_gets_more_than_one_answer(tmp_path):
+    assert accelerator_holds(tmp_path)
+
+
+def test_an_accelerator_that_answers_too_much_is_found(tmp_path):
+    def change(text):
+        text = text.replace(".o__valid(m_axis_tvalid)", ".o__valid(not_shown)")
+        return text.replace("endmodule", "  assign m_axis_tvalid = aresetn;\nendmodule", 1)
+
+    assert not accelerator_holds(tmp_path, change)
+
+
+def test_a_queue_that_promises_too_much_room_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(queue, "most_with_room", lambda reserve, depth: depth - reserve + 1)
+    assert not queue_holds(tmp_path, 4)
+
+
+def test_a_queue_that_is_too_shallow_is_found(tmp_path, monkeypatch):
+    fifo = queue.SyncFIFOBuffered
+    monkeypatch.setattr(
+        queue, "SyncFIFOBuffered", lambda width, depth: fifo(width=width, depth=depth - 1)
+    )
+    assert not queue_holds(tmp_path, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("all_but_lowest", lambda mask: mask & (mask << 1)),
+        ("several", lambda mask: mask[0] & mask[1]),
+        ("lowest_set", lambda mask: mask[0]),
+    ],
+)
+def test_a_broken_serializer_is_found(tmp_path, monkeypatch, name, wrong):
+    monkeypatch.setattr(serializer, name, wrong)
+    assert not serializer_holds(tmp_path)
+
+
+def test_a_broken_splitter_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(splitter, "several", lambda mask: mask[0] & ~mask[0])
+    assert not splitter_holds(tmp_path)

