@@ -96,7 +96,9 @@ class InEvents:
             layers=(neurons,), t_max=setting.t_max, target_gap=published.DELTA / setting.t_max,
             hidden_threshold=float(hidden), output_threshold=float(output),
         )  # fmt: skip
-        network = SpikingNetwork(fan_in, classes, recipe, kernel_for(kernel, setting.device))
+        network = SpikingNetwork(
+            (1, 1, fan_in), classes, recipe, kernel_for(kernel, setting.device)
+        )
         with torch.no_grad():
             for layer, weight in zip(network.layers, setting.weights, strict=True):
                 layer.weight.copy_(weight.t())

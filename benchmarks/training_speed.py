@@ -19,7 +19,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -307,15 +307,19 @@ def _steps(text: str) -> list[int]:
     return steps
 
 
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse(
+    arguments: Sequence[str] | None = None, *, description: str = __doc__,
+    steps: Sequence[int] = (255, 16),
+) -> argparse.Namespace:  # fmt: skip
     """The command line's options; ``--quick`` is a set of other defaults."""
-    summary, usage, rest = __doc__.split("\n\n", 2)
+    summary, usage, rest = description.split("\n\n", 2)
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.training_speed", description=f"{summary}\n\n{usage}\n\n{rest}",
+        prog=usage.split(" # ")[0].strip(), description=f"{summary}\n\n{usage}\n\n{rest}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = parser.add_argument
-    add("--steps", type=_steps, default=[255, 16], metavar="T,T", help="default: 255,16")
+    shown = ",".join(str(count) for count in steps)
+    add("--steps", type=_steps, default=[*steps], metavar="T,T", help=f"default: {shown}")
     add("--threads", type=positive, default=1, metavar="N", help="of torch; default: 1")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
     add("--clock", choices=sorted(CLOCKS), default="wall",
@@ -340,7 +344,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0; 1 if gradients or spike times differ; 2 for bad input."""
-    options = parse(arguments)
+    return carry_out(parse(arguments), measure)
+
+
+def carry_out(
+    options: argparse.Namespace, measure: Callable[[argparse.Namespace], dict[str, Any]]
+) -> int:
+    """Measure, write what is asked for, and return the exit status."""
     try:
         result = measure(options)
         if options.json:

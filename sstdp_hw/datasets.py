@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -38,9 +39,11 @@ UNREADABLE_NPZ = (
     OSError, ValueError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+CALTECH = "caltech-face-motorbike"
 CALTECH_FOLDERS = ("Faces_easy", "Motorbikes")
 CALTECH_SIZE = (48, 72)  # height, width: the aspect of most motorbike pictures
 CALTECH_TRAIN_PER_CLASS = 200
+CALTECH_NAMES = (CALTECH, *(f"{CALTECH}-{number}" for number in range(2, 6)))  # five splits
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +81,9 @@ class Samples:
 def load(name: str, split: Split = "test") -> Samples:
     """Load one split of a data set.
 
-    ``digits`` holds out every third image. An ``.npz`` file has no splits of its own: both are the
-    whole file.
+    ``digits`` holds out every third image. ``caltech-face-motorbike`` and the same with ``-2`` to
+    ``-5`` are five fixed splits of one set of images, with 200 training images per class each. An
+    ``.npz`` file has no splits of its own: both are the whole file.
 
     Raises
     ------
@@ -90,7 +94,8 @@ def load(name: str, split: Split = "test") -> Samples:
         return _npz(Path(name))
     if name not in LOADERS:
         raise UserError(
-            f"Data set must be {', '.join(LOADERS)} or the path of an .npz file, not {name!r}"
+            f"Data set must be {', '.join(dict.fromkeys(map(family, LOADERS)))} or the path of an "
+            f".npz file, not {name!r}"
         )
     return LOADERS[name](split)
 
@@ -173,11 +178,17 @@ def _idx(source: tuple[Path, bytes], rank: int) -> Array:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(sizes)
 
 
-def _caltech(split: Split) -> Samples:
+def family(name: str) -> str:
+    """The data set that ``name`` is a split of; any other name as it is."""
+    return CALTECH if name in CALTECH_NAMES else name
+
+
+def _caltech(name: str, split: Split) -> Samples:
     from PIL import Image
 
+    salt = "" if name == CALTECH else f"{name}/"
     for folder in _folders("caltech101"):
-        if all((folder / name).is_dir() for name in CALTECH_FOLDERS):
+        if all((folder / kind).is_dir() for kind in CALTECH_FOLDERS):
             break
     else:
         raise UserError(
@@ -185,10 +196,10 @@ def _caltech(split: Split) -> Samples:
             f"SSTDP_DATA nor in {cache_folder()}; unpack Caltech-101 there and set SSTDP_DATA"
         )
     images, labels = [], []
-    for label, name in enumerate(CALTECH_FOLDERS):
-        paths = sorted((folder / name).glob("*.jpg"))
+    for label, kind in enumerate(CALTECH_FOLDERS):
+        paths = sorted((folder / kind).glob("*.jpg"))
         # A fixed shuffle by file name: file order follows the photographed person.
-        paths.sort(key=lambda path: hashlib.sha256(path.name.encode()).digest())
+        paths.sort(key=lambda path: hashlib.sha256(f"{salt}{path.name}".encode()).digest())
         train, test = paths[:CALTECH_TRAIN_PER_CLASS], paths[CALTECH_TRAIN_PER_CLASS:]
         for path in train if split == "train" else test:
             try:
@@ -203,9 +214,7 @@ def _caltech(split: Split) -> Samples:
             f"{folder}: each of {' and '.join(CALTECH_FOLDERS)} must hold more than "
             f"{CALTECH_TRAIN_PER_CLASS} *.jpg files, and one does not"
         )
-    return Samples(
-        "caltech-face-motorbike", np.stack(images)[:, None], np.array(labels), ("face", "motorbike")
-    )
+    return Samples(name, np.stack(images)[:, None], np.array(labels), ("face", "motorbike"))
 
 
 def _npz(path: Path) -> Samples:
@@ -245,5 +254,5 @@ def _npz(path: Path) -> Samples:
 LOADERS: dict[str, Callable[[Split], Samples]] = {
     "digits": _digits,
     "mnist": _mnist,
-    "caltech-face-motorbike": _caltech,
+    **{name: partial(_caltech, name) for name in CALTECH_NAMES},
 }

@@ -128,6 +128,29 @@ class Flatten:
 Layer = Dense | Conv2d | Pool2d | Flatten
 
 
+def layer_name(layer: Layer) -> str:
+    """A layer in one word, as it is named on the command line: 400, conv16k5s2p1, pool2."""
+    if isinstance(layer, Dense):
+        return str(layer.neurons)
+    if isinstance(layer, Conv2d):
+        channels, _, height, width = layer.weight.shape
+        return conv_name(channels, (height, width), layer.stride, layer.padding)
+    return f"pool{_sides(layer.kernel)}" if isinstance(layer, Pool2d) else layer.kind
+
+
+def conv_name(
+    channels: int, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
+) -> str:
+    """A convolution in one word; stride 1 and padding 0 go without saying."""
+    stride_part = "" if stride == (1, 1) else f"s{_sides(stride)}"
+    padding_part = "" if padding == (0, 0) else f"p{_sides(padding)}"
+    return f"conv{channels}k{_sides(kernel)}{stride_part}{padding_part}"
+
+
+def _sides(pair: tuple[int, int]) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
+
+
 def fits_width(weight: Array, width: int) -> bool:
     """Whether every weight is a signed ``width``-bit number; at width 1, -1 or +1."""
     if not weight.size:

@@ -20,6 +20,7 @@ from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape
 from .network import Network
 
 BATCH = 256
+WINDOW_CELLS = 1 << 18  # spike times in the windows of a convolution that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,21 +183,52 @@ def fire(
 ) -> tuple[Array, Array]:
     """Spike times of a weighted layer; if asked for, V - theta at each image's first spike in it.
 
-    An image without a spike gets the margins of the last step.
+    An image without a spike gets the margins of the last step. Only a dense layer has margins.
     """
+    if isinstance(layer, Conv2d):
+        assert not margins_at_first_spike, "a network ends with a dense layer"
+        return _fire_windows(layer, inputs, t_max), np.zeros(0)
+    return _fire_rows(layer, flattened(inputs), t_max, margins_at_first_spike)
+
+
+def _fire_windows(layer: Conv2d, inputs: Array, t_max: int) -> Array:
+    """A convolution is a dense layer on the window of every position: [N, channels, rows, columns].
+
+    The windows of a few images are laid out at a time, as spike times, so that all steps find them
+    in the processor's cache.
+    """
+    channels, _, *kernel = layer.weight.shape
+    (stride_y, stride_x), (pad_y, pad_x) = layer.stride, layer.padding
+    padding = ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x))
+    padded = np.pad(inputs, padding, constant_values=t_max)  # no spike from there
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))
+    windows = windows[:, :, ::stride_y, ::stride_x].transpose(0, 2, 3, 1, 4, 5)
+    height, width = windows.shape[1:3]
+    dense = Dense(layer.weight.reshape(channels, -1), layer.threshold, layer.weight_width)
+    times = np.empty((len(inputs), height, width, channels), np.uint8)
+    at_once = max(1, WINDOW_CELLS // (height * width * dense.inputs))
+    for start in range(0, len(inputs), at_once):
+        rows = windows[start : start + at_once].reshape(-1, dense.inputs)
+        found, _ = _fire_rows(dense, rows, t_max, False)
+        times[start : start + at_once] = found.reshape(-1, height, width, channels)
+    return np.ascontiguousarray(times.transpose(0, 3, 1, 2))
+
+
+def _fire_rows(
+    layer: Dense, inputs: Array, t_max: int, margins_at_first_spike: bool
+) -> tuple[Array, Array]:
+    """Spike times [rows, neurons] from those of the inputs [rows, fan-in]; and margins as `fire`
+    says."""
     exact, real, threshold = _arithmetic(layer)
     theta = layer.threshold.astype(exact)
-    if isinstance(layer, Conv2d):
-        threshold, theta = threshold[:, None, None], theta[:, None, None]
-    drive = _drive(layer, inputs, real)
+    matrix = np.ascontiguousarray(layer.weight.T.astype(real))
     potential: Array | None = None
     for step in range(t_max):
         arriving = inputs == step
-        occupied = bool(arriving.any())
-        if step and not occupied:
+        if step and not arriving.any():
             continue  # nothing was added, so nothing can newly exceed its threshold
         with np.errstate(invalid="ignore"):  # set by unused vector lanes of BLAS: all is finite
-            added = drive(arriving)
+            added = arriving.astype(real) @ matrix
         if potential is None:
             potential = added
             times = np.full(potential.shape, t_max, np.uint8)
@@ -204,8 +236,9 @@ def fire(
             undecided = np.ones(len(inputs), bool)
         else:
             potential += added
-        fired = (potential > threshold) & (times == t_max)
-        times[fired] = step
+        fired = potential > threshold
+        fired &= times == t_max
+        np.copyto(times, step, where=fired, casting="unsafe")  # fits: t_max is at most 255
         if margins_at_first_spike:
             now = undecided & fired.any(axis=1)
             margins[now] = potential[now].astype(exact) - theta
@@ -225,7 +258,7 @@ def potential_bounds(weight: Array) -> tuple[Array, Array]:
     return np.minimum(rows, 0).sum(axis=1), np.maximum(rows, 0).sum(axis=1)
 
 
-def _arithmetic(layer: Dense | Conv2d) -> tuple[Any, Any, Array]:
+def _arithmetic(layer: Dense) -> tuple[Any, Any, Array]:
     """Type of margins, type that holds every potential exactly, and thresholds in that type.
 
     A threshold outside the potential's range is moved to its border, which changes no comparison
@@ -237,34 +270,6 @@ def _arithmetic(layer: Dense | Conv2d) -> tuple[Any, Any, Array]:
     bound = max(int(-low.min()), int(high.max())) + 1
     real = np.float32 if bound < 1 << 24 else np.float64
     return np.int64, real, np.clip(layer.threshold.astype(np.int64), low - 1, high).astype(real)
-
-
-def _drive(layer: Dense | Conv2d, inputs: Array, real: Any) -> Callable[[Array], Array]:
-    """The function from a step's arriving spikes (bool) to what they add to every potential."""
-    if isinstance(layer, Dense):
-        matrix = np.ascontiguousarray(layer.weight.T.astype(real))
-
-        def dense(arriving: Array) -> Array:
-            product: Array = flattened(arriving).astype(real) @ matrix
-            return product
-
-        return dense
-
-    channels, _, kernel_height, kernel_width = layer.weight.shape
-    matrix = np.ascontiguousarray(layer.weight.reshape(channels, -1).T.astype(real))
-    (stride_y, stride_x), (pad_y, pad_x) = layer.stride, layer.padding
-
-    def conv(arriving: Array) -> Array:
-        padded = np.pad(arriving, ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x)))
-        windows = np.lib.stride_tricks.sliding_window_view(
-            padded, (kernel_height, kernel_width), axis=(2, 3)
-        )[:, :, ::stride_y, ::stride_x]
-        images, _, height, width = windows.shape[:4]
-        columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(-1, len(matrix)).astype(real)
-        product: Array = (columns @ matrix).reshape(images, height, width, channels)
-        return np.ascontiguousarray(product.transpose(0, 3, 1, 2))
-
-    return conv
 
 
 def _pool(times: Array, kernel: tuple[int, int], shape: Shape) -> Array:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from sstdp_hw.datasets import CALTECH, CALTECH_NAMES
 from sstdp_train import RECIPES, Recipe
 
 from .declaration import Entry, FineTuning, Study
 
 MNIST, DIGITS, PUBLISHED = RECIPES["mnist"], RECIPES["digits"], RECIPES["published"]
+CONV = RECIPES["mnist-conv"]
 
 ABLATION_EPOCHS = 8
 SHORT = MNIST.with_(epochs=ABLATION_EPOCHS)
@@ -86,6 +88,27 @@ NETWORKS = Study(
     ),
 )  # fmt: skip
 
+CONVOLUTIONS = Study(
+    name="convolutions",
+    title="Networks with convolutions, in float and in integers",
+    entries=(
+        Entry("mnist-conv32-conv64", "mnist", CONV, fine_tune=((4,),)),
+        Entry(
+            "mnist-conv16-conv32",
+            "mnist",
+            CONV.with_(
+                layers=("conv16k5", "pool2", "conv32k5", "pool2"), epochs=24, learning_rate=0.006
+            ),
+            fine_tune=((4,),),
+        ),
+        *(  # one entry for each of the five splits of the images
+            Entry(f"caltech-{place + 1}", dataset, RECIPES[CALTECH], fine_tune=((4,),))
+            for place, dataset in enumerate(CALTECH_NAMES)
+        ),
+    ),
+    columns=NETWORKS.columns,
+)
+
 PRUNING_EPOCHS = 20
 PRUNING = Study(
     name="pruning",
@@ -98,4 +121,6 @@ PRUNING = Study(
     plot=True,
 )
 
-STUDIES: dict[str, Study] = {study.name: study for study in (ABLATION, NETWORKS, PRUNING)}
+STUDIES: dict[str, Study] = {
+    study.name: study for study in (ABLATION, NETWORKS, CONVOLUTIONS, PRUNING)
+}

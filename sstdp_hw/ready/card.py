@@ -7,6 +7,7 @@ import shlex
 from typing import Any
 
 from ..document import Section, markdown
+from ..layers import Dense, Flatten, layer_name
 from ..network import Network
 from ..run_report import pick
 from ..tables import number, percent
@@ -16,10 +17,12 @@ Rows = list[tuple[str, ...]]
 
 
 def sizes(network: Network) -> str:
-    """``64-128-10``: inputs and neurons of every layer."""
-    counts = [math.prod(network.input_shape)]
-    counts += [math.prod(network.shapes[index + 1]) for index, _ in network.weighted]
-    return "-".join(str(count) for count in counts)
+    """``64-128-10``: inputs and neurons of every layer; with convolutions the layers' names behind
+    the shape of the image, ``1x8x8-conv8k3-pool2-10``."""
+    names = [layer_name(layer) for layer in network.layers if not isinstance(layer, Flatten)]
+    if all(isinstance(layer, Dense | Flatten) for layer in network.layers):
+        return "-".join([str(math.prod(network.input_shape)), *names])
+    return "-".join(["x".join(map(str, network.input_shape)), *names])
 
 
 def widths(network: Network) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import textwrap
 from pathlib import Path
 
 from sstdp_hw import ready
@@ -16,6 +17,7 @@ from sstdp_hw.run_report import pick
 from sstdp_hw.tables import number, percent, show, table
 from sstdp_hw.verb import Result, Verb, VerbFailed
 
+LAYERS_WIDTH = 24  # characters of the table's column of layers; longer ones take more lines
 DESCRIPTION = """\
 The trained networks that come with this program. Verbs that read a network take ready:NAME.
 
@@ -76,7 +78,7 @@ def _list() -> Result:
     rows = [
         (
             entry["name"],
-            entry["layers"],
+            "\n".join(textwrap.wrap(entry["layers"], LAYERS_WIDTH)),
             str(entry["t_max"]),
             ", ".join(str(width) for width in dict.fromkeys(entry["weight_widths"])),
             percent(entry["accuracy"]),
@@ -85,7 +87,7 @@ def _list() -> Result:
         )
         for entry in entries
     ]
-    headings = ("name", "layers", "t_max", "bits", "accuracy", "additions", "multiply-accumulates")
+    headings = ("name", "layers", "t_max", "bits", "accuracy", "additions", "MACs")
     show(table("Ready networks", headings, rows))
     print("Accuracy is by rule 6 on all test images; `sstdp-hw ready NAME` tells more.")
     return {"networks": entries}

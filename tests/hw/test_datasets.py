@@ -76,6 +76,24 @@ def test_caltech():
     assert train.images.shape[1:] == (1, 48, 72)
 
 
+@needs_caltech
+def test_splits_of_caltech_are_five_of_the_same_images():
+    def images_of(name, split):
+        samples = datasets.load(name, split)
+        assert samples.name == name
+        return [image.tobytes() for image in samples.images]
+
+    assert len(datasets.CALTECH_NAMES) == 5
+    first, *others = datasets.CALTECH_NAMES
+    train, test = images_of(first, "train"), images_of(first, "test")
+    for name in others[:2]:
+        own, rest = images_of(name, "train"), images_of(name, "test")
+        assert sorted(own + rest) == sorted(train + test)
+        assert len(own) == len(train) and set(own) != set(train)
+        assert datasets.family(name) == first
+        assert own == images_of(name, "train"), "the same in every run"
+
+
 def test_unknown_name():
     with pytest.raises(UserError) as caught:
         datasets.load("cifar")

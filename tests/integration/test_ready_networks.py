@@ -12,10 +12,12 @@ import torch
 
 import sstdp_train
 from sstdp_hw import cli, ready
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.layers import Dense, Flatten
+from sstdp_hw.datasets import Samples
 from sstdp_hw.ready import rebuild
 from sstdp_train import Recipe
+from sstdp_train.export import to_float_network
+from sstdp_train.kernel_torch import KERNEL
+from sstdp_train.layers import SpikingNetwork
 
 TOOL = Path(__file__).parents[2] / "tools" / "ready_networks.py"
 SHIPPED = ready.FOLDER
@@ -109,16 +111,13 @@ def test_recorded_commands_still_mean_the_recorded_recipes(name, tmp_path, monke
 
     def trained(recipe: Recipe, _samples, _test, *, out, kernel, device, **_others):
         asked.append((recipe.as_dict(), device, kernel))
-        sizes, inputs, layers = (*recipe.layers, 10), 4, [Flatten()]
-        for size in sizes:
-            zeros = np.zeros((size, inputs), np.float32), np.zeros(size, np.float32)
-            layers.append(Dense(*zeros, 0))
-            inputs = size
         provenance = {"recipe": recipe.as_dict(), "asked": {"dataset": "digits"}}
-        FloatNetwork(
-            "stand-in", recipe.t_max, (1, 2, 2), tuple("0123456789"), np.zeros(256, np.uint8),
-            tuple(layers), (None,) * len(layers), provenance,
-        ).save(out / "float.safetensors")  # fmt: skip
+        shape, classes = (1, 48, 72), tuple("0123456789")  # large enough for every kernel
+        samples = Samples("stand-in", np.zeros((1, *shape), np.uint8), np.zeros(1, int), classes)
+        network = SpikingNetwork(shape, len(classes), recipe, KERNEL)
+        encoder = np.zeros(256, np.uint8)
+        stand_in = to_float_network(network, recipe, samples, provenance, encoder)
+        stand_in.save(out / "float.safetensors")
         return dict.fromkeys(
             ("float_network", "exported_epoch", "epochs", "validation_accuracy", "test_accuracy",
              "test_accuracy_ties_counted")

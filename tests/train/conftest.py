@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
 
 from sstdp_hw.datasets import Samples
+from sstdp_train.loop import Training
 from sstdp_train.recipe import Recipe
 
 
@@ -14,6 +17,26 @@ from sstdp_train.recipe import Recipe
 def one_thread():
     """Tests run beside each other; and two threads gain nothing on networks this small."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def interrupted_after(monkeypatch):
+    """``with interrupted_after(2): train(...)``: interrupted when it begins its third epoch."""
+
+    @contextlib.contextmanager
+    def interrupted_after(epochs):
+        original = Training.run_epoch
+
+        def run_epoch(training, advance):
+            if training.epoch == epochs:
+                raise KeyboardInterrupt
+            return original(training, advance)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Training, "run_epoch", run_epoch)
+            yield
+
+    return interrupted_after
 
 
 @pytest.fixture(scope="session")

@@ -110,6 +110,39 @@ def test_bad_input_is_told_in_one_line(arguments, message, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ("conv6k9", r"Layer 1 \(conv6k9\) on an input of 1x8x8: kernel must not be larger than the "
+                    "padded input 8x8, not 9x9"),
+        ("conv6k8,pool2", r"Layer 2 \(pool2\) on an input of 6x1x1: kernel must not be larger than "
+                          "its input 1x1, not 2x2"),
+        ("30,conv6k3", r"Layer 2 \(conv6k3\) on an input of 30: conv2d needs an input of 3 dimens"),
+        ("conv6k3,pool2s1", "Layer pool2s1: pooling must have no stride of its own"),
+        ("conv6", "Layer 'conv6': must be a number of neurons, or like conv16k5"),
+    ],
+)  # fmt: skip
+def test_bad_layers_are_told_before_anything_is_written(layers, message, tmp_path):
+    with pytest.raises(UserError, match=message) as told:
+        run("--dataset", "digits", "--layers", layers, "--out", tmp_path / "run")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_convolutions_end_to_end(tmp_path):
+    out, tuned = tmp_path / "float", tmp_path / "4-bit"
+    common = ("--epochs", 2, "--device", "cpu")
+    result = run("--dataset", "digits", "--layers", "conv8k3,pool2,20", *common, "--out", out)
+    assert json.loads((out / "train.json").read_text())["recipe"]["layers"] == [
+        "conv8k3", "pool2", 20
+    ]  # fmt: skip
+    assert result["test_accuracy"] > 0.3
+    found = run("--init", out, "--weight-width", 4, *common, "--out", tuned)
+    assert found["recipe"]["weight_widths"] == [4, 4, 4]
+    with pytest.raises(UserError, match=r"must be left out with --init, whose network has \['conv"):
+        run("--init", out, "--layers", "conv8k3,20", "--out", tmp_path / "other")
+
+
 def test_every_field_of_the_recipe_is_an_option():
     parser = argparse.ArgumentParser()
     train.configure(parser)

@@ -71,24 +71,14 @@ def test_kernels_agree_to_the_bit_on_integers(t_max, shape):
     assert torch.equal(one.sum_over_neurons(error, weight), other.sum_over_neurons(error, weight))
 
 
-def test_a_resumed_run_keeps_its_kernel(tiny, bars, tmp_path, monkeypatch):
+def test_a_resumed_run_keeps_its_kernel(tiny, bars, tmp_path, interrupted_after):
     """Potentials in float round differently, so another kernel would end at other weights."""
     pytest.importorskip("numba", reason="the native kernel needs numba")
-    from sstdp_train.loop import Training
 
     whole = train(tiny, bars, out=tmp_path / "whole", device="cpu", kernel="torch")
     assert whole["kernel"] == "torch"
-    original = Training.run_epoch
-
-    def interrupted(training, advance):
-        if training.epoch == 2:
-            raise KeyboardInterrupt
-        return original(training, advance)
-
-    monkeypatch.setattr(Training, "run_epoch", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_after(2):
         train(tiny, bars, out=tmp_path / "run", device="cpu", kernel="torch")
-    monkeypatch.undo()
     result = train(tiny, bars, out=tmp_path / "run", device="cpu", resume=True)
     assert result["kernel"] == "torch"
     assert json.loads((tmp_path / "run" / "train.json").read_text())["kernel"] == "torch"

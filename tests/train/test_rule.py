@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from train.largest_tensor import LargestTensor
 
 from sstdp_hw import reference
 from sstdp_hw.layers import Dense, Flatten
@@ -161,19 +161,6 @@ def test_silent_inputs_receive_no_error_unless_woken(kernel):
     spike_times.sum().backward()
     assert not times.grad.any()
     assert not weight.grad.any()
-
-
-class LargestTensor(TorchDispatchMode):
-    """Records the most elements that any operation returned."""
-
-    elements = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        for tensor in result if isinstance(result, tuple | list) else (result,):
-            if isinstance(tensor, torch.Tensor):
-                self.elements = max(self.elements, tensor.numel())
-        return result
 
 
 def test_no_tensor_of_every_synapse_of_every_sample(in_torch):

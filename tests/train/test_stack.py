@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sstdp_train.kernels import StackKernel, kernel_for
+from sstdp_train.architecture import links, place
+from sstdp_train.kernels import kernel_for
 from sstdp_train.layers import SpikingNetwork
 from sstdp_train.quantization import Grid
 from sstdp_train.recipe import Recipe
@@ -18,7 +19,7 @@ pytest.importorskip("numba", reason="the native kernel needs numba")
 
 def network_of(recipe, kernel, *, seed, integers):
     """Random weights of both signs, such that neurons fire at all steps or not at all."""
-    network = SpikingNetwork(FAN_IN, CLASSES, recipe, kernel_for(kernel, CPU))
+    network = SpikingNetwork((1, 1, FAN_IN), CLASSES, recipe, kernel_for(kernel, CPU))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for layer in network.layers:
@@ -62,8 +63,8 @@ def test_a_stack_is_its_layers(number, t_max, until_decision):
     labels = torch.randint(0, CLASSES, (3,), generator=generator)
     whole = network_of(recipe, "native", seed=number, integers=False)
     layers = network_of(recipe, "native", seed=number, integers=False)
-    assert whole.at_once
-    layers.at_once = False
+    assert whole.stack is not None
+    layers.stack = None
     found, expected = (
         learn(network, times.to(torch.uint8), labels, until_decision) for network in (whole, layers)
     )
@@ -102,7 +103,7 @@ def test_errors_scaled_to_length_1_agree_up_to_round_off():
     recipe = Recipe(layers=(30,), t_max=9, gate=0.0, normalize_error=True)
     times = torch.randint(0, 10, (BATCH, FAN_IN), generator=torch.Generator().manual_seed(6))
     whole, layers = (network_of(recipe, "native", seed=3, integers=False) for _ in range(2))
-    layers.at_once = False
+    layers.stack = None
     found, expected = (
         learn(network, times.to(torch.uint8), torch.tensor([1]), False)
         for network in (whole, layers)
@@ -112,5 +113,6 @@ def test_errors_scaled_to_length_1_agree_up_to_round_off():
 
 
 def test_only_a_kernel_that_can_is_asked_for_a_stack():
-    assert isinstance(kernel_for("native", CPU), StackKernel)
-    assert not isinstance(kernel_for("torch", CPU), StackKernel)
+    chain = links(place((30,), (1, 1, FAN_IN), CLASSES))
+    assert kernel_for("native", CPU).stack(chain) is not None
+    assert kernel_for("torch", CPU).stack(chain) is None

@@ -82,52 +82,31 @@ def test_the_same_seed_gives_the_same_bits(whole_run, tiny, bars, tmp_path):
     assert not same_weights(whole_run[0], tmp_path / "other")
 
 
-class Interrupted(Exception):
-    pass
-
-
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("widths", [(), (4, 4)])
 @pytest.mark.parametrize("averaging", [0.0, 0.5])
 def test_a_resumed_run_equals_an_uninterrupted_one(
-    optimizer, widths, averaging, tiny, bars, tmp_path, monkeypatch
+    optimizer, widths, averaging, tiny, bars, tmp_path, interrupted_after
 ):
     recipe = tiny.with_(optimizer=optimizer, weight_widths=widths, averaging=averaging)
     train(recipe, bars, out=tmp_path / "whole", device="cpu")
-
-    run_epoch = Training.run_epoch
-
-    def interrupted(self, advance):
-        if self.epoch == 2:
-            raise Interrupted
-        return run_epoch(self, advance)
-
-    monkeypatch.setattr(Training, "run_epoch", interrupted)
-    with pytest.raises(Interrupted):
+    with interrupted_after(2):
         train(recipe, bars, out=tmp_path / "parts", device="cpu")
     assert not (tmp_path / "parts" / "float.safetensors").exists()
-    monkeypatch.setattr(Training, "run_epoch", run_epoch)
     train(recipe, bars, out=tmp_path / "parts", device="cpu", resume=True)
     assert same_weights(tmp_path / "whole", tmp_path / "parts")
     assert history(tmp_path / "whole") == history(tmp_path / "parts")
 
 
-def test_a_resumed_fine_tuning_keeps_the_grids_it_began_with(tiny, bars, tmp_path, monkeypatch):
+def test_a_resumed_fine_tuning_keeps_the_grids_it_began_with(
+    tiny, bars, tmp_path, interrupted_after
+):
     """Even where the network it started from has changed meanwhile."""
     train(tiny, bars, out=tmp_path / "float", device="cpu")
     tuning = fine_tuning(tiny.with_(cutoff=20), (4,)).with_(epochs=2)
     train(tuning, bars, out=tmp_path / "whole", device="cpu", init=tmp_path / "float")
-    run_epoch = Training.run_epoch
-
-    def interrupted(self, advance):
-        if self.epoch == 1:
-            raise Interrupted
-        return run_epoch(self, advance)
-
-    monkeypatch.setattr(Training, "run_epoch", interrupted)
-    with pytest.raises(Interrupted):
+    with interrupted_after(1):
         train(tuning, bars, out=tmp_path / "parts", device="cpu", init=tmp_path / "float")
-    monkeypatch.setattr(Training, "run_epoch", run_epoch)
     train(tiny.with_(seed=9), bars, out=tmp_path / "float", device="cpu", overwrite=True)
     train(tuning, bars, out=tmp_path / "parts", device="cpu", init=tmp_path / "float", resume=True)
     assert same_weights(tmp_path / "whole", tmp_path / "parts")
@@ -211,7 +190,7 @@ def test_the_decision_loss_learns_nothing_from_what_comes_after_the_decision(tin
     if kernel == "native":
         pytest.importorskip("numba", reason="the native kernel needs numba")
     recipe = tiny.with_(loss="decision", homeostasis=0.0, margin_scale=1.0)
-    network = SpikingNetwork(36, 4, recipe, kernel_for(kernel, CPU))
+    network = SpikingNetwork((1, 6, 6), 4, recipe, kernel_for(kernel, CPU))
     encoded = torch.from_numpy(ttfs_table(recipe.t_max, 32)[bars.images]).flatten(1)
     initialize(network, encoded, recipe, torch.Generator().manual_seed(0))
     network.eval()
@@ -274,7 +253,7 @@ def test_colour_images_and_deep_networks(tiny, bars, tmp_path):
     ("change", "message"),
     [
         ({"t_max": 0}, "Recipe: t_max must be between 1 and 255, not 0"),
-        ({"layers": (4, 0)}, "Recipe: layers must be between 1 and 65536, not 0"),
+        ({"layers": (4, 0)}, "Layer 0: neurons must be between 1 and 65535, not 0"),
         ({"learning_rate": float("nan")}, "Recipe: learning_rate must be finite, not nan"),
         ({"learning_rate": -1.0}, "Recipe: learning_rate must be at least 1e-12, not -1"),
         ({"epochs": 1.5}, "Recipe: epochs must be of type int, not 1.5"),

@@ -13,6 +13,7 @@ from sstdp_hw.errors import UserError
 from sstdp_hw.progress import say
 from sstdp_hw.verb import Result, Verb
 
+from .architecture import weighted_layers
 from .kernels import KERNELS
 from .recipe import RECIPES, Recipe, fine_tuning, recipe_for
 
@@ -27,10 +28,11 @@ checkpoint.pt (for --resume).
 
   sstdp-hw train --dataset digits --out build/digits
   sstdp-hw train --dataset mnist --layers 400 --steps 8 --out build/mnist
+  sstdp-hw train --dataset mnist --layers conv16k5,pool2,conv32k5,pool2 --out build/conv
   sstdp-hw train --init build/mnist --weight-width 4 --out build/mnist-4bit
   sstdp-hw train --resume --out build/mnist
 
-The third command fine-tunes with quantized weights (quantization-aware training). Epochs are
+The fourth command fine-tunes with quantized weights (quantization-aware training). Epochs are
 chosen on images held back from training; the test images are looked at once, at the end. Every
 data set has a recipe of good defaults; the options below change single choices of it, and
 docs/training.md explains them."""
@@ -49,6 +51,10 @@ def _numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be integers with commas, not {text!r}") from None
+
+
+def _layers(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -97,6 +103,8 @@ def _add_option(group: Any, field: dataclasses.Field[Any]) -> None:
         settings["action"] = argparse.BooleanOptionalAction
     elif field.metadata["choices"]:
         settings["choices"] = field.metadata["choices"]
+    elif field.name == "layers":
+        settings |= {"type": _layers, "metavar": "L,L"}
     elif kind.startswith("tuple"):
         settings |= {"type": _numbers, "metavar": "N,N"}
     else:
@@ -117,10 +125,11 @@ def _recipe(
     if init is None:
         recipe = RECIPES[options.recipe] if options.recipe else recipe_for(dataset)
         return recipe.with_(**_one_width_for_all(changes, changes.get("layers", recipe.layers)))
-    from .export import hidden_sizes
+    from .architecture import canonical, names_of
 
-    layers = hidden_sizes(init)
-    if changes.get("layers", layers) != layers or changes.get("t_max", init.t_max) != init.t_max:
+    layers = names_of(init.layers)
+    same_layers = canonical(changes.get("layers", layers)) == layers
+    if not same_layers or changes.get("t_max", init.t_max) != init.t_max:
         raise UserError(
             f"--layers and --steps must be left out with --init, whose network has {list(layers)} "
             f"and {init.t_max}"
@@ -136,9 +145,11 @@ def _recipe(
     return recipe.with_(**_one_width_for_all(changes, layers))
 
 
-def _one_width_for_all(changes: dict[str, Any], layers: tuple[int, ...]) -> dict[str, Any]:
+def _one_width_for_all(changes: dict[str, Any], layers: tuple[int | str, ...]) -> dict[str, Any]:
     widths = changes.get("weight_widths", ())
-    return {**changes, "weight_widths": widths * (len(layers) + 1)} if len(widths) == 1 else changes
+    if len(widths) != 1:
+        return changes
+    return {**changes, "weight_widths": widths * weighted_layers(layers)}
 
 
 def _test_samples(dataset: str, test_dataset: str | None) -> Samples | None:

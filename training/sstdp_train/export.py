@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,16 @@ import torch
 from sstdp_hw.datasets import Samples
 from sstdp_hw.errors import UserError
 from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.layers import Array, Dense, Flatten, Layer
+from sstdp_hw.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d
 
-from .layers import DenseIF, SpikingNetwork
+from .architecture import ConvSpec, DenseSpec, PoolSpec, Spec, place
+from .layers import DenseIF, IFLayer, SpikingNetwork
 from .quantization import Grid
 from .recipe import Recipe
+
+# Axes from a module's weights, output last, to those of the network file, and back; by rank.
+OUT_FIRST = {2: (1, 0), 4: (3, 2, 0, 1)}
+OUT_LAST = {2: (1, 0), 4: (2, 3, 1, 0)}
 
 
 def to_float_network(
@@ -27,11 +33,16 @@ def to_float_network(
     its width and scale; ``rint(weight / scale)`` and ``floor(threshold / scale)`` give back the
     integers it was trained with.
     """
-    layers: list[Layer] = [Flatten()]
-    scales: list[float | None] = [None]
-    for module in network.layers:
-        weight, threshold, width, scale = _tensors(module)
-        layers.append(Dense(weight, threshold, width))
+    layers: list[Layer] = []
+    scales: list[float | None] = []
+    modules = iter(network.layers)
+    shape: tuple[int, ...] = tuple(samples.images.shape[1:])
+    for layer in place(recipe.layers, shape, network.classes):
+        if isinstance(layer.spec, DenseSpec) and len(layer.inputs) == 3:
+            layers.append(Flatten())
+            scales.append(None)
+        made, scale = _exported(layer.spec, modules)
+        layers.append(made)
         scales.append(scale)
     return FloatNetwork(
         name=f"{samples.name}-{'-'.join(str(size) for size in (*recipe.layers, network.classes))}",
@@ -46,14 +57,26 @@ def to_float_network(
     )
 
 
+def _exported(spec: Spec, modules: Iterator[IFLayer]) -> tuple[Layer, float | None]:
+    """The layer of the network file, with weights of the next module if it has any; its scale."""
+    if isinstance(spec, PoolSpec):
+        return Pool2d(spec.kernel), None
+    weight, threshold, width, scale = _tensors(next(modules))
+    if isinstance(spec, ConvSpec):
+        return Conv2d(weight, threshold, width, spec.stride, spec.padding), scale
+    return Dense(weight, threshold, width), scale
+
+
 @torch.no_grad()
-def _tensors(module: DenseIF) -> tuple[Array, Array, int, float | None]:
-    """Weight [out, in], threshold [out], width and scale of a layer."""
+def _tensors(module: IFLayer) -> tuple[Array, Array, int, float | None]:
+    """Weight [out, in] or [out, in, kh, kw], threshold [out], width and scale of a layer."""
     weight, threshold = module.weight.detach().cpu(), module.threshold.detach().cpu()
+    axes = OUT_FIRST[weight.dim()]
     if module.grid is None:
-        return np.ascontiguousarray(weight.numpy().T), threshold.numpy().copy(), 0, None
+        filed = np.ascontiguousarray(weight.permute(axes).numpy())
+        return filed, threshold.numpy().copy(), 0, None
     grid = module.grid
-    integers = [grid.weights(weight).numpy().T, grid.thresholds(threshold).numpy()]
+    integers = [grid.weights(weight).permute(axes).numpy(), grid.thresholds(threshold).numpy()]
     exported = [(array.astype(np.float64) * grid.scale).astype(np.float32) for array in integers]
     recovered = [
         np.rint(exported[0].astype(np.float64) / grid.scale),
@@ -68,32 +91,16 @@ def _tensors(module: DenseIF) -> tuple[Array, Array, int, float | None]:
     return np.ascontiguousarray(exported[0]), exported[1], grid.width, grid.scale
 
 
-def hidden_sizes(source: FloatNetwork) -> tuple[int, ...]:
-    """Hidden layer sizes of a float network that this trainer can continue.
-
-    Raises
-    ------
-    UserError
-        If the network has another layer than flatten and dense.
-    """
-    for index, layer in enumerate(source.layers):
-        if not isinstance(layer, Dense | Flatten):
-            raise UserError(
-                f"{source.source}: layers.{index} must be flatten or dense to be trained further, "
-                f"not {layer.kind}"
-            )
-    return tuple(layer.neurons for layer in source.layers if isinstance(layer, Dense))[:-1]
-
-
 @torch.no_grad()
 def load_weights(network: SpikingNetwork, source: FloatNetwork) -> None:
-    """Copy weights and thresholds of ``source`` into ``network``, which has the same sizes."""
-    dense = [layer for layer in source.layers if isinstance(layer, Dense)]
-    for module, layer in zip(network.layers, dense, strict=True):
-        module.weight.copy_(torch.from_numpy(layer.weight.T.astype(np.float32)))
+    """Copy weights and thresholds of ``source`` into ``network``, which has the same layers."""
+    for module, (_, layer) in zip(network.layers, source.weighted, strict=True):
+        axes = OUT_LAST[layer.weight.ndim]
+        module.weight.copy_(torch.from_numpy(layer.weight.astype(np.float32)).permute(axes))
         module.threshold.copy_(torch.from_numpy(layer.threshold.astype(np.float32)))
     first = network.layers[0]
-    first.kept.copy_(first.weight.any(1))  # a pruned pixel stays pruned
+    if isinstance(first, DenseIF):
+        first.kept.copy_(first.weight.any(1))  # a pruned pixel stays pruned
 
 
 def fit_grids(network: SpikingNetwork, widths: tuple[int, ...]) -> None:

@@ -19,6 +19,10 @@ from torch import Tensor
 
 from sstdp_hw.layers import Array
 
+from .architecture import Geometry, Link
+from .chain_native import NativeChain
+from .conv_native import NativeConvKernel
+from .kernels import StackKernel
 from .rows_native import (
     add_errors,
     add_events,
@@ -144,6 +148,12 @@ class NativeKernel:
             own, array_of(weight), array_of(threshold), t_max, spike_times.numpy(), excess.numpy()
         )
         return NativePass(own, t_max, spike_times, excess)
+
+    def conv(self, geometry: Geometry) -> NativeConvKernel:
+        return NativeConvKernel(geometry)
+
+    def stack(self, links: Sequence[Link]) -> StackKernel:
+        return self if all(link.dense for link in links) else NativeChain(links)
 
     def fire_stack(
         self, times: Tensor, weights: Sequence[Tensor], thresholds: Sequence[Tensor], t_max: int,

@@ -13,12 +13,16 @@ with a bool are slow on a CPU.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
+
+from .architecture import Geometry, Link
+from .conv_torch import TorchConvKernel
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,12 @@ class TorchKernel:
     loop_ranks: int = 12
 
     name: ClassVar[str] = "torch"
+
+    def conv(self, geometry: Geometry) -> TorchConvKernel:
+        return TorchConvKernel(geometry)
+
+    def stack(self, links: Sequence[Link]) -> None:
+        return None
 
     def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> TorchPass:
         events = Events.of(times, t_max)

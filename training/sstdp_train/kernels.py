@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from sstdp_hw.errors import UserError
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from .architecture import Geometry, Link
     from .rule import LayerRule
 
 KERNELS = ("auto", "torch", "native")
@@ -46,8 +47,13 @@ class Pass(Protocol):
         ...
 
 
-class Kernel(Protocol):
-    """The sums over events of a fully connected layer."""
+class LayerKernel(Protocol):
+    """The sums over events of one layer.
+
+    For a convolution read [batch, height, width, channels] for [batch, in] and [batch, out] in this
+    module, and [kernel height, kernel width, channels in, channels out] for [in, out]; a sum over
+    samples runs over positions too. Padding is a place without spikes.
+    """
 
     name: str
 
@@ -56,17 +62,34 @@ class Kernel(Protocol):
         ...
 
 
+class Kernel(LayerKernel, Protocol):
+    """The sums over events of a fully connected layer, and where those of a convolution are."""
+
+    def conv(self, geometry: Geometry) -> LayerKernel:
+        """The same kind of kernel for convolutions of this geometry."""
+        ...
+
+    def stack(self, links: Sequence[Link]) -> StackKernel | None:
+        """A kernel that takes all these layers in one pass; None if there is none."""
+        ...
+
+
 class StackPass(Protocol):
     """One batch through a stack of layers, with what its backward pass needs.
 
     Members
     -------
-    spike_times, excess : list of float32 [batch, out]
-        Of every layer; see `Pass`.
+    spike_times : list of [batch, out]
+        Of every layer, see `Pass`; the last is float32.
+    excess : list of float32
+        The last is that of the last layer [batch, out].
     """
 
-    spike_times: list[Tensor]
-    excess: list[Tensor]
+    @property
+    def spike_times(self) -> list[Tensor]: ...
+
+    @property
+    def excess(self) -> list[Tensor]: ...
 
     def send_back(
         self, error: Tensor, rules: Sequence[LayerRule], reaches: Sequence[Tensor | None],
@@ -82,22 +105,20 @@ class StackPass(Protocol):
         reaches : sequence of (float32 [out] or None)
             Distance from threshold at which the gate closes; None for layers without one.
         pushes : sequence of (float32 [out] or None)
-            Homeostasis, per sample.
+            Homeostasis, per neuron and sample.
 
         Returns
         -------
         list of float32 [in, out]
             `Pass.sum_over_samples` of every layer.
         list of float32 [batch, out]
-            The errors that were summed.
+            The errors that were summed; or [1, out], if they were added up on the way.
         """
         ...
 
 
-@runtime_checkable
-class StackKernel(Kernel, Protocol):
-    """A kernel that also takes all layers in one pass: a shortcut, with the same results as layer
-    by layer."""
+class StackKernel(Protocol):
+    """All layers in one pass: a shortcut, with the same results as layer by layer."""
 
     def fire_stack(
         self, times: Tensor, weights: Sequence[Tensor], thresholds: Sequence[Tensor], t_max: int,

@@ -24,7 +24,7 @@ from sstdp_hw.errors import UserError
 from sstdp_hw.layers import Array
 
 from .augmentation import distort
-from .layers import SpikingNetwork, decide
+from .layers import DenseIF, SpikingNetwork, decide
 from .loss import loss_of
 from .pruning import is_over, share_kept, survivors
 from .recipe import Recipe
@@ -190,11 +190,13 @@ class Training:
     def _take_the_mean(self) -> None:
         assert self.average is not None
         self.average.update_parameters(self.network)
-        self.result.layers[0].prune()
+        if self.pruned:
+            self.result.layers[0].prune()
 
     def _is_pruned(self) -> bool:
         """Looked at once an epoch, for a look waits for a GPU."""
-        return not bool(self.network.layers[0].kept.all())
+        first = self.network.layers[0]
+        return isinstance(first, DenseIF) and not bool(first.kept.all())
 
     def _prune(self) -> None:
         layer, recipe = self.network.layers[0], self.recipe

@@ -18,6 +18,10 @@ silent neuron takes part with its whole input, as in the authors' script. What t
 the published rule, each switchable in `LayerRule`: the gate, errors to silent inputs, homeostasis,
 and an error on the margin ``V - theta`` beside the one on the spike time.
 
+A convolution is the same neuron at many positions with shared weights, so the sums of its weight
+gradient run over positions as over samples. Channels are the last axis, and everything below that
+belongs to a neuron, a threshold or a push, belongs to a channel there.
+
 Cost follows the spikes: inputs become a list of events, each adds one weight row forward and one
 row of errors backward, so nothing of shape (batch, out, in) exists and the work is one addition
 per synapse and spike, whatever t_max. A *kernel* does these three sums: `kernel_torch` in plain
@@ -70,7 +74,7 @@ class LayerRule:
 
 
 class SpikeOnce(torch.autograd.Function):
-    """A fully connected layer of IF neurons that fire at most once.
+    """A layer of IF neurons that fire at most once, fully connected or with shared weights.
 
     ``SpikeOnce.apply(times, weight, threshold, push, rule, kernel)`` returns ``(spike_times,
     margin)``.
@@ -89,6 +93,9 @@ class SpikeOnce(torch.autograd.Function):
         ``rule.t_max`` for silent neurons.
     margin : float32 [batch, out]
         ``(V - theta) * rule.unit`` at the spike, at the last step for silent neurons.
+
+    With the kernel of a convolution (`kernels.Kernel.conv`) times and errors are [batch, height,
+    width, channels], weights [kernel height, kernel width, channels in, channels out].
     """
 
     @staticmethod
@@ -112,9 +119,9 @@ class SpikeOnce(torch.autograd.Function):
 
 def _arriving(time_error: Tensor | None, margin_error: Tensor | None, margin: Tensor) -> Tensor:
     """dL/d(drive) as it arrives [batch, out]: more drive, an earlier spike and a larger margin."""
-    error = torch.zeros_like(margin)
-    if time_error is not None:
-        error -= time_error
+    if time_error is None:
+        return torch.zeros_like(margin) if margin_error is None else margin_error.clone()
+    error = -time_error
     if margin_error is not None:
         error += margin_error
     return error
@@ -127,11 +134,13 @@ def _drive_error(
     """dL/d(drive) per neuron [batch, out], normalized and gated."""
     error = _arriving(time_error, margin_error, margin)
     if rule.normalize_error:
-        error /= (error.norm(dim=1, keepdim=True) + 1e-10) * len(error)
+        length = torch.linalg.vector_norm(error, dim=tuple(range(1, error.dim())), keepdim=True)
+        error /= (length + 1e-10) * len(error)
     if rule.gate:
-        distance = margin.abs() / _reach(rule, threshold)
+        # In place: a convolution's tensors are large, and memory that is new is slow.
+        distance = margin.abs().div_(_reach(rule, threshold))
         if rule.gate_shape == "triangle":
-            error *= (1 - distance).clamp(min=0)
+            error *= distance.neg_().add_(1).clamp_(min=0)
         else:
             error *= distance < 1
     return error
@@ -149,15 +158,15 @@ def _send_back(
     pass_, rule = ctx.pass_, ctx.rule
     times_gradient = weight_gradient = threshold_gradient = None
     if ctx.needs_input_grad[0]:
-        times_gradient = pass_.sum_over_neurons(error, weight) * -rule.unit
+        times_gradient = pass_.sum_over_neurons(error, weight).mul_(-rule.unit)
         if not rule.wake_silent:
             times_gradient *= pass_.spiked
     if push is not None:
-        error = error - push / len(error)
+        error = error.sub_(push / _shared_by(error))
     if ctx.needs_input_grad[1]:
         weight_gradient = _of_weights(rule, pass_.sum_over_samples(error), error)
     if ctx.needs_input_grad[2]:
-        threshold_gradient = -rule.unit * error.sum(0)
+        threshold_gradient = -rule.unit * _per_neuron(error)
     return times_gradient, weight_gradient, threshold_gradient
 
 
@@ -165,8 +174,18 @@ def _of_weights(rule: LayerRule, causal: Tensor, error: Tensor) -> Tensor:
     """The weight gradient by the whole STDP window, from the sum over inputs that came in time."""
     if rule.depression:
         causal *= 1 + rule.depression
-        causal -= rule.depression * error.sum(0)
+        causal -= rule.depression * _per_neuron(error)
     return causal if rule.unit == 1 else causal.mul_(rule.unit)
+
+
+def _shared_by(of_neurons: Tensor) -> int:
+    """How many samples, and positions of a convolution, share one weight."""
+    return of_neurons.numel() // of_neurons.shape[-1]
+
+
+def _per_neuron(error: Tensor) -> Tensor:
+    """Errors summed over samples, and over positions of a convolution: [out]."""
+    return error.flatten(0, -2).sum(0)
 
 
 class SpikeOnceStack(torch.autograd.Function):
@@ -192,9 +211,11 @@ class SpikeOnceStack(torch.autograd.Function):
         weights, thresholds, pushes = operands[0::3], operands[1::3], operands[2::3]
         pass_ = kernel.fire_stack(times, weights, thresholds, rules[0].t_max, until_decision)
         ctx.pass_, ctx.rules, ctx.thresholds, ctx.pushes = pass_, rules, thresholds, pushes
+        spike_times = pass_.spike_times
+        ctx.shared_by = [_shared_by(of_layer) for of_layer in spike_times]
         ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(*pass_.spike_times[:-1])
-        return *pass_.spike_times, pass_.excess[-1] * rules[-1].unit
+        ctx.mark_non_differentiable(*spike_times[:-1])
+        return *spike_times, pass_.excess[-1] * rules[-1].unit
 
     @staticmethod
     def backward(ctx: Any, *errors_above: Tensor | None) -> Any:
@@ -204,7 +225,10 @@ class SpikeOnceStack(torch.autograd.Function):
             _reach(rule, threshold) if rule.gate else None
             for rule, threshold in zip(rules, ctx.thresholds, strict=True)
         ]
-        pushes = [None if push is None else push / len(error) for push in ctx.pushes]
+        pushes = [
+            None if push is None else push / ctx.shared_by[layer]
+            for layer, push in enumerate(ctx.pushes)
+        ]
         sums, errors = pass_.send_back(error, rules, reaches, pushes)
         gradients: list[Tensor | None] = []
         for layer, rule in enumerate(rules):

@@ -24,6 +24,7 @@ from sstdp_hw.layers import Array
 from sstdp_hw.progress import progress, say
 
 from . import checkpoint, curves, export
+from .architecture import names_of, place
 from .encoder import equalized_table, ttfs_table
 from .kernels import Kernel, kernel_for
 from .layers import SpikingNetwork, initialize
@@ -108,6 +109,7 @@ def run(recipe: Recipe, job: Job) -> dict[str, Any]:
 
 def _check(recipe: Recipe, job: Job) -> None:
     samples, test = job.samples, job.test
+    place(recipe.layers, samples.images.shape[1:], len(samples.class_names))  # refuses misfits
     if len(samples.labels) - round(len(samples) * recipe.validation_share) < 1:
         raise UserError(f"Data set {samples.name}: must have at least one training image, not 0")
     if int(samples.labels.max()) >= len(samples.class_names):
@@ -133,11 +135,11 @@ def _check(recipe: Recipe, job: Job) -> None:
                 f"{job.init.source}: class_names must be as many as data set {samples.name} has, "
                 f"{len(samples.class_names)}, not {len(job.init.class_names)}"
             )
-        if job.init.t_max != recipe.t_max or export.hidden_sizes(job.init) != recipe.layers:
+        layers = names_of(job.init.layers)
+        if job.init.t_max != recipe.t_max or layers != recipe.layers:
             raise UserError(
                 f"{job.init.source}: t_max and layers must be the recipe's, {recipe.t_max} and "
-                f"{list(recipe.layers)}, not {job.init.t_max} and "
-                f"{list(export.hidden_sizes(job.init))}"
+                f"{list(recipe.layers)}, not {job.init.t_max} and {list(layers)}"
             )
         if recipe.weight_widths[:1] == (1,) and not job.init.live_inputs.all():
             raise UserError(
@@ -195,7 +197,7 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device, kernel: Kernel) -> T
         torch.from_numpy(samples.labels[part].astype(np.int64)) for part in parts
     )
     table = torch.from_numpy(_table(recipe, job).copy())
-    network = SpikingNetwork(images[0].numel(), len(samples.class_names), recipe, kernel)
+    network = SpikingNetwork(images.shape[1:], len(samples.class_names), recipe, kernel)
     if job.init is not None:
         export.load_weights(network, job.init)
     else:

@@ -108,7 +108,7 @@ def _gate(error: Any, excess: Any, unit: Any, reach: Any, triangle: bool) -> Non
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
-def _normalize(error: Any, batch: int) -> None:
+def normalize_row(error: Any, batch: int) -> None:
     total = np.float32(0)
     for j in range(error.shape[0]):
         total += error[j] * error[j]
@@ -148,7 +148,7 @@ def _backward(
             a, b = first[layer], first[layer + 1]
             own, times = errors[s, a:b], spike_times[s, a:b]
             if normalize:
-                _normalize(own, batch)
+                normalize_row(own, batch)
             if gated[layer]:
                 _gate(own, excess[s, a:b], units[layer], reach[a:b], triangle)
             if layer > 0:
