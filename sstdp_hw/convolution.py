@@ -81,7 +81,7 @@ class ConvParameters(MapParameters):
 
     An event walks over the positions it reaches, row by row, and at each position over the groups
     of ``lanes`` channels. A word holds the potentials of one group at one position; as in
-    `hardware.DenseParameters` they are kept as ``V - theta - 1``.
+    `dense.DenseParameters` they are kept as ``V - theta - 1``.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.arguments import positive
 from sstdp_hw.area import COEFFICIENTS_FILE, TOLERANCE, predict_area
 from sstdp_hw.files import write_json, written_whole
-from sstdp_rtl.synthesis.tools import find_tool
+from sstdp_hw.fpga_tools import find_tool
 
 from .fit import fit
 from .measure import measure

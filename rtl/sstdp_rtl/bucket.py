@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.hardware import index_width
+from sstdp_hw.widths import index_width
 
 from .one_hot import all_but_lowest, one_hot_index, several
 from .rom import NO_COLLISION

@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.hardware import index_width
 from sstdp_hw.pipeline import TAG_WIDTH, reserve
+from sstdp_hw.widths import index_width
 
 from .coordinates import Coordinates, delayed
 from .queue import Queue

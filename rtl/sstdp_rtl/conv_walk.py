@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.hardware import index_width
 from sstdp_hw.pipeline import CONV_HAZARD, TAG_WIDTH
+from sstdp_hw.widths import index_width
 
 from .conv_locate import reach_layout
 from .streams import is_stale

@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.hardware import index_width
 from sstdp_hw.pipeline import TAG_WIDTH
+from sstdp_hw.widths import index_width
 
 from .streams import group_layout, is_stale
 
@@ -25,7 +25,7 @@ class Decision(wiring.Component):
 
     Parameters
     ----------
-    parameters : sstdp_hw.hardware.DenseParameters
+    parameters : sstdp_hw.dense.DenseParameters
         Of the output layer.
     t_max : int
     early_exit : bool

@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.hardware import index_width
 from sstdp_hw.pipeline import TAG_WIDTH
+from sstdp_hw.widths import index_width
 
 from .lanes import LaneSlice, registered, walk_layout
 from .rom import Rom
@@ -30,7 +30,7 @@ class DenseLayer(wiring.Component):
 
     Parameters
     ----------
-    parameters : sstdp_hw.hardware.DenseParameters
+    parameters : sstdp_hw.dense.DenseParameters
     step_width : int
         Bits of a time step.
     name : str

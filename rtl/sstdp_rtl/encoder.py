@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.hardware import index_width
 from sstdp_hw.pipeline import MAX_IN_FLIGHT, TAG_WIDTH, reserve
+from sstdp_hw.widths import index_width
 
 from .bucket import BucketSorter, times_layout
 from .packet import beat_layout

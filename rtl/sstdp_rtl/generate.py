@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sstdp_hw.files import folder_written_whole, write_json
+from sstdp_hw.fpga_tools import find_tool
 from sstdp_hw.hardware import AcceleratorParameters
 
 from .manifest import MANIFEST_FILE, NETWORK_FILE, VERILOG_FILE, make_manifest
-from .synthesis.tools import find_tool
 from .verilog import emit
 
 CORE_FILE = "sstdp_accelerator.core"

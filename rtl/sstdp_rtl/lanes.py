@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.hardware import index_width
 from sstdp_hw.pipeline import LATE_WRITE_GROUPS, LUT_RAM_DEPTH, TAG_WIDTH, reserve
+from sstdp_hw.widths import index_width
 
 from .queue import Queue
 from .rom import NO_COLLISION
@@ -58,7 +58,7 @@ class LaneSlice(wiring.Component):
 
     Parameters
     ----------
-    parameters : sstdp_hw.hardware.DenseParameters
+    parameters : sstdp_hw.dense.DenseParameters
     step_width : int
     first, stop : int
         Lanes of the layer: ``first`` up to, not including, ``stop``.

@@ -6,8 +6,8 @@ from amaranth.lib.data import Layout
 
 from sstdp_hw import __version__
 from sstdp_hw.convolution import ConvParameters
-from sstdp_hw.hardware import index_width
 from sstdp_hw.pooling import PoolParameters
+from sstdp_hw.widths import index_width
 
 from .decision import RESULT
 from .streams import event_layout, group_layout

@@ -9,8 +9,8 @@ from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.hardware import index_width
 from sstdp_hw.pipeline import BANK_ROWS, rom_latency
+from sstdp_hw.widths import index_width
 
 CHUNK_BITS = 4096
 

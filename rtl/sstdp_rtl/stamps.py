@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.hardware import index_width
+from sstdp_hw.widths import index_width
 
 from .rom import NO_COLLISION
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from amaranth.back import rtlil
 from amaranth.hdl import Fragment
 
+from sstdp_hw.fpga_tools import find_tool, run_tool
+
 from .accelerator import Accelerator
 from .rom import RomCollector
-from .synthesis.tools import find_tool, run_tool
 
 TOP = "accelerator"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..convolution import ConvParameters
-from ..hardware import AcceleratorParameters, index_width
+from ..hardware import AcceleratorParameters
 from ..pipeline import LUT_RAM_DEPTH
 from ..pooling import PoolParameters
+from ..widths import index_width
 from .cells import in_block_ram, of_memory, of_rom
 from .convolution import conv_block_rams, pool_block_rams
 

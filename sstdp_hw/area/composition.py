@@ -11,9 +11,11 @@ from collections import Counter
 import numpy as np
 
 from ..convolution import ConvParameters
-from ..hardware import AcceleratorParameters, DenseParameters, index_width
+from ..dense import DenseParameters
+from ..hardware import AcceleratorParameters
 from ..pipeline import BANK_ROWS, INPUT_QUEUE_DEPTH, LUT_RAM_DEPTH, PIECE, TAG_WIDTH
 from ..pooling import PoolParameters
+from ..widths import index_width
 from .block_ram import links_in_block_ram
 from .cells import CELL_ROWS, cells
 from .convolution import conv_parts, pool_parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..hardware import DenseParameters
+from ..dense import DenseParameters
 from ..pipeline import SERIALIZER_STAGES, SPLITTER_STAGES, reserve
 from .room import LONG_AGO, Room, readable
 from .server import EventServer, GroupServer

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..hardware import AcceleratorParameters, DenseParameters
+from ..dense import DenseParameters
+from ..hardware import AcceleratorParameters
 from ..reference import Inference, sent_spikes
 
 #: For each step with spikes: the step, and how many there are in each list.

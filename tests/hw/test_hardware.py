@@ -7,16 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sstdp_hw.errors import UserError
-from sstdp_hw.hardware import (
-    AcceleratorParameters,
-    Configuration,
-    DenseParameters,
-    index_width,
-    pack_rows,
-    signed_width,
-)
+from sstdp_hw.hardware import AcceleratorParameters, Configuration, DenseParameters
 from sstdp_hw.layers import Dense, Flatten
 from sstdp_hw.network import Network
+from sstdp_hw.widths import index_width, pack_rows, signed_width
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -8,7 +8,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from sstdp_hw.hardware import DenseParameters
+from sstdp_hw.dense import DenseParameters
 from sstdp_hw.layers import Dense
 from sstdp_hw.pipeline import PIECE, reserve
 from sstdp_rtl.bucket import BucketSorter

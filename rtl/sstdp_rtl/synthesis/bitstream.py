@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sstdp_hw.errors import UserError
+from sstdp_hw.fpga_tools import INSTALL
 
 from .accelerator_folder import AcceleratorFolder, read_accelerator
 from .board.parameters import BoardParameters
@@ -16,7 +17,6 @@ from .flow import run_plan
 from .plan import SCRIPT, BuildPlan, check_clock, check_seeds
 from .result import BuildResult
 from .targets import Board, find_board
-from .tools import INSTALL
 
 DEFAULT_BAUD = 1_000_000
 # Longer than any pause that a host's USB stack makes within an image, short enough to wait for.

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from sstdp_hw.errors import UserError
 from sstdp_hw.files import read_json, write_json
+from sstdp_hw.fpga_tools import ToolFailed, find_tool, run_tool
 
 from .cache import Cache, default_cache
 from .family import NETLIST
 from .implement import bare_plan
 from .netlist import make_netlist
 from .targets import find_device
-from .tools import ToolFailed, find_tool, run_tool
 
 COUNTS = "counts.json"
 REPORT = "packed.rpt"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sstdp_hw.errors import UserError
 from sstdp_hw.files import folder_written_whole, read_json, write_json, written_whole
+from sstdp_hw.fpga_tools import Tool, ToolFailed, find_tool, meaningful_line, run_tool
 from sstdp_hw.progress import progress, say
 
 from .cache import Cache, default_cache
@@ -27,7 +28,6 @@ from .report import (
     read_placed_report,
 )
 from .result import BuildResult, SeedResult
-from .tools import Tool, ToolFailed, find_tool, meaningful_line, run_tool
 
 RESULT = "utilisation.json"
 

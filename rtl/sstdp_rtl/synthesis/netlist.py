@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sstdp_hw.fpga_tools import Tool, run_tool
+
 from .family import NETLIST
 from .plan import SCRIPT, BuildPlan
-from .tools import Tool, run_tool
 
 SYNTHESIS_LOG = "yosys.log"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sstdp_hw.errors import UserError
+from sstdp_hw.fpga_tools import Tool
 
 from .accelerator_folder import AcceleratorFolder
 from .family import Device
-from .tools import Tool
 
 SCRIPT = "synthesis.ys"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sstdp_hw.convolution import ConvParameters
-from sstdp_hw.hardware import DenseParameters, WeightedBlock
+from sstdp_hw.dense import DenseParameters
+from sstdp_hw.hardware import WeightedBlock
 from sstdp_hw.layers import Array, Dense
 from sstdp_hw.reference import Inference, run
 

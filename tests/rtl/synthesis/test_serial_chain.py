@@ -10,6 +10,7 @@ from amaranth.back import rtlil
 from cocotb_tools.runner import get_runner
 
 from sstdp_hw import reference
+from sstdp_hw.fpga_tools import find_tool, run_tool
 from sstdp_hw.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.layers import Dense
 from sstdp_hw.network import Network
@@ -22,7 +23,6 @@ from sstdp_rtl.synthesis.board.protocol import (
     encode_request,
 )
 from sstdp_rtl.synthesis.board.top import SerialAccelerator
-from sstdp_rtl.synthesis.tools import find_tool, run_tool
 from sstdp_rtl.verilog import emit
 
 DIVISOR = 4

@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.progress import say
+from .errors import UserError
+from .progress import say
 
 INSTALL = "install it with `pip install 'sstdp-hw[rtl]'`"
 
