@@ -16,6 +16,9 @@ from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, ShapeEr
 MAX_T = 255
 MAX_CLASSES = 256
 
+#: Strides, paddings and pooling windows are below this.
+EXTENTS = 1 << 16
+
 
 def shortened(value: object) -> str:
     """A value as text of at most 60 characters, whatever an untrusted file put there."""
@@ -96,8 +99,16 @@ class LayerChain:
                 self.refuse(
                     f"layers.{index}.padding", f"must not be negative, not {list(layer.padding)}"
                 )
-        if isinstance(layer, Pool2d) and min(layer.kernel) < 1:
-            self.refuse(f"layers.{index}.kernel", f"must be positive, not {list(layer.kernel)}")
+            self._check_extent(f"layers.{index}.stride", layer.stride)
+            self._check_extent(f"layers.{index}.padding", layer.padding)
+        if isinstance(layer, Pool2d):
+            if min(layer.kernel) < 1:
+                self.refuse(f"layers.{index}.kernel", f"must be positive, not {list(layer.kernel)}")
+            self._check_extent(f"layers.{index}.kernel", layer.kernel)
+
+    def _check_extent(self, subject: str, values: tuple[int, int]) -> None:
+        if max(values) >= EXTENTS:
+            self.refuse(subject, f"must be below {EXTENTS}, not {list(values)}")
 
     def check_chain(self) -> None:
         """Check that the layers fit each other and end in the classes."""

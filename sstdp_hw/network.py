@@ -17,8 +17,8 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from . import ready
+from .chain import EXTENTS, LayerChain, shortened
 from .chain import MAX_T as MAX_T
-from .chain import LayerChain, shortened
 from .errors import UserError
 from .files import sha256, written_whole
 from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, fits_width
@@ -227,9 +227,9 @@ class _NetworkReader:
         if (
             not isinstance(value, list)
             or len(value) != count
-            or not all(type(item) is int and 0 <= item < 1 << 16 for item in value)
+            or not all(type(item) is int and 0 <= item < EXTENTS for item in value)
         ):
-            self._refuse(subject, f"must be {count} integers below 65536, not {_shown(value)}")
+            self._refuse(subject, f"must be {count} integers below {EXTENTS}, not {_shown(value)}")
         return tuple(value)
 
     def _tensor(self, name: str) -> Array:

@@ -41,7 +41,7 @@ class Goal:
     def __post_init__(self) -> None:
         for name, value in (("--target-fps", self.fps), ("--max-luts", self.max_luts)):
             if value is not None and not 0 < value < 1e12:
-                raise UserError(f"{name} must be a positive number, not {value:g}")
+                raise UserError(f"{name} must be positive and below 1e12, not {value:g}")
         if not 1 <= self.clock_mhz <= 500:
             raise UserError(f"--clock must be between 1 and 500 MHz, not {self.clock_mhz:g}")
 

@@ -217,6 +217,16 @@ def test_tensor_rule(tmp_path, parts, name, value, message):
     assert refused(tmp_path / "bad") == message
 
 
+@pytest.mark.parametrize("field", ["stride", "padding"])
+def test_what_a_file_may_not_hold_is_not_a_network_either(network, field):
+    """Else a network could be saved that cannot be read again."""
+    index, conv = next((n, x) for n, x in enumerate(network.layers) if x.kind == "conv2d")
+    layers = list(network.layers)
+    layers[index] = replace(conv, **{field: (1, 1 << 16)})
+    with pytest.raises(UserError, match=rf"layers\.{index}\.{field} must be below 65536, not"):
+        replace(network, layers=tuple(layers))
+
+
 def test_conv_after_flatten_does_not_fit(network):
     layers = (Flatten(), *network.layers)
     with pytest.raises(UserError, match=r"layers\.1 conv2d needs an input of 3 dimensions, not"):
