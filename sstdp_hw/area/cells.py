@@ -14,6 +14,9 @@ CELL_ROWS, CELL_BITS = 16, 4
 #: costs it 4, a block RAM 64.
 MOST_CELLS = 16
 
+#: The same for a queue, which may be read where it is written: a block RAM needs logic for that.
+MOST_QUEUE_CELLS = 24
+
 
 def cells(rows: int, width: int) -> int:
     """LUT RAM cells of a memory."""
@@ -31,6 +34,6 @@ def of_rom(rows: int, width: int) -> int:
     return full * of_memory(BANK_ROWS, width) + (of_memory(rest, width) if rest else 0)
 
 
-def in_block_ram(rows: int, width: int) -> bool:
+def in_block_ram(rows: int, width: int, most: int = MOST_CELLS) -> bool:
     """Whether yosys chooses block RAM for a memory that leaves it the choice."""
-    return cells(rows, width) > MOST_CELLS
+    return cells(rows, width) > most

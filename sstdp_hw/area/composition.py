@@ -13,10 +13,17 @@ import numpy as np
 from ..convolution import ConvParameters
 from ..dense import DenseParameters
 from ..hardware import AcceleratorParameters
-from ..pipeline import BANK_ROWS, INPUT_QUEUE_DEPTH, LUT_RAM_DEPTH, PIECE, TAG_WIDTH
+from ..pipeline import (
+    BANK_ROWS,
+    INPUT_QUEUE_DEPTH,
+    LUT_RAM_DEPTH,
+    PIECE,
+    QUEUE_DEPTH,
+    TAG_WIDTH,
+)
 from ..pooling import PoolParameters
 from ..widths import index_width
-from .block_ram import links_in_block_ram
+from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram
 from .cells import CELL_ROWS, cells
 from .convolution import conv_parts, pool_parts
 
@@ -119,7 +126,7 @@ def _encoder(parameters: AcceleratorParameters) -> Counter[str]:
     p = parameters
     beats, lists = len(p.live_beats), 2 * p.pixels_per_beat
     link = index_width(beats) + 1
-    loaded = p.pixels_per_beat * (p.step_width + 1) + index_width(beats) + 2
+    loaded, deep = beat_bits(p), p.beat_queue_depth > QUEUE_DEPTH
     event = TAG_WIDTH + 2 + p.step_width + index_width(len(p.pixel_order))
     arriving = 8 * p.pixels_per_beat + 1
     in_luts = not links_in_block_ram(p)
@@ -136,11 +143,11 @@ def _encoder(parameters: AcceleratorParameters) -> Counter[str]:
             "link_mux_bit": lists * link * (-(-beats // CELL_ROWS) - 1) * in_luts,
             "table_bit": p.pixels_per_beat * changes,
             "beat_bit": p.live_latency * arriving,
-            "queue_bit": sum(queues),
+            "queue_bit": sum(queues) + deep * loaded,
             "lut_ram_cell": lists * cells(p.t_max, link)
             + lists * cells(beats, link) * in_luts
             + cells(INPUT_QUEUE_DEPTH, arriving)
-            + cells(1, loaded)
+            + (0 if beats_in_block_ram(p) else cells(p.beat_queue_depth, loaded))
             + cells(1, event),
         }
     )
