@@ -29,7 +29,7 @@ def test_block_rams_of_held_out_accelerators():
 
 @pytest.mark.parametrize("kind, outside", [("lut", 1), ("ff", 2)])
 def test_held_out_accelerators(kind, outside):
-    """Within the tolerance but for a few, which docs/cost-model.md names; these by less than 20 %."""
+    """Within the tolerance but for a few, named in docs/cost-model.md; these by less than 20 %."""
     found = np.abs(errors(kind))
     assert np.sum(found > TOLERANCE) <= outside
     assert found.max() < 0.2
