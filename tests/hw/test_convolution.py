@@ -7,7 +7,7 @@ import pytest
 from support.conv_networks import random_conv, random_conv_case
 
 from sstdp_hw import reference
-from sstdp_hw.convolution import ConvParameters, Reach
+from sstdp_hw.convolution import ConvParameters
 from sstdp_hw.cost import cycle_bound, layer_work
 from sstdp_hw.dense import DenseParameters
 from sstdp_hw.errors import UserError
@@ -16,6 +16,7 @@ from sstdp_hw.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.layers import Conv2d, Dense, Flatten, Pool2d
 from sstdp_hw.network import Network
 from sstdp_hw.pooling import PoolParameters
+from sstdp_hw.reach import Reach
 
 
 @pytest.mark.parametrize(

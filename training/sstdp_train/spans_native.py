@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from sstdp_hw.layers import Array
+from sstdp_hw.reach import Reach
 
 from .architecture import Geometry
 from .rows_native import select_late
@@ -132,25 +133,25 @@ def send_kernel_back(
 class Spans:
     """The spans of a geometry, as tables of small integers.
 
-    An input in column x reaches the ``count`` output columns from ``first`` on. The kernel column
-    for the first of them is the largest that fits, and it falls by the stride from one to the next.
-    Kernel columns that are a multiple of the stride apart are therefore stored side by side, from
-    right to left, and ``start`` is where the span begins among them.
+    An input in column x reaches output columns that lie side by side (`sstdp_hw.reach.Reach`).
+    Kernel columns are stored in its order, so that their weights lie side by side as well.
     """
 
     geometry: Geometry
 
+    def _reach(self, axis: int) -> Reach:
+        g = self.geometry
+        return Reach(g.inputs[axis], g.kernel[axis], g.stride[axis], g.padding[axis])
+
     @cached_property
     def order(self) -> Array:
         """Kernel columns as they are stored."""
-        width, stride = self.geometry.kernel[1], self.geometry.stride[1]
-        groups = [np.arange(width)[rest::stride][::-1] for rest in range(min(stride, width))]
-        return np.concatenate(groups)
+        return self._reach(1).order
 
     @cached_property
     def place(self) -> Array:
         """Where each kernel column is in `order`."""
-        return np.argsort(self.order)
+        return self._reach(1).places
 
     @cached_property
     def numbers(self) -> Array:
@@ -161,24 +162,18 @@ class Spans:
     @cached_property
     def of_rows(self) -> Array:
         """For every input row the first output row, their count, and the kernel row for it."""
-        return self._of_inputs(0)
+        reach = self._reach(0)
+        return self._table(reach, reach.offset)
 
     @cached_property
     def of_columns(self) -> Array:
         """The same for columns, with the place in `order` for the kernel column."""
-        table = self._of_inputs(1)
-        table[:, 2] = np.where(table[:, 1] > 0, self.place[table[:, 2]], 0)
-        return table
+        reach = self._reach(1)
+        return self._table(reach, reach.place)
 
-    def _of_inputs(self, axis: int) -> Array:
-        g = self.geometry
-        at = np.arange(g.inputs[axis]) + g.padding[axis]
-        kernel, stride = g.kernel[axis], g.stride[axis]
-        first = np.maximum(0, -((kernel - 1 - at) // stride))
-        last = np.minimum(at // stride, g.outputs[axis] - 1)
-        count = np.maximum(0, last - first + 1)
-        within = np.where(count > 0, at - first * stride, 0)
-        return np.stack([np.where(count > 0, first, 0), count, within], 1).astype(np.int64)
+    def _table(self, reach: Reach, start: Array) -> Array:
+        first = np.where(reach.count > 0, reach.first, 0)
+        return np.stack([first, reach.count, start], 1).astype(np.int64)
 
     @cached_property
     def of_outputs(self) -> Array:
