@@ -16,7 +16,7 @@ from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, ShapeEr
 MAX_T = 255
 MAX_CLASSES = 256
 
-#: Strides, paddings and pooling windows are below this.
+#: Strides, paddings and windows are below this; what training is asked for, too.
 EXTENTS = 1 << 16
 
 

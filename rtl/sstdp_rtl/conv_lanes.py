@@ -1,12 +1,13 @@
 """The lanes of a convolution layer: adders, membrane potentials, and who fired."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.pipeline import LUT_RAM_DEPTH, STAMP_LATENCY, reserve
 
 from .conv_walk import candidate_layout, word_layout
+from .lanes import weight_of
 from .queue import Queue
 from .rom import NO_COLLISION
 from .stamps import Stamps
@@ -119,7 +120,7 @@ class ConvLanes(wiring.Component):
             start, stored_v = (bits.word_select(lane, width) for bits in (self.initial, found.v))
             before = Mux(stamps.fresh, start, stored_v)
             total = Signal(signed(width), name=f"sum_a_{lane}")
-            weight = Mux(word_a.add, self._weight(lane), 0)
+            weight = Mux(word_a.add, weight_of(self.weights, lane, p.weight_width), 0)
             m.d.comb += total.eq(before.as_signed() + weight)
             sums_a.append(total)
 
@@ -178,10 +179,3 @@ class ConvLanes(wiring.Component):
         ]
         wiring.connect(m, wiring.flipped(self.candidates), listed.o)
         return m
-
-    def _weight(self, lane):
-        """The lane's weight; at width 1 a set bit means -1, a clear one +1."""
-        bits = self.weights.word_select(lane, self.p.weight_width)
-        if self.p.weight_width == 1:
-            bits = Cat(Const(1, 1), bits)
-        return bits.as_signed()

@@ -48,6 +48,12 @@ def registered(m, stage, walk, valid):
     return later, valid_later
 
 
+def weight_of(words, lane, width):
+    """A lane's weight of ``width`` bits; at width 1 a set bit means -1, a clear one +1."""
+    bits = words.word_select(lane, width)
+    return (Cat(Const(1, 1), bits) if width == 1 else bits).as_signed()
+
+
 class LaneSlice(wiring.Component):
     """Adds one weight to the potential of each of its lanes, group after group.
 
@@ -170,16 +176,9 @@ class LaneSlice(wiring.Component):
         return m
 
     def _weight(self, walk, lane):
-        """The lane's weight; at width 1 a set bit means -1, a clear one +1.
-
-        What a hidden layer adds at the end of an image does not matter any more.
-        """
-        bits = self.weights.word_select(lane, self.p.weight_width)
-        if self.p.weight_width == 1:
-            bits = Cat(Const(1, 1), bits)
-        if self.p.output or self.p.spontaneous:
-            return Mux(walk.silent, 0, bits.as_signed())
-        return bits.as_signed()
+        """What is added; at the end of an image it does not matter in a hidden layer."""
+        weight = weight_of(self.weights, lane, self.p.weight_width)
+        return Mux(walk.silent, 0, weight) if self.p.output or self.p.spontaneous else weight
 
     def _register_storage(self, m, walk2, valid2, walk3, valid3, sums, stored, had_fired):
         """One group: registers hold the potentials, and the first walk finds them reset.

@@ -73,7 +73,7 @@ def check(path: Path, rerun: int | None = 0, jobs: int = 1) -> dict[str, Any]:
     ----------
     path : Path
     rerun : int or None
-        How many of the first images to simulate again, and compare cycle by cycle; None for all.
+        How many of the first images to simulate again, and compare answer by answer; None for all.
     jobs : int
         Simulator processes at once.
 

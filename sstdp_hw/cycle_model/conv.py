@@ -14,7 +14,7 @@ import numpy as np
 from ..convolution import ConvParameters
 from ..layers import Array
 from ..pipeline import CONV_HAZARD, PIECE, queue_latency, reserve
-from .potentials import Potentials
+from .potentials import Potentials, Walk
 from .room import LONG_AGO, Room, readable
 from .server import GroupServer
 from .stamps import Stamps
@@ -92,7 +92,7 @@ class Conv:
         walk = self.potentials.add(index)
         cycle = look
         if walk is not None:
-            cycles = self._walk(walk.address, walk.width, walk.count, look + 1)
+            cycles = self._walk(walk, look + 1)
             cycle = cycles[-1]
             if cycle >= self.stale[image]:
                 done = sum(1 for issue in cycles if issue < self.stale[image])
@@ -126,13 +126,9 @@ class Conv:
         self.fired = _by_step(self.spikes[image - self.first_image])
         return max(begin + 1, self.stamps.ready)
 
-    def _walk(self, address: int, width: int, count: int, cycle: int) -> Sequence[int]:
-        """The cycles of ``count`` words in rows of ``width``, the first not before ``cycle``."""
-        pitch = self.p.shape[2] * self.p.groups
-
-        def word(offset: int) -> int:
-            return address + offset // width * pitch + offset % width
-
+    def _walk(self, walk: Walk, cycle: int) -> Sequence[int]:
+        """The cycles of a walk's words, the first not before ``cycle``."""
+        count = walk.count
         cycles: Sequence[int] = range(cycle, cycle + count)
         met = self.recent and self.recent[-1][1] >= cycle - CONV_HAZARD
         if self.room.blocked or met:
@@ -140,12 +136,12 @@ class Conv:
             for offset in range(count):
                 ahead = before + 1
                 if offset < CONV_HAZARD:
-                    ahead = self._clear(word(offset), ahead)
+                    ahead = self._clear(walk.word(offset), ahead)
                 before = self.room.issue(ahead)
                 issues.append(before)
             cycles = issues
         offsets = range(max(0, count - CONV_HAZARD), count)
-        issued = [(word(offset), cycles[offset]) for offset in offsets]
+        issued = [(walk.word(offset), cycles[offset]) for offset in offsets]
         self.recent = [*self.recent, *issued][-CONV_HAZARD:]
         return cycles
 

@@ -11,10 +11,10 @@ from ..pipeline import (
     LIST_INTERVAL,
     LIST_LATENCY,
     MAX_IN_FLIGHT,
-    QUEUE_DEPTH,
     QUEUE_LATENCY,
     RESET_BEFORE_BEAT,
     most_with_room,
+    queue_latency,
     reserve,
 )
 from .room import LONG_AGO, Room
@@ -36,7 +36,8 @@ class Loader:
         self.places = np.flatnonzero(kept).tolist()
         self.beats = parameters.beats
         self.latency = latency
-        self.register = int(depth > QUEUE_DEPTH)  # an item leaves the queue for the one behind it
+        # Whether an item leaves the queue for a register behind it.
+        self.register = queue_latency(depth) - QUEUE_LATENCY
         self.room = Room(reserve(latency), depth)
         # While a sorter takes an item a cycle the level cannot rise. So room can lack only until
         # the first items have left, and the items that may be on their way then.

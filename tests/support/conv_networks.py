@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sstdp_hw.hardware import PIXELS_PER_BEAT, Configuration
 from sstdp_hw.layers import Conv2d, Flatten, Pool2d
-from sstdp_hw.network import Network
 
-from .networks import Case, random_dense
+from .networks import Case, finished_case, random_dense
 
 T_MAX = (1, 2, 3, 5, 8, 16, 64)
 
@@ -43,18 +41,8 @@ def random_conv_case(seed: int, *, early_exit: bool, images: int = 6) -> Case:
         layers.append(random_dense(rng, neurons, inputs, int(rng.integers(1, 9))))
         lanes.append(int(rng.integers(1, neurons + 1)))
         inputs = neurons
-    network = Network(
-        name=f"random-conv-{seed}",
-        t_max=t_max,
-        input_shape=shape,
-        class_names=tuple(map(str, range(inputs))),
-        encoder=encoder.astype(np.uint8),
-        layers=tuple(layers),
-    )
-    pixels = rng.integers(0, 256, (images, *shape)).astype(np.uint8)
-    pixels[1], pixels[2] = 0, 255
-    configuration = Configuration(tuple(lanes), int(rng.choice(PIXELS_PER_BEAT)), early_exit)
-    return Case(seed, network, configuration, pixels)
+    return finished_case(rng, f"random-conv-{seed}", seed, shape, t_max, encoder, layers, lanes,
+                         images=images, early_exit=early_exit)  # fmt: skip
 
 
 def random_conv(rng: np.random.Generator, channels: int, shape: tuple[int, ...], *,

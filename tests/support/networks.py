@@ -43,11 +43,21 @@ def random_case(seed: int, *, early_exit: bool, images: int = 6) -> Case:
         inputs = neurons
     encoder = rng.integers(0, t_max + 1, 256)
     encoder[rng.random(256) < rng.random()] = t_max  # from no silent pixel values to nearly all
+    return finished_case(rng, f"random-{seed}", seed, shape, t_max, encoder, layers, lanes,
+                         images=images, early_exit=early_exit)  # fmt: skip
+
+
+def finished_case(
+    rng: np.random.Generator, name: str, seed: int, shape: tuple[int, ...], t_max: int,
+    encoder: Array, layers: list, lanes: list[int], *, images: int, early_exit: bool,
+) -> Case:  # fmt: skip
+    """A case of drawn layers: the network, a configuration, and images, the second dark and the
+    third bright."""
     network = Network(
-        name=f"random-{seed}",
+        name=name,
         t_max=t_max,
         input_shape=shape,
-        class_names=tuple(map(str, range(inputs))),
+        class_names=tuple(map(str, range(layers[-1].neurons))),
         encoder=encoder.astype(np.uint8),
         layers=tuple(layers),
     )

@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from support.rule_options import RULE_OPTIONS
 from train.largest_tensor import LargestTensor
 
 from sstdp_hw import reference
@@ -114,22 +115,11 @@ def plain_backward(layer, times, weight, threshold, spike_times, margin, errors,
     return sent, gradient, threshold_gradient
 
 
-OPTIONS = [
-    {},
-    {"depression": 0.25},
-    {"normalize_error": True},
-    {"gate": 0.4},
-    {"gate": 0.9, "gate_shape": "triangle"},
-    {"wake_silent": True},
-    {"gate": 0.4, "wake_silent": True, "unit": 0.25, "depression": 0.1},
-]
-
-
 @pytest.mark.parametrize(
     ("case", "options", "sparse"),
     [
-        *itertools.product(CASES, [OPTIONS[0], OPTIONS[-1]], [0.0, 0.9]),
-        *itertools.product([CASES[4]], OPTIONS[1:-1], [0.0]),
+        *itertools.product(CASES, [RULE_OPTIONS[0], RULE_OPTIONS[-1]], [0.0, 0.9]),
+        *itertools.product([CASES[4]], RULE_OPTIONS[1:-1], [0.0]),
     ],
 )
 @pytest.mark.parametrize("t_max", [1, 7])

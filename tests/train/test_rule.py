@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from support.rule_options import RULE_OPTIONS
 from train.largest_tensor import LargestTensor
 
 from sstdp_hw import reference
@@ -108,18 +109,7 @@ def plain_backward(times, weight, threshold, spike_times, margin, errors, push, 
     return sent, gradient, threshold_gradient
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"depression": 0.25},
-        {"normalize_error": True},
-        {"gate": 0.4},
-        {"gate": 0.9, "gate_shape": "triangle"},
-        {"wake_silent": True},
-        {"gate": 0.4, "wake_silent": True, "unit": 0.25, "depression": 0.1},
-    ],
-)
+@pytest.mark.parametrize("options", RULE_OPTIONS)
 @pytest.mark.parametrize("t_max", [1, 4, 30])
 def test_backward_equals_the_formulas(options, t_max, kernel):
     rng = np.random.default_rng(t_max)

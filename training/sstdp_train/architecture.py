@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sstdp_hw.chain import EXTENTS
 from sstdp_hw.errors import UserError
 from sstdp_hw.layers import (
     Array,
@@ -31,7 +32,6 @@ from sstdp_hw.layers import (
 )
 
 Pair = tuple[int, int]
-LARGEST = 1 << 16  # channels, neurons and extents stay below
 
 _PAIR = r"(\d+(?:x\d+)?)"
 _CONV = re.compile(rf"conv(\d+)k{_PAIR}(?:s{_PAIR})?(?:p{_PAIR})?")
@@ -124,9 +124,9 @@ def parse(name: int | str) -> Spec:
 
 
 def _within(text: str, what: str, number: int, low: int) -> int:
-    if not low <= number < LARGEST:
+    if not low <= number < EXTENTS:
         raise UserError(
-            f"Layer {text}: {what} must be between {low} and {LARGEST - 1}, not {number}"
+            f"Layer {text}: {what} must be between {low} and {EXTENTS - 1}, not {number}"
         )
     return number
 

@@ -33,7 +33,7 @@ from .spans_native import (
     add_kernels,
     send_kernel_back,
 )
-from .stack_native import normalize_row
+from .stack_native import gate_row, normalize_row
 
 if TYPE_CHECKING:
     from .rule import LayerRule
@@ -119,17 +119,6 @@ def _find_closest(
                         excess[cell], winners[cell] = v[j], j
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _gate(error: Any, excess: Any, unit: Any, reach: Any, triangle: bool) -> None:
-    """Keep of an error what the gate lets through; it closes at ``reach`` [neurons]."""
-    neurons = reach.shape[0]
-    for at in range(0, error.shape[0], neurons):
-        for j in range(neurons):
-            distance = abs(excess[at + j] * unit) / reach[j]
-            share = np.float32(1) - distance
-            error[at + j] *= max(share, np.float32(0)) if triangle else np.float32(distance < 1)
-
-
 @njit(cache=True, nogil=True)
 def _send_on(
     sent: Any, error: Any, winners: Any, spike_times: Any, weight: Any, times: Any, held: Any,
@@ -194,7 +183,7 @@ def _backward(
             if normalize:
                 normalize_row(above, batch)
             if gated[layer]:
-                _gate(above, excess[s, a:b], units[layer], reach[c:d], triangle)
+                gate_row(above, excess[s, a:b], units[layer], reach[c:d], triangle)
             times = presented[s]
             if layer > 0:
                 times = pooled_times[s, pooled_first[layer - 1] : a]

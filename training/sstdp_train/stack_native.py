@@ -99,12 +99,15 @@ def _forward(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _gate(error: Any, excess: Any, unit: Any, reach: Any, triangle: bool) -> None:
-    """Keep of an error what the gate lets through; it closes at ``reach``."""
-    for j in range(error.shape[0]):
-        distance = abs(excess[j] * unit) / reach[j]
-        share = np.float32(1) - distance
-        error[j] *= max(share, np.float32(0)) if triangle else np.float32(distance < 1)
+def gate_row(error: Any, excess: Any, unit: Any, reach: Any, triangle: bool) -> None:
+    """Keep of errors what the gate lets through; it closes at ``reach`` [neurons]. They may be of
+    several positions of these neurons."""
+    neurons = reach.shape[0]
+    for at in range(0, error.shape[0], neurons):
+        for j in range(neurons):
+            distance = abs(excess[at + j] * unit) / reach[j]
+            share = np.float32(1) - distance
+            error[at + j] *= max(share, np.float32(0)) if triangle else np.float32(distance < 1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
@@ -150,7 +153,7 @@ def _backward(
             if normalize:
                 normalize_row(own, batch)
             if gated[layer]:
-                _gate(own, excess[s, a:b], units[layer], reach[a:b], triangle)
+                gate_row(own, excess[s, a:b], units[layer], reach[a:b], triangle)
             if layer > 0:
                 before = first[layer - 1]
                 _send_on(

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from sstdp_hw.errors import UserError
-
-# Only the runner of programs is shared with the generator, nothing that makes hardware.
 from sstdp_hw.fpga_tools import ToolFailed, find_tool, run_tool
 
 Bits = list[Any]  # of integers, or "0", "1", "x"
