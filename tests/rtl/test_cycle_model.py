@@ -9,7 +9,7 @@ from support.simulation import run
 from sstdp_hw import datasets, ready, reference
 from sstdp_hw.cycle_model import cycles_per_image
 from sstdp_hw.hardware import AcceleratorParameters, Configuration
-from sstdp_hw.pipeline import SLICE_LANES
+from sstdp_hw.pipeline import QUEUE_DEPTH, SLICE_LANES
 
 
 def both(network, configuration, images):
@@ -54,6 +54,16 @@ def test_mean_over_many_images(pixels_per_beat):
     predicted, simulated = both(small_network(), Configuration((20, 7), pixels_per_beat), images)
     assert predicted.mean() == pytest.approx(simulated.mean(), rel=0.02)
     assert np.mean(predicted == simulated) > 0.95
+
+
+def test_beats_that_pass_the_register_behind_a_deep_queue():
+    """The first image finds sorters that were cleared long before its last beat comes."""
+    network, configuration = small_network(), Configuration((20, 7), 2)
+    parameters = AcceleratorParameters(network, configuration)
+    assert parameters.t_max < parameters.beats // 2 and parameters.beat_queue_depth > QUEUE_DEPTH
+    images = np.random.default_rng(5).integers(0, 256, (4, 8, 8), np.uint8)
+    predicted, simulated = both(network, configuration, images)
+    assert predicted.tolist() == simulated.tolist()
 
 
 @pytest.mark.parametrize("lanes, pixels_per_beat, early_exit", [
