@@ -18,8 +18,10 @@ Verilog-2005 file), manifest.json, the network and a FuseSoC core file.
   sstdp-hw generate RUN/network.safetensors --lanes 16,10 --out build/accelerator
 
 Lanes are the physical adders of each weighted layer: 1 is smallest, the number of its neurons is
-fastest. A layer takes ceil(neurons / lanes) cycles for every spike that reaches it. Instead of
-them a goal can be given, and lanes and pixels per beat are chosen by the models of cycles and area:
+fastest. A layer takes ceil(neurons / lanes) cycles for every spike that reaches it. In a
+convolution they span its output channels, and a spike takes ceil(channels / lanes) cycles at every
+position that it reaches. Instead of lanes a goal can be given, and they and the pixels per beat are
+chosen by the models of cycles and area:
 
   sstdp-hw generate NETWORK --target-fps 50000 --clock 120 --out build/accelerator
   sstdp-hw generate NETWORK --max-luts 3000 --out build/accelerator
