@@ -56,6 +56,13 @@ class Inference:
         tied = self.spike_times[-1][rows, labels] == self.decision_times
         return float(np.mean(np.where(self.silent, self.classes == labels, tied)))
 
+    def only(self, chosen: slice) -> Inference:
+        """The same of some of the images."""
+        return Inference(
+            self.classes[chosen], self.decision_times[chosen], self.silent[chosen],
+            self.margins[chosen], tuple(times[chosen] for times in self.spike_times),
+        )  # fmt: skip
+
     def last_steps(self) -> Array:
         """The last step that matters per image: the decision's, or the last of all if silent."""
         return self.decision_times - self.silent.astype(np.uint8)

@@ -38,6 +38,7 @@ module harness (
   input  wire isolated,
   input  wire [7:0] gap_chance,
   input  wire [7:0] stall_chance,
+  input  wire [31:0] stall_cycles,
   input  wire [31:0] random_seed,
   input  wire [31:0] mutant,  // read by Verilog that has faults built in
   output reg  wake,
@@ -69,6 +70,7 @@ module harness (
   wire m_valid;
   wire m_last;
   reg  m_ready;
+  reg  [31:0] stall_left;  // cycles for which m_ready stays as it is
   reg  [31:0] held_data;
   reg  held;
   reg  [31:0] noise;
@@ -115,6 +117,7 @@ module harness (
       done <= 0;
       answered <= 0;
       m_ready <= 0;
+      stall_left <= 0;
       held <= 0;
       violated <= 0;
       noise <= {{random_seed[30:0], 1'b1}};
@@ -149,7 +152,8 @@ module harness (
           begun <= begun + 1;
         end
       end
-      m_ready <= noise[15:8] >= stall_chance;
+      stall_left <= (stall_left == 0 ? stall_cycles : stall_left) - 1;
+      if (stall_left == 0) m_ready <= noise[15:8] >= stall_chance;
       if (answer) begin
         $fwrite(answers_file, "%0d %0d %0d\\n", m_data, first_beats[answered % {in_flight}], cycle);
         answered <= answered + 1;

@@ -71,13 +71,15 @@ class Traffic:
     """How the streams behave: the chance, in 256ths, that a cycle has a gap or a stall.
 
     With both zero, images come back to back and answers are taken at once. ``isolated`` holds every
-    image back until the one before it is answered.
+    image back until the one before it is answered. A stall, and the time without one, lasts a
+    multiple of ``stall_cycles``.
     """
 
     gap_chance: int = 0
     stall_chance: int = 0
     seed: int = 1
     isolated: bool = False
+    stall_cycles: int = 1
 
     @property
     def back_to_back(self) -> bool:

@@ -216,6 +216,7 @@ class Simulation:
             "isolated": int(traffic.isolated),
             "gap_chance": traffic.gap_chance,
             "stall_chance": traffic.stall_chance,
+            "stall_cycles": traffic.stall_cycles,
             "random_seed": traffic.seed,
         }
         write_json(shard / "job.json", {"settings": settings, "mutants": list(mutants)})

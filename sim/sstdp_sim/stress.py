@@ -65,7 +65,7 @@ WEATHER = (
     (Traffic(0, 243), 0.0),
     (Traffic(120, 200), 0.1),
 )
-_PACKETS = 500  # of one run
+_PACKETS = (500, 10_000)  # of one run, at least and at most: starting a simulator takes seconds
 
 
 def play(
@@ -84,6 +84,8 @@ def play(
         ``beats``, ``packets`` that began, ``resets``, ``answers`` and ``findings``, one line each.
     """
     parameters, random = directory.parameters, np.random.default_rng(seed)
+    fewest, most = _PACKETS
+    count = min(max(beats // (2 * len(WEATHER) * parameters.beats), fewest), most)
     total: dict[str, Any] = {"beats": 0, "packets": 0, "resets": 0, "answers": 0, "findings": []}
     with Simulation(
         directory.verilog,
@@ -94,7 +96,7 @@ def play(
         while total["beats"] < beats:
             traffic, resets = WEATHER[run % len(WEATHER)]
             traffic = replace(traffic, seed=seed + run)
-            stream = random_stream(parameters, images, random, _PACKETS, resets=resets)
+            stream = random_stream(parameters, images, random, count, resets=resets)
             answers = simulation.run(
                 stream.packets, answers=stream.answers, traffic=traffic,
                 timeout_cycles=timeout_cycles(directory, traffic),

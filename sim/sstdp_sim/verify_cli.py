@@ -136,11 +136,13 @@ def _images(directory: GeneratedDirectory, options: argparse.Namespace) -> Array
     """Random images, behind those of the data set, if there is one."""
     from sstdp_hw import datasets
 
-    shape = (options.samples, *directory.network.input_shape)
-    images = np.random.default_rng(options.seed).integers(0, 256, shape, dtype=np.uint8)
+    from .stimulus import random_images
+
+    network = directory.network
+    images = random_images(network, np.random.default_rng(options.seed), options.samples)
     if options.dataset:
         samples = datasets.load(options.dataset).first(options.samples)
-        images = np.concatenate([samples.images.reshape(-1, *shape[1:]), images])
+        images = np.concatenate([samples.images.reshape(-1, *images.shape[1:]), images])
     return images
 
 

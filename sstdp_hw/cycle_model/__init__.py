@@ -27,6 +27,7 @@ from .chain import NEVER, Decision, Layer, Serializer, Splitter
 from .conv import Conv, word_times
 from .encoder import Encoder
 from .pool import Pool
+from .room import LONG_AGO
 from .server import EventServer
 from .spikes import chunk, group_counts, layer_places, list_counts, list_indices
 
@@ -53,9 +54,32 @@ def cycles_per_image(
     progress : callable, optional
         Called with the number of images done since the last call.
     """
+    return np.diff(_answers(parameters, inference, progress=progress), prepend=-1)
+
+
+def latency_per_image(parameters: AcceleratorParameters, inference: Inference) -> Array:
+    """Clock cycles from an image's first beat to its answer, if it finds the chain idle and its
+    sorters cleared: int64 [N]. Arguments as of `cycles_per_image`."""
+    count = len(inference.classes)
+    alone = (inference.only(slice(image, image + 1)) for image in range(count))
+    answers = [int(_answers(parameters, image, cleared=True)[0]) for image in alone]
+    return np.array(answers, np.int64) + 1
+
+
+def _answers(
+    parameters: AcceleratorParameters,
+    inference: Inference,
+    *,
+    cleared: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Array:
+    """Cycle of every answer, from the first beat of the first image on: int64 [N]. ``cleared``: the
+    sorters had their time to clear their lists before that."""
     count = len(inference.classes)
     stale = [NEVER] * count
     layers, encoder, decision = _chain(parameters, stale)
+    if cleared:
+        encoder.free = [LONG_AGO] * 2
     by_place = isinstance(parameters.blocks[0], MapParameters)
     for first in range(0, count, CHUNK):
         part = chunk(inference, first, CHUNK)
@@ -71,7 +95,7 @@ def cycles_per_image(
             encoder.run(image, counts, found)
         if progress:
             progress(len(lists))
-    return np.diff(np.array(decision.answers, np.int64), prepend=-1)
+    return np.array(decision.answers, np.int64)
 
 
 def _chain(

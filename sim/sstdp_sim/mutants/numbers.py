@@ -8,7 +8,6 @@ from sstdp_hw.convolution import ConvParameters
 from sstdp_hw.dense import DenseParameters
 from sstdp_hw.hardware import WeightedBlock
 from sstdp_hw.layers import Array, Dense
-from sstdp_hw.reference import Inference, run
 
 from ..directory import GeneratedDirectory
 from ..mutation import Mutation, changed_network
@@ -45,26 +44,6 @@ def _weights_of_a_neuron(p: WeightedBlock) -> Array:
     if isinstance(p, ConvParameters):
         return np.arange(int(np.prod(p.layer.weight.shape[1:])))
     return np.array(p.sources[p.sources >= 0])
-
-
-def witness(
-    directory: GeneratedDirectory, mutation: Mutation, images: Array, inference: Inference
-) -> int | None:
-    """An image that the network with the flipped bit answers differently, else one in which it
-    spikes differently up to the decision; None if there is neither."""
-    changed = run(changed_network(directory, mutation), images)
-    differs = (changed.classes != inference.classes) | (
-        changed.decision_times != inference.decision_times
-    )
-    if differs.any():
-        return int(np.flatnonzero(differs)[0])
-    last = inference.last_steps()[:, None]
-    for ours, theirs in zip(inference.spike_times[1:], changed.spike_times[1:], strict=True):
-        ours, theirs = ours.reshape(len(images), -1), theirs.reshape(len(images), -1)
-        seen = ((ours != theirs) & (np.minimum(ours, theirs) <= last)).sum(axis=1)
-        if seen.any():
-            return int(np.argmax(seen))
-    return None
 
 
 def equivalent(directory: GeneratedDirectory, mutation: Mutation) -> str | None:

@@ -1,0 +1,40 @@
+"""Random images that reach what those of a data set and plain noise do not.
+
+Noise fires every pixel spread over all steps, so that a decision falls early and nothing that only
+late or few spikes can do ever happens.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sstdp_hw.layers import Array
+from sstdp_hw.network import Network
+
+
+def random_images(network: Network, random: np.random.Generator, count: int) -> Array:
+    """Images of very different density and timing: uint8 [count, *input_shape].
+
+    Every fourth is noise in all values. In the others a share of the pixels, from none to all,
+    fires within a window of steps, from a single one to all of them; every fifth of these fires all
+    of its pixels in the window's last step.
+    """
+    t_max, encoder = network.t_max, network.encoder
+    values = [np.flatnonzero(encoder == step) for step in range(t_max + 1)]
+    steps = np.array([step for step in range(t_max) if len(values[step])])
+    images = random.integers(0, 256, (count, network.inputs), dtype=np.uint8)
+    silent = values[t_max]
+    for number, image in enumerate(images):
+        if number % 4 == 3 or not len(steps):
+            continue
+        first, last = np.sort(random.integers(len(steps), size=2))
+        at = random.integers(first, last + 1, len(image))
+        if random.random() < 0.2:
+            at[:] = last
+        for step in np.unique(at):
+            chosen = np.flatnonzero(at == step)
+            image[chosen] = random.choice(values[steps[step]], len(chosen))
+        if len(silent):
+            rest = random.random(len(image)) >= random.random() ** 2
+            image[rest] = random.choice(silent, np.count_nonzero(rest))
+    return images.reshape(count, *network.input_shape)
