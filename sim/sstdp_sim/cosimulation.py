@@ -51,15 +51,11 @@ class Report:
 
 def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
     """More cycles than any image can take, however the streams stall."""
-    slowest = 256 - max(traffic.gap_chance, traffic.stall_chance)
-    return 4 * (chain_cycles(directory) + 8 * traffic.stall_cycles) * 256 // slowest
-
-
-def chain_cycles(directory: GeneratedDirectory) -> int:
-    """More cycles than an image takes through the whole chain, if nothing stalls it."""
     parameters = directory.parameters
-    work = parameters.beats + 4 * parameters.t_max + 1000
-    return work + sum(block.most_cycles for block in parameters.blocks)
+    work = parameters.beats + 4 * parameters.t_max + 1000 + 8 * traffic.stall_cycles
+    work += sum(block.most_cycles for block in parameters.blocks)
+    slowest = 256 - max(traffic.gap_chance, traffic.stall_chance)
+    return 4 * work * 256 // slowest
 
 
 def cosimulate(

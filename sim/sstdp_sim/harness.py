@@ -19,7 +19,6 @@ PACKETS_FILE, ANSWERS_FILE, SPIKES_FILE = "packets.bin", "answers.txt", "spikes.
 WAKE_EVERY = 64
 # In place of an answer: the accelerator was reset; the packets are played once more from the start.
 RESET, START = -1, -2
-_RESET_CYCLES = 4
 _IN_FLIGHT = 64  # first beats that are kept; a chain holds far fewer images at once
 
 # Verilog-2005, for Verilator and Icarus. `done` is set, and `wake` flipped a last time, when all
@@ -166,7 +165,8 @@ module harness (
 {write_spikes}      waited <= waiting;
       reset_left <= ending & (reset_wanted != 0) ? reset_wanted - 1 : reset_left - 1;
       reset_due <= ending & (reset_wanted != 0) | (reset_due & !reset_now);
-      resetting <= reset_now ? {reset_cycles} : resetting - (resetting != 0);
+      // A reset lasts 1 to 4 cycles.
+      resetting <= reset_now ? noise[17:16] + 3'd1 : resetting - (resetting != 0);
       if (reset_now) begin
         // What was begun and not answered is forgotten.
         $fwrite(answers_file, "{reset} %0d %0d\\n", begun, cycle);
@@ -222,7 +222,7 @@ def harness_verilog(
         packet_bits=packet_bits, beat_bits=beat_bits, record_bits=record_bits,
         record_bytes=record_bits // 8, in_flight=_IN_FLIGHT, wake_every=WAKE_EVERY,
         packets_file=PACKETS_FILE, answers_file=ANSWERS_FILE, write_spikes="".join(watch),
-        reset=RESET, start=START, reset_cycles=_RESET_CYCLES,
+        reset=RESET, start=START,
         open_spikes=f'    spikes_file = $fopen("{SPIKES_FILE}", "w");\n' if spikes else "",
         flush_spikes="        $fflush(spikes_file);\n" if spikes else "",
     )  # fmt: skip

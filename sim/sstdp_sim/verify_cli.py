@@ -51,8 +51,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--dataset", metavar="NAME", help="images to play (default: random ones alone)"
     )
     parser.add_argument(
-        "--samples", type=int, default=40, metavar="N",
-        help="images of each kind, from the data set and random (default: 40)",
+        "--samples", type=int, default=150, metavar="N",
+        help="images of each kind, from the data set and random (default: 150)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of mutants, images and traffic")
     parser.add_argument(

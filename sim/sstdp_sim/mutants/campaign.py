@@ -16,7 +16,7 @@ from sstdp_hw import cycle_model, reference
 from sstdp_hw.errors import UserError
 from sstdp_hw.layers import Array
 
-from ..cosimulation import chain_cycles, timeout_cycles
+from ..cosimulation import timeout_cycles
 from ..directory import GeneratedDirectory
 from ..mutation import Mutation
 from ..packets import Answers, Packets, Traffic
@@ -33,7 +33,8 @@ Mutant = LogicFault | Mutation
 
 #: Share of the mutants that are flipped bits; the others are faults in the logic.
 FLIPS = 0.4
-_HOSTILE_PACKETS = 200
+_HOSTILE_PACKETS = 400
+_STALLED_IMAGES = 12  # that would come in the time of a long stall
 _BATCH = 24  # mutants of one simulator process
 
 
@@ -102,15 +103,14 @@ def scenarios(directory: GeneratedDirectory, images: Array, seed: int) -> list[S
     plain = images_stream(directory, images)
     hostile = [
         random_stream(parameters, images, random, _HOSTILE_PACKETS, resets=resets)
-        for resets in (0.0, 0.3)
+        for resets in (0.0, 0.3, 0.1)
     ]
     inference = reference.run(directory.network, images)
-    longest = chain_cycles(directory)
+    cycles = cycle_model.cycles_per_image(parameters, inference)
+    # While one lasts, every queue fills.
+    longest = _STALLED_IMAGES * int(cycles.mean())
     return [
-        Scenario(
-            "images back to back", plain, Traffic(),
-            cycle_model.cycles_per_image(parameters, inference),
-        ),
+        Scenario("images back to back", plain, Traffic(), cycles),
         Scenario(
             "one image at a time", plain, Traffic(isolated=True),
             cycle_model.latency_per_image(parameters, inference),
@@ -119,6 +119,9 @@ def scenarios(directory: GeneratedDirectory, images: Array, seed: int) -> list[S
         Scenario("long backpressure", plain, Traffic(0, 128, seed + 2, stall_cycles=longest)),
         Scenario("packets of wrong length", hostile[0], Traffic(20, 128, seed + 3)),
         Scenario("resets", hostile[1], Traffic(20, 200, seed + 4)),
+        Scenario(
+            "resets of a full chain", hostile[2], Traffic(0, 128, seed + 5, stall_cycles=longest)
+        ),
     ]  # fmt: skip
 
 
