@@ -74,7 +74,8 @@ NETWORKS = Study(
     entries=(
         Entry("mnist-784-400-10", "mnist", MNIST, fine_tune=((4,), (2,))),
         Entry(  # +1 and -1 do better from larger margins, reached without the class of silence
-            "mnist-784-400-10-binary", "mnist", RECIPES["mnist-800"].with_(layers=(400,)),
+            "mnist-784-400-10-binary", "mnist",
+            RECIPES["mnist-800"].with_(layers=(400,), epochs=50),
             fine_tune=(FineTuning((1,), {"epochs": 25, "weight_decay": 0.0}),),
         ),
         Entry("mnist-784-400-10-sparse", "mnist", RECIPES["mnist-sparse"], fine_tune=((4,),)),

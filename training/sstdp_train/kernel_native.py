@@ -27,6 +27,7 @@ from .rows_native import (
     add_errors,
     add_events,
     array_of,
+    hold,
     list_spikes,
     positive,
     send_back,
@@ -95,8 +96,7 @@ def _sum_over_neurons(
 ) -> None:
     held = np.empty(times.shape[1], np.float32)
     for sample in range(times.shape[0]):
-        for i in range(held.shape[0]):
-            held[i] = times[sample, i] if times[sample, i] < t_max else 0  # never late
+        hold(held, times[sample], t_max, np.float32(0))  # never late
         send_back(total[sample], error[sample], by_neuron, spike_times[sample], held)
 
 

@@ -45,7 +45,7 @@ class IFLayer(nn.Module):
     threshold : float32 [neurons]
     firing_rate : float32 [neurons]
         Running share of training images in which each neuron fired; of images and positions in a
-        convolution.
+        convolution. Kept for homeostasis alone.
     grid : Grid or None
         The integers that the forward pass runs on; None in float.
     """
@@ -85,8 +85,8 @@ class IFLayer(nn.Module):
 
     @torch.no_grad()
     def observe(self, spike_times: Tensor) -> None:
-        """Count the spikes of a training batch into the firing rates."""
-        if self.training:
+        """Count the spikes of a training batch into the firing rates, if anything looks at them."""
+        if self.training and self.homeostasis:
             fired = (spike_times < self.rule.t_max).flatten(0, -2)
             self.firing_rate.lerp_(fired.to(torch.float32).mean(0), RATE_MOMENTUM)
 

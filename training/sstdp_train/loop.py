@@ -91,8 +91,9 @@ class Training:
             )  # fmt: skip
         else:
             self.optimizer = torch.optim.SGD(
-                trained, lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
-            )
+                trained, lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay,
+                fused=True,
+            )  # fmt: skip
         self.batches = math.ceil(len(self.labels) / self.recipe.batch_size)
         self.pruned = self._is_pruned()
         self.average: AveragedModel | None = None

@@ -133,6 +133,29 @@ def add_errors(
 
 
 @njit(cache=True, nogil=True)
+def hold(held: Any, times: Any, t_max: Any, silent: Any) -> None:
+    """Times, with ``silent`` in place of none."""
+    for i in range(held.shape[0]):
+        held[i] = times[i] if times[i] < t_max else silent
+
+
+@njit(cache=True, nogil=True)
+def _add_where_early(total: Any, a: Any, factor: Any, times: Any, step: Any) -> None:
+    for i in range(times.shape[0]):
+        total[a, i] += factor if times[i] <= step else np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def add_errors_by_neuron(total: Any, error: Any, spike_times: Any, held: Any) -> None:
+    """The same sums as `add_errors`, neuron by neuron into ``total`` [out, in]: rows of inputs are
+    long where those of neurons are short. ``held`` has the inputs' times, of silent ones none that
+    any neuron waits for."""
+    for j in range(error.shape[0]):
+        if error[j] != 0:
+            _add_where_early(total, j, error[j], held, spike_times[j])
+
+
+@njit(cache=True, nogil=True)
 def send_back(sent: Any, error: Any, by_neuron: Any, spike_times: Any, held: Any) -> None:
     """Errors of neurons to their inputs, where these came in time; ``held`` has the inputs' times,
     ``by_neuron`` [out, in] the weights."""

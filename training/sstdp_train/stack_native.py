@@ -26,8 +26,10 @@ from sstdp_hw.layers import Array
 
 from .rows_native import (
     add_errors,
+    add_errors_by_neuron,
     add_events,
     array_of,
+    hold,
     list_spikes,
     positive,
     send_back,
@@ -36,6 +38,8 @@ from .rows_native import (
 
 if TYPE_CHECKING:
     from .rule import LayerRule
+
+SHORT = 16  # neurons that do not fill a vector instruction
 
 
 @njit(cache=True, nogil=True)
@@ -127,8 +131,7 @@ def _send_on(
 ) -> None:  # fmt: skip
     """Errors of a layer's neurons to those before it; ``held`` is room for a time of each."""
     silent = np.float32(t_max)
-    for i in range(sent.shape[0]):
-        held[i] = times[i] if times[i] < silent else np.float32(0)  # never late
+    hold(held, times, t_max, np.float32(0))  # never late
     send_back(sent, own, by_neuron, own_times, held)
     # A gradient of spike times is minus that of the drive: two signs on the way, and none left.
     for i in range(sent.shape[0]):
@@ -139,9 +142,12 @@ def _send_on(
 def _backward(
     by_neuron: Any, units: Any, gated: Any, reach: Any, triangle: bool, normalize: bool,
     wake_silent: bool, push: Any, first: Any, lists: Any, spike_times: Any, excess: Any,
-    events: Any, steps: Any, counts: Any, t_max: int, gradients: Any, errors: Any,
+    events: Any, steps: Any, counts: Any, t_max: int, short: Any, gradients: Any, errors: Any,
 ) -> None:  # fmt: skip
-    """``errors`` holds in the last layer what arrives there; the others are found on the way."""
+    """``errors`` holds in the last layer what arrives there; the others are found on the way.
+
+    The gradient of a ``short`` layer is [out, in].
+    """
     depth, batch = len(gradients), errors.shape[0]
     room = np.empty(errors.shape[1], np.float32)
     for layer in range(depth):
@@ -162,10 +168,16 @@ def _backward(
                 )  # fmt: skip
             for j in range(b - a):
                 own[j] -= push[a + j]
-            start, end = lists[layer], lists[layer] + counts[s, layer]
-            add_errors(
-                gradients[layer], own, times, room[a:b], events[s, start:end], steps[s, start:end]
-            )
+            if short[layer]:
+                before = first[layer - 1]
+                hold(room[before:a], spike_times[s, before:a], t_max, np.float32(np.inf))
+                add_errors_by_neuron(gradients[layer], own, times, room[before:a])
+            else:
+                start, end = lists[layer], lists[layer] + counts[s, layer]
+                add_errors(
+                    gradients[layer], own, times, room[a:b], events[s, start:end],
+                    steps[s, start:end],
+                )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -197,7 +209,11 @@ class NativeStackPass:
         self, error: Tensor, rules: Sequence[LayerRule], reaches: Sequence[Tensor | None],
         pushes: Sequence[Tensor | None],
     ) -> tuple[list[Tensor], list[Tensor]]:  # fmt: skip
-        gradients = [torch.empty_like(weight) for weight in self.weights]
+        short = [layer > 0 and weight.shape[1] < SHORT for layer, weight in enumerate(self.weights)]
+        gradients = [
+            torch.empty(weight.shape[::-1] if is_short else weight.shape)
+            for weight, is_short in zip(self.weights, short, strict=True)
+        ]
         errors = torch.empty_like(self.all_excess)
         errors[:, self.first[-2] :] = error
         _backward(
@@ -207,9 +223,12 @@ class NativeStackPass:
             rules[0].gate_shape == "triangle", rules[0].normalize_error, rules[0].wake_silent,
             self._side_by_side(pushes), self.first, self.lists, self.all_spike_times.numpy(),
             self.all_excess.numpy(), self.events, self.steps, self.counts, self.t_max,
-            _arrays(gradients), errors.numpy(),
+            np.array(short), _arrays(gradients), errors.numpy(),
         )  # fmt: skip
-        return gradients, self._by_layer(errors)
+        return [
+            gradient.t().contiguous() if is_short else gradient
+            for gradient, is_short in zip(gradients, short, strict=True)
+        ], self._by_layer(errors)
 
     def _side_by_side(self, of_layers: Sequence[Tensor | None]) -> Array:
         """One number per neuron; 0 for layers that have none."""
