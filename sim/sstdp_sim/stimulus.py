@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from sstdp_hw import reference
 from sstdp_hw.layers import Array
 from sstdp_hw.network import Network
+
+_POOL_FACTOR = 10  # random images drawn for each that is decided early
 
 
 def random_images(network: Network, random: np.random.Generator, count: int) -> Array:
@@ -38,3 +41,27 @@ def random_images(network: Network, random: np.random.Generator, count: int) -> 
             rest = random.random(len(image)) >= random.random() ** 2
             image[rest] = random.choice(silent, np.count_nonzero(rest))
     return images.reshape(count, *network.input_shape)
+
+
+def early_decisions(network: Network, random: np.random.Generator, count: int) -> Array:
+    """Random images of which most are decided while the encoder still has spikes to emit, few or
+    many in a step: what is on its way in the chain is then dropped in every state that it can have.
+
+    Returns
+    -------
+    uint8 array [at most count, *input_shape]
+        None if no random image is decided before the last step.
+    """
+    pool = random_images(network, random, _POOL_FACTOR * count)
+    decided = reference.run(network, pool).decision_times
+    early = np.flatnonzero(decided < network.t_max - 1)
+    early = early[np.argsort(decided[early], kind="stable")][:count]
+    images, last = pool[early], decided[early].reshape(-1, *[1] * (pool.ndim - 1))
+    # Behind the decision any spike may come: a share of the pixels fires in these steps.
+    values = np.flatnonzero(network.encoder < network.t_max)
+    silent = np.flatnonzero(network.encoder == network.t_max)
+    tails = random.choice(values, images.shape)
+    if len(silent):
+        tails[random.random(images.shape) >= random.random(last.shape)] = silent[0]
+    changed = (network.encoder[images] > last) & (network.encoder[tails] > last)
+    return np.where(changed, tails, images).astype(np.uint8)

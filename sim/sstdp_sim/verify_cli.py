@@ -51,8 +51,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--dataset", metavar="NAME", help="images to play (default: random ones alone)"
     )
     parser.add_argument(
-        "--samples", type=int, default=150, metavar="N",
-        help="images of each kind, from the data set and random (default: 150)",
+        "--samples", type=int, default=100, metavar="N",
+        help="images of each kind, from the data set and random (default: 100)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of mutants, images and traffic")
     parser.add_argument(
@@ -133,13 +133,14 @@ def _mutants(options: argparse.Namespace) -> Result:
 
 
 def _images(directory: GeneratedDirectory, options: argparse.Namespace) -> Array:
-    """Random images, behind those of the data set, if there is one."""
+    """Random images of two kinds, behind those of the data set, if there is one."""
     from sstdp_hw import datasets
 
-    from .stimulus import random_images
+    from .stimulus import early_decisions, random_images
 
-    network = directory.network
-    images = random_images(network, np.random.default_rng(options.seed), options.samples)
+    network, random = directory.network, np.random.default_rng(options.seed)
+    images = random_images(network, random, options.samples)
+    images = np.concatenate([images, early_decisions(network, random, options.samples)])
     if options.dataset:
         samples = datasets.load(options.dataset).first(options.samples)
         images = np.concatenate([samples.images.reshape(-1, *images.shape[1:]), images])

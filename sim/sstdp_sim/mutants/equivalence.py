@@ -77,4 +77,16 @@ def _cut(module: dict[str, Any], modules: dict[str, Any]) -> dict[str, Any]:
             module["ports"][f"cut_{name}_{port}"] = {"direction": direction, "bits": bits}
         del module["cells"][name]
     module["attributes"].pop("top", None)
+    # Names are what the solver pairs. Others than those of registers would ask for too much: a bit
+    # that nothing looks at may differ.
+    states = {
+        bit
+        for cell in module["cells"].values()
+        if "dff" in cell["type"]
+        for bit in cell["connections"]["Q"]
+    }
+    states |= {bit for port in module["ports"].values() for bit in port["bits"]}
+    module["netnames"] = {
+        name: net for name, net in module["netnames"].items() if states.issuperset(net["bits"])
+    }
     return module

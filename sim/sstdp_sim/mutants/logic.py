@@ -87,13 +87,14 @@ def _comparison(cell: dict[str, Any], module: str) -> list[Any]:
         return [("tie-break" if signed else "compare", "relax", text)]
     if kind in (*_RELAXED, "$eq", "$ne"):
         return [("compare", "next", f"{_SIGNS[kind]} {value} becomes {_SIGNS[kind]} {value + 1}")
-                for value in [_constant_operand(cell)[1]] if value is not None]  # fmt: skip
+                for value in [constant_operand(cell)[1]] if value is not None]  # fmt: skip
     if kind == "$logic_not" and len(wires["A"]) > 1:
         return [("compare", "next", "== 0 becomes == 1")]
     return []
 
 
-def _constant_operand(cell: dict[str, Any]) -> tuple[str, int | None]:
+def constant_operand(cell: dict[str, Any]) -> tuple[str, int | None]:
+    """The operand of a cell that is a constant, and its value; None if neither is one."""
     for port in ("B", "A"):
         value = constant(cell["connections"][port])
         if value is not None:
@@ -104,7 +105,7 @@ def _constant_operand(cell: dict[str, Any]) -> tuple[str, int | None]:
 def _count(cell: dict[str, Any]) -> list[Any]:
     if cell["type"] not in ("$add", "$sub"):
         return []
-    value = _constant_operand(cell)[1]
+    value = constant_operand(cell)[1]
     if value is None:
         return []
     sign = _SIGNS[cell["type"]]
@@ -211,7 +212,7 @@ def apply(fault: LogicFault, editor: Editor, select: Bits) -> None:
         now, before = editor.tap_output(cell, "Y")
         editor.mux(now, [editor.equal(wires["A"], 1)[0], *["0"] * (len(now) - 1)], select, before)
     elif change == "next":
-        port, value = _constant_operand(cell)
+        port, value = constant_operand(cell)
         assert value is not None, "or there would be no such fault"
         faulty = constant_bits(value + 1, len(wires[port]))
         editor.change_input(cell, port, faulty, select)
