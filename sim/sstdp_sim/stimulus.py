@@ -49,8 +49,8 @@ def early_decisions(network: Network, random: np.random.Generator, count: int) -
 
     Returns
     -------
-    uint8 array [at most count, *input_shape]
-        None if no random image is decided before the last step.
+    uint8 array [0 to count, *input_shape]
+        Fewer if few random images are decided before the last step.
     """
     pool = random_images(network, random, _POOL_FACTOR * count)
     decided = reference.run(network, pool).decision_times
@@ -60,6 +60,8 @@ def early_decisions(network: Network, random: np.random.Generator, count: int) -
     # Behind the decision any spike may come: a share of the pixels fires in these steps.
     values = np.flatnonzero(network.encoder < network.t_max)
     silent = np.flatnonzero(network.encoder == network.t_max)
+    if not len(values):
+        return images
     tails = random.choice(values, images.shape)
     if len(silent):
         tails[random.random(images.shape) >= random.random(last.shape)] = silent[0]

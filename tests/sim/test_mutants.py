@@ -13,6 +13,7 @@ from sstdp_rtl.generate import generate
 from sstdp_sim.directory import GeneratedDirectory
 from sstdp_sim.mutants import campaign
 from sstdp_sim.mutants.equivalence import LogicProof
+from sstdp_sim.mutants.harmless import harmless
 from sstdp_sim.mutants.logic import logic_faults
 from sstdp_sim.mutants.netlist import read_design
 from sstdp_sim.mutants.numbers import (
@@ -48,8 +49,10 @@ def test_every_kind_has_places(directory, modules):
     assert tie.module == "accelerator.decision" and "> becomes >=" in str(tie)
 
 
-def test_mutants_are_noticed(directory):
+def test_mutants_are_noticed(directory, monkeypatch):
     """One of each kind at least, in one program; the design without one is the reference's."""
+    monkeypatch.setattr(campaign, "_RESET_PACKETS", 200)
+    monkeypatch.setattr(campaign, "_HOSTILE_PACKETS", 100)
     images = np.random.default_rng(1).integers(0, 256, (24, 1, 8, 8), dtype=np.uint8)
     verdicts = campaign.run(directory, images, count=20, seed=3, jobs=2)
     assert {verdict.mutant.kind for verdict in verdicts} >= KINDS | {"weight", "threshold"}
@@ -97,6 +100,49 @@ def test_a_fault_that_changes_nothing_is_proven_and_another_is_not(directory, mo
     same = dataclasses.replace(tie, cell=name, change="stuck 1")
     assert "equal outputs" in proof.equivalent(same)
     wires["A"] = before
+
+
+def test_a_bit_that_nothing_looks_at_may_differ(tmp_path):
+    """With 8 steps the carry behind the last one falls off whether or not the step is cleared."""
+    generate(small_network(t_max=8), Configuration((6, 3), 4, True), tmp_path / "out")
+    directory = GeneratedDirectory.load(tmp_path / "out")
+    modules = read_design(directory.verilog, tmp_path)
+    (wraps, *_) = (
+        fault for fault in logic_faults(modules, directory)
+        if fault.module.endswith("sorter_0") and "step is never set to 0" in str(fault)
+    )  # fmt: skip
+    assert "equal outputs" in LogicProof(modules, tmp_path).equivalent(wraps)
+
+
+def test_what_the_numbers_make_harmless(directory, modules):
+    """Lanes without a neuron, and the places that a queue keeps beyond its producer's need."""
+    found = {
+        str(fault): reason
+        for fault in logic_faults(modules, directory)
+        if (reason := harmless(directory, modules, fault))
+    }
+    lanes = [text for text, reason in found.items() if "never fire" in reason]
+    rooms = [text for text, reason in found.items() if "keeps 2 places" in reason]
+    assert len(lanes) + len(rooms) == len(found)
+    # 20 neurons on 6 lanes leave 4 of the last group idle, 7 on 3 leave 2; the first layer's
+    # guards are those of its second group of lanes.
+    assert {text.split(",")[0].split()[-1] for text in lanes} == {
+        "accelerator.layer_0.slice_0", "accelerator.layer_1.slice_0"
+    }  # fmt: skip
+    assert len(lanes) == 4 + 2
+    assert all("<= " in text and " becomes <= " in text for text in rooms)
+    assert len(rooms) == 5  # beats, events, two layers, a serializer
+
+
+def test_idle_lanes_that_may_fire_are_not_called_harmless(tmp_path):
+    """With negative thresholds a lane without a neuron starts above threshold too."""
+    network = small_network()
+    network.layers[2].threshold[:] = -1
+    generate(network, Configuration((20, 3), 4, True), tmp_path / "out")
+    directory = GeneratedDirectory.load(tmp_path / "out")
+    modules = read_design(directory.verilog, tmp_path)
+    reasons = [harmless(directory, modules, fault) for fault in logic_faults(modules, directory)]
+    assert not any("never fire" in reason for reason in reasons if reason)
 
 
 def test_flips_change_the_number_that_they_name(directory):
