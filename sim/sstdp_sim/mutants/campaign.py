@@ -110,7 +110,7 @@ def scenarios(directory: GeneratedDirectory, images: Array, seed: int) -> list[S
     hostile = [
         random_stream(parameters, images, random, count, resets=resets)
         for count, resets in (
-            (_HOSTILE_PACKETS, 0.0), (_HOSTILE_PACKETS, 0.1), (many, 0.25), (many, 0.5)
+            (_HOSTILE_PACKETS, 0.0), (many, 0.05), (many, 0.25), (many, 0.5)
         )
     ]  # fmt: skip
     # While one lasts, every queue fills.
