@@ -56,6 +56,11 @@ class LaneParameters:
         return -(-self.spanned // self.lanes)
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of the weight memory."""
+        return self.weight_depth * self.lanes * self.weight_width
+
+    @property
     def padding(self) -> int:
         """Lanes of the last group that have nobody to serve."""
         return self.groups * self.lanes - self.spanned
