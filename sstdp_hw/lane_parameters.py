@@ -74,7 +74,7 @@ class LaneParameters:
     def weight_width(self) -> int:
         return self.layer.weight_width
 
-    @property
+    @cached_property
     def weight_latency(self) -> int:
         """Cycles from the address of a weight word to the word."""
         return rom_latency(self.weight_depth, "block")
