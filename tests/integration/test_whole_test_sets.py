@@ -1,7 +1,7 @@
 """Ready networks with convolutions on their test sets: the torch model that trains on the integers
 and the integer reference are the same function, spike for spike.
 
-Here on the first 1,000 images of each; SSTDP_IMAGES=10000 takes the whole sets (two minutes).
+Here on the first 500 images of each; SSTDP_IMAGES=10000 takes the whole sets (two minutes).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sstdp_train.kernels import kernel_for
 from sstdp_train.layers import SpikingNetwork, decide
 from sstdp_train.quantization import Grid
 
-IMAGES = int(os.environ.get("SSTDP_IMAGES", "1000"))
+IMAGES = int(os.environ.get("SSTDP_IMAGES", "500"))
 BATCH = 500
 CONVOLUTIONAL = [
     name
