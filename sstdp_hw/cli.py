@@ -1,13 +1,17 @@
 """The command ``sstdp-hw``: finds the verbs, runs one, turns errors into one line.
 
-Exit status: 0 done; 1 the verb ran and the answer is no (a mismatch); 2 bad input; 130 interrupted.
+Exit status: 0 done; 1 the verb ran and the answer is no (a mismatch); 2 bad input; 130 interrupted,
+143 terminated.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -92,10 +96,38 @@ def run_verb(verbs: dict[str, Verb], arguments: Sequence[str]) -> Result:
     return result
 
 
+class _Terminated(BaseException):
+    """SIGTERM, as an exception, so that what a verb began is cleared away as after Ctrl-C."""
+
+
+@contextmanager
+def _sigterm_raised() -> Iterator[None]:
+    """Turn SIGTERM into `_Terminated`; in a thread other than the main one, change nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the clearing
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     verbs = find_verbs()
     options = make_parser(verbs).parse_args(arguments)
+    with _sigterm_raised():
+        return _run(verbs, options)
+
+
+def _run(verbs: dict[str, Verb], options: argparse.Namespace) -> int:
+    """Run one verb; every outcome is a status, and an error a line."""
     try:
         try:
             result, status = verbs[options.verb].run(options), 0
@@ -118,3 +150,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"sstdp-hw {options.verb}: interrupted", file=sys.stderr)
         return 130
+    except _Terminated:
+        print(f"sstdp-hw {options.verb}: terminated", file=sys.stderr)
+        return 143

@@ -155,6 +155,14 @@ class ConvParameters(LaneParameters, MapParameters):
         return -self.within_reach() - 1
 
     @property
+    def memory_bits(self) -> int:
+        """Bits of weights, and of what every word has: potentials, a stamp, a place in the list of
+        candidates."""
+        listed = self.address_width + self.leaving.index_width
+        word = self.lanes * self.membrane_width + self.stamp_width + listed
+        return self.weight_bits + self.words * word
+
+    @property
     def weight_depth(self) -> int:
         """Rows of the weight memory, see `WEIGHT_ROW`: what a walk fetches in one row of positions
         stands side by side."""

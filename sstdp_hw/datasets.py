@@ -41,7 +41,7 @@ UNREADABLE_NPZ = (
 )  # fmt: skip
 CALTECH = "caltech-face-motorbike"
 CALTECH_FOLDERS = ("Faces_easy", "Motorbikes")
-CALTECH_SIZE = (48, 72)  # height, width: the aspect of most motorbike pictures
+CALTECH_SIZE = (24, 36)  # height, width: the aspect of most motorbike pictures
 CALTECH_TRAIN_PER_CLASS = 200
 CALTECH_NAMES = (CALTECH, *(f"{CALTECH}-{number}" for number in range(2, 6)))  # five splits
 

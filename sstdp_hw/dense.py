@@ -127,6 +127,11 @@ class DenseParameters(LaneParameters):
         return self.groups * (self.inputs + MAX_T + 2) + self.neurons
 
     @property
+    def memory_bits(self) -> int:
+        """Bits of weights and potentials."""
+        return self.weight_bits + self.groups * self.lanes * self.membrane_width
+
+    @property
     def weight_depth(self) -> int:
         """Rows of the weight memory: group-major, so that a walk steps by ``inputs`` and needs no
         multiplier: row ``group * inputs + input``."""

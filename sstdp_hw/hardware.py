@@ -29,6 +29,9 @@ from .widths import index_width
 
 PIXELS_PER_BEAT = (1, 2, 4, 8)
 
+#: Bits of block RAM of the largest FPGA of the known families (XC7VX1140T, Xilinx DS180).
+LARGEST_MEMORY = 67_680 * 1024
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -73,7 +76,7 @@ class AcceleratorParameters:
     Raises
     ------
     UserError
-        If the lanes do not fit the layers.
+        If the lanes do not fit the layers, or the memories of the layers no FPGA.
     """
 
     network: Network
@@ -99,6 +102,7 @@ class AcceleratorParameters:
             or [min(most, len(layer.weight)) for _, layer in network.weighted]
         )
         found: list[Block] = []
+        bits = 0
         present = [(n, layer) for n, layer in enumerate(network.layers) if layer.kind != "flatten"]
         arriving: FeatureMap | None = None  # of a convolution or pooling layer before
         sources = self.pixel_order
@@ -106,6 +110,7 @@ class AcceleratorParameters:
             name = f"layers.{index}"
             if isinstance(layer, Dense):
                 found.append(DenseParameters(name, layer, next(lanes), after is None, sources))
+                bits = self._with_memory(bits, found[-1])
                 sources = np.arange(layer.neurons)
                 continue
             assert after is not None, "the network's own check"
@@ -121,9 +126,22 @@ class AcceleratorParameters:
                 assert isinstance(layer, Pool2d), "no other layer is left"
                 block = PoolParameters(name, arriving, places, after.kind, layer)
             found.append(block)
+            bits = self._with_memory(bits, block)  # before tables as large as the map are made
             arriving = block.leaving
             sources = arriving.neurons
         return tuple(found)
+
+    @staticmethod
+    def _with_memory(bits: int, block: Block) -> int:
+        """``bits`` and those of the block's memories; refused if no FPGA has so many."""
+        bits += block.memory_bits
+        if bits > LARGEST_MEMORY:
+            raise UserError(
+                f"Memories of the layers up to {block.name} must take at most "
+                f"{LARGEST_MEMORY // 1024:,} Kbit, as much block RAM as the largest FPGA of the "
+                f"known families has, not {bits // 1024:,} Kbit; make that layer smaller"
+            )
+        return bits
 
     @cached_property
     def layers(self) -> tuple[WeightedBlock, ...]:

@@ -56,6 +56,11 @@ class LaneParameters:
         return -(-self.spanned // self.lanes)
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of the weight memory."""
+        return self.weight_depth * self.lanes * self.weight_width
+
+    @property
     def padding(self) -> int:
         """Lanes of the last group that have nobody to serve."""
         return self.groups * self.lanes - self.spanned
@@ -69,7 +74,7 @@ class LaneParameters:
     def weight_width(self) -> int:
         return self.layer.weight_width
 
-    @property
+    @cached_property
     def weight_latency(self) -> int:
         """Cycles from the address of a weight word to the word."""
         return rom_latency(self.weight_depth, "block")

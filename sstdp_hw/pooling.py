@@ -46,6 +46,11 @@ class PoolParameters(MapParameters):
         return stamp_width(self.cells)
 
     @property
+    def memory_bits(self) -> int:
+        """Bits of the marks."""
+        return self.cells * self.stamp_width
+
+    @property
     def latency(self) -> int:
         """Cycles from an event to its write into the queue, one after the step's next event."""
         return self.places_latency + POOL_STAGES + STAMP_LATENCY + 1

@@ -274,7 +274,8 @@ class Simulation:
     ) -> list[Answers]:
         """As `run`, over several simulator processes at once; one `Answers` per shard, in order.
 
-        Each shard has traffic of its own. An interrupt ends the simulators at their next answer.
+        Each shard has traffic of its own. An interrupt, or an error of one shard, ends the
+        simulators at their next answer.
         """
         size = -(-len(packets) // shards)
         parts = [packets[start : start + size] for start in range(0, len(packets), size)]
@@ -292,7 +293,7 @@ class Simulation:
                         traffics,
                     )
                 )
-            except KeyboardInterrupt:
+            except BaseException:  # also SIGTERM, which `sstdp_hw.cli` raises
                 self._stop.touch()
                 raise
 

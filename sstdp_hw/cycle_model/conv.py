@@ -133,12 +133,11 @@ class Conv:
         met = self.recent and self.recent[-1][1] >= cycle - CONV_HAZARD
         if self.room.blocked or met:
             issues, before = [], cycle - 1
-            for offset in range(count):
-                ahead = before + 1
-                if offset < CONV_HAZARD:
-                    ahead = self._clear(walk.word(offset), ahead)
+            for offset in range(min(count, CONV_HAZARD)):
+                ahead = self._clear(walk.word(offset), before + 1)
                 before = self.room.issue(ahead)
                 issues.append(before)
+            issues += self.room.issues(before + 1, count - len(issues))
             cycles = issues
         offsets = range(max(0, count - CONV_HAZARD), count)
         issued = [(walk.word(offset), cycles[offset]) for offset in offsets]

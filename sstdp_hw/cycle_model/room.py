@@ -55,3 +55,14 @@ class Room:
             count -= max(0, start - cycle)
             cycle = max(cycle, until)
         return cycle + count - 1
+
+    def issues(self, cycle: int, count: int) -> list[int]:
+        """The cycles of all ``count`` issues; see `issue`."""
+        found: list[int] = []
+        for start, until in self.blocked:
+            found += range(cycle, min(start, cycle + count - len(found)))
+            if len(found) == count:
+                return found
+            cycle = max(cycle, until)
+        found += range(cycle, cycle + count - len(found))
+        return found

@@ -73,7 +73,7 @@ def test_caltech():
     test = datasets.load("caltech-face-motorbike", "test")
     assert np.bincount(train.labels).tolist() == [200, 200]
     assert len(test) > 500
-    assert train.images.shape[1:] == (1, 48, 72)
+    assert train.images.shape[1:] == (1, 24, 36)
 
 
 @needs_caltech

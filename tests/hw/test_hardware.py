@@ -5,10 +5,12 @@ import pytest
 from hw.random_networks import dense_network, random_weight
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.conv_networks import random_conv_case
 
+from sstdp_hw import hardware
 from sstdp_hw.errors import UserError
 from sstdp_hw.hardware import AcceleratorParameters, Configuration, DenseParameters
-from sstdp_hw.layers import Dense, Flatten
+from sstdp_hw.layers import Conv2d, Dense, Flatten, Pool2d
 from sstdp_hw.network import Network
 from sstdp_hw.widths import index_width, pack_rows, signed_width
 
@@ -213,3 +215,34 @@ def test_a_network_whose_pixels_are_all_pruned_has_hardware():
     p = AcceleratorParameters(network, Configuration((2,), 4))
     assert p.pixel_order.tolist() == [-1]
     assert p.layers[0].weight_rows() == [0]
+
+
+def test_memories_that_no_fpga_has_are_refused_before_they_are_laid_out():
+    """A feature map of 65,000 x 65,000 would take tables of hundreds of gigabytes to lay out."""
+    names, encoder = ("a", "b"), np.full(256, 3, np.uint8)
+    weight = np.ones((16, 1, 3, 3), np.int8)
+    layers = (
+        Conv2d(weight, np.full(16, 2, np.int32), 4, padding=(32500, 32500)),
+        Pool2d((65000, 65000)),
+        Flatten(),
+        Dense(np.ones((2, 16), np.int8), np.ones(2, np.int32), 4),
+    )  # fmt: skip
+    network = Network("vast", 8, (1, 8, 8), names, encoder, layers)
+    with pytest.raises(UserError) as caught:
+        AcceleratorParameters(network, Configuration())
+    assert str(caught.value) == (
+        "Memories of the layers up to layers.0 must take at most 67,680 Kbit, as much block RAM as "
+        "the largest FPGA of the known families has, not 577,743,364 Kbit; make that layer smaller"
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_memories_of_all_layers_count(seed, monkeypatch):
+    case = random_conv_case(seed, early_exit=True)
+    made = AcceleratorParameters(case.network, case.configuration)
+    bits = sum(block.memory_bits for block in made.blocks)
+    monkeypatch.setattr(hardware, "LARGEST_MEMORY", bits)
+    AcceleratorParameters(case.network, case.configuration)
+    monkeypatch.setattr(hardware, "LARGEST_MEMORY", bits - 1)
+    with pytest.raises(UserError, match=f"up to {made.blocks[-1].name} must"):
+        AcceleratorParameters(case.network, case.configuration)

@@ -112,7 +112,7 @@ def test_recorded_commands_still_mean_the_recorded_recipes(name, tmp_path, monke
     def trained(recipe: Recipe, _samples, _test, *, out, kernel, device, **_others):
         asked.append((recipe.as_dict(), device, kernel))
         provenance = {"recipe": recipe.as_dict(), "asked": {"dataset": "digits"}}
-        shape, classes = (1, 48, 72), tuple("0123456789")  # large enough for every kernel
+        shape, classes = (1, 28, 28), tuple("0123456789")  # large enough for every kernel
         samples = Samples("stand-in", np.zeros((1, *shape), np.uint8), np.zeros(1, int), classes)
         network = SpikingNetwork(shape, len(classes), recipe, KERNEL)
         encoder = np.zeros(256, np.uint8)

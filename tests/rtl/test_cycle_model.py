@@ -8,6 +8,7 @@ from support.simulation import run
 
 from sstdp_hw import datasets, ready, reference
 from sstdp_hw.cycle_model import cycles_per_image
+from sstdp_hw.cycle_model.room import Room
 from sstdp_hw.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.pipeline import QUEUE_DEPTH, SLICE_LANES
 
@@ -84,3 +85,18 @@ def test_chunks_of_images_join_without_a_seam(monkeypatch):
     whole = cycles_per_image(parameters, inference)
     monkeypatch.setattr("sstdp_hw.cycle_model.CHUNK", 7)
     assert cycles_per_image(parameters, inference).tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_issues_taken_together_are_those_taken_one_by_one(seed):
+    rng = np.random.default_rng(seed)
+    together, single = Room(1), Room(1)
+    starts, ends = np.sort(rng.integers(0, 60, (2, 6)), axis=1)
+    for room in (together, single):
+        room.blocked.extend(zip(starts, np.maximum(starts, ends) + 1, strict=True))
+    first, count = (int(number) for number in rng.integers(0, 40, 2))
+    expected, cycle = [], first
+    for _ in range(count):
+        expected.append(single.issue(cycle))
+        cycle = expected[-1] + 1
+    assert together.issues(first, count) == expected

@@ -160,6 +160,37 @@ def test_the_verb_leaves_nothing_half_written(tmp_path, capsys):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
+def test_a_terminated_verb_leaves_nothing_behind(tmp_path):
+    """SIGTERM while yosys works: its process ends, and so do the temporary folders."""
+    small_network().save(tmp_path / "network.safetensors")
+    out, temporary = tmp_path / "out", tmp_path / "tmp"
+    out.mkdir()
+    temporary.mkdir()
+    waiting = tmp_path / "yosys"
+    waiting.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && exit\necho $$ > {tmp_path}/started\nexec sleep 600\n'
+    )
+    waiting.chmod(0o755)
+    code = "import sys; from sstdp_hw.cli import main; sys.exit(main())"
+    arguments = ["generate", tmp_path / "network.safetensors", "--out", out / "new"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "YOSYS": str(waiting), "TMPDIR": str(temporary)},
+    ) as process:  # fmt: skip
+        while not ((tmp_path / "started").exists() and (tmp_path / "started").read_text()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        assert any(out.iterdir())
+        assert any(temporary.iterdir())
+        process.terminate()
+        _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (143, "sstdp-hw generate: terminated\n")
+    assert not any(out.iterdir())
+    assert not any(temporary.iterdir())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "started").read_text()), 0)
+
+
 @pytest.mark.parametrize(
     "width, count, style, columns",
     [(1, 300, "block", [0]), (37, 300, "block", [0]), (5000, 300, "block", [0]),

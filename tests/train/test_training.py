@@ -160,6 +160,19 @@ def test_a_silent_layer_is_told_in_one_line(tiny, bars, tmp_path):
         train(silent, bars, out=tmp_path / "run", device="cpu")
 
 
+def test_silent_outputs_learn_by_the_loss_at_the_decision(tiny, bars, tmp_path):
+    silent = tiny.with_(
+        output_threshold=100.0, output_drive=0.0, output_spread=0.02, loss="decision"
+    )
+    train(silent, bars, out=tmp_path / "run", device="cpu")
+    history = json.loads((tmp_path / "run" / "history.json").read_text())["epochs"]
+    assert history[0]["firing"][-1] == 0
+    assert history[-1]["train_accuracy"] > history[0]["train_accuracy"]
+    with pytest.raises(UserError, match=r"diverged in epoch 1: layer 1 of 2 must fire"):
+        train(silent.with_(hidden_drive=-3.0, wake_silent=False, homeostasis=0.0), bars,
+              out=tmp_path / "hidden", device="cpu")  # fmt: skip
+
+
 def test_homeostasis_pushes_neurons_that_rarely_fire():
     """No error reaches these two neurons; the one that rarely fires gets more weight anyway."""
     layer = DenseIF(
