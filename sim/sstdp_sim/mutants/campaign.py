@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -151,9 +151,10 @@ def run(
     count: int,
     seed: int = 1,
     jobs: int = 1,
+    only: Container[str] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Verdict]:
-    """Play ``count`` mutants.
+    """Play ``count`` mutants; of these only those whose text is in ``only``, if that is given.
 
     Raises
     ------
@@ -165,6 +166,8 @@ def run(
         folder = Path(name)
         modules = read_design(directory.verilog, folder)
         mutants = choose(directory, modules, seed, count)
+        if only is not None:
+            mutants = [mutant for mutant in mutants if str(mutant) in only]
         flips = [mutant for mutant in mutants if isinstance(mutant, Mutation)]
         plays = scenarios(directory, with_witnesses(directory, images, flips, seed), seed)
         text = instrumented(directory.verilog, modules, mutants, folder)
