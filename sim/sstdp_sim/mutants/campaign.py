@@ -21,7 +21,7 @@ from ..directory import GeneratedDirectory
 from ..mutation import Mutation
 from ..packets import Answers, Packets, Traffic
 from ..simulator import Simulation
-from ..stress import Stream, findings, random_stream, stream_of
+from ..stress import Stream, busy_cycles, findings, random_stream, stream_of
 from .equivalence import LogicProof
 from .instrument import instrumented
 from .logic import LogicFault, logic_faults
@@ -33,7 +33,9 @@ Mutant = LogicFault | Mutation
 
 #: Share of the mutants that are flipped bits; the others are faults in the logic.
 FLIPS = 0.4
-_HOSTILE_PACKETS = 400
+#: Packets, share of those of wrong length, share of those followed by a reset. A chain holds a few
+#: images at most: with a reset after every fourth packet many resets find it full.
+_HOSTILE = ((400, 0.4, 0.0), (3000, 0.2, 0.5), (2000, 0.1, 0.25))
 _STALLED_IMAGES = 12  # that would come in the time of a long stall
 _BATCH = 24  # mutants of one simulator process
 
@@ -102,9 +104,12 @@ def scenarios(directory: GeneratedDirectory, images: Array, seed: int) -> list[S
     random, parameters = np.random.default_rng(seed), directory.parameters
     plain = images_stream(directory, images)
     hostile = [
-        random_stream(parameters, images, random, _HOSTILE_PACKETS, resets=resets)
-        for resets in (0.0, 0.3, 0.1)
-    ]
+        random_stream(
+            parameters, images, random, count, malformed=malformed, resets=resets,
+            busy=busy_cycles(parameters, images),
+        )
+        for count, malformed, resets in _HOSTILE
+    ]  # fmt: skip
     inference = reference.run(directory.network, images)
     cycles = cycle_model.cycles_per_image(parameters, inference)
     # While one lasts, every queue fills.
