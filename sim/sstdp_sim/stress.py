@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sstdp_hw import reference
+from sstdp_hw import cycle_model, reference
 from sstdp_hw.hardware import AcceleratorParameters
 from sstdp_hw.layers import Array
 
@@ -23,8 +23,9 @@ from .packets import Answers, Packets, Traffic
 from .simulator import Simulation
 
 FRAME_ERROR = 1 << 17
-#: Latest reset after the last beat of a packet, as a multiple of an image's beats.
-_RESET_WITHIN = 3
+#: Every fourth reset comes within so many cycles, while the beats are still in the first queues.
+_SOON = 4
+_FEW = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,7 @@ def play(
     parameters, random = directory.parameters, np.random.default_rng(seed)
     fewest, most = _PACKETS
     count = min(max(beats // (2 * len(WEATHER) * parameters.beats), fewest), most)
+    busy = busy_cycles(parameters, images)
     total: dict[str, Any] = {"beats": 0, "packets": 0, "resets": 0, "answers": 0, "findings": []}
     with Simulation(
         directory.verilog,
@@ -96,7 +98,7 @@ def play(
         while total["beats"] < beats:
             traffic, resets = WEATHER[run % len(WEATHER)]
             traffic = replace(traffic, seed=seed + run)
-            stream = random_stream(parameters, images, random, count, resets=resets)
+            stream = random_stream(parameters, images, random, count, resets=resets, busy=busy)
             answers = simulation.run(
                 stream.packets, answers=stream.answers, traffic=traffic,
                 timeout_cycles=timeout_cycles(directory, traffic),
@@ -112,6 +114,12 @@ def play(
     return total
 
 
+def busy_cycles(parameters: AcceleratorParameters, images: Array) -> int:
+    """Cycles from the first beat of an image to its answer, on the average of a few."""
+    inference = reference.run(parameters.network, images[:_FEW])
+    return int(cycle_model.latency_per_image(parameters, inference).mean())
+
+
 def random_stream(
     parameters: AcceleratorParameters,
     images: Array,
@@ -120,6 +128,7 @@ def random_stream(
     *,
     malformed: float = 0.4,
     resets: float = 0.0,
+    busy: int = 1,
 ) -> Stream:
     """A stream of ``count`` packets as a hostile source sends them.
 
@@ -130,8 +139,10 @@ def random_stream(
     malformed : float
         Share of packets of any length up to two images, half of them without ``tlast``.
     resets : float
-        Share of packets followed by a reset: in the middle of the packet, or up to three images'
-        time later, in the middle of a step or of an answer.
+        Share of packets followed by a reset: half of them in the middle of the packet, at once or
+        within ``busy`` cycles, in the middle of a step or of an answer.
+    busy : int
+        Cycles that the chain works for an image, see `busy_cycles`.
     """
     beats, width = parameters.beats, parameters.pixels_per_beat
     data = random.integers(0, 256, (count, 2 * beats * width), dtype=np.uint8)
@@ -146,7 +157,9 @@ def random_stream(
     last = ~wrong | (random.random(count) < 0.5)
     delays = np.full(count, -1)
     cut = random.random(count) < resets
-    delays[cut] = random.integers(0, _RESET_WITHIN * beats, np.count_nonzero(cut))
+    delays[cut] = random.integers(0, busy, np.count_nonzero(cut))
+    soon = cut & (random.random(count) < 0.25)
+    delays[soon] = random.integers(0, _SOON, np.count_nonzero(soon))
     middle = cut & (random.random(count) < 0.5)
     lengths[middle], last[middle] = random.integers(1, beats + 1, np.count_nonzero(middle)), False
     last[-1], delays[-1] = True, -1  # the last packet ends, and is answered

@@ -30,6 +30,7 @@ from .pool import Pool
 from .room import LONG_AGO
 from .server import EventServer
 from .spikes import chunk, group_counts, layer_places, list_counts, list_indices
+from .stamps import Stamps
 
 #: Images whose spikes are sorted at once: bounds the memory.
 CHUNK = 256
@@ -58,11 +59,13 @@ def cycles_per_image(
 
 
 def latency_per_image(parameters: AcceleratorParameters, inference: Inference) -> Array:
-    """Clock cycles from an image's first beat to its answer, if it finds the chain idle and its
-    sorters cleared: int64 [N]. Arguments as of `cycles_per_image`."""
+    """Clock cycles from an image's first beat to its answer, if each image finds the chain idle and
+    its lists cleared: int64 [N]. Arguments as of `cycles_per_image`."""
     count = len(inference.classes)
     alone = (inference.only(slice(image, image + 1)) for image in range(count))
-    answers = [int(_answers(parameters, image, cleared=True)[0]) for image in alone]
+    answers = [
+        int(_answers(parameters, image, earlier=earlier)[0]) for earlier, image in enumerate(alone)
+    ]
     return np.array(answers, np.int64) + 1
 
 
@@ -70,16 +73,18 @@ def _answers(
     parameters: AcceleratorParameters,
     inference: Inference,
     *,
-    cleared: bool = False,
+    earlier: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Array:
-    """Cycle of every answer, from the first beat of the first image on: int64 [N]. ``cleared``: the
-    sorters had their time to clear their lists before that."""
+    """Cycle of every answer, from the first beat of the first image on: int64 [N]. ``earlier``: so
+    many images came before, and all is idle and cleared again; None: right after reset."""
     count = len(inference.classes)
     stale = [NEVER] * count
-    layers, encoder, decision = _chain(parameters, stale)
-    if cleared:
+    layers, stamps, encoder, decision = _chain(parameters, stale)
+    if earlier is not None:
         encoder.free = [LONG_AGO] * 2
+        for memory in stamps:
+            memory.counted(earlier)
     by_place = isinstance(parameters.blocks[0], MapParameters)
     for first in range(0, count, CHUNK):
         part = chunk(inference, first, CHUNK)
@@ -100,17 +105,22 @@ def _answers(
 
 def _chain(
     parameters: AcceleratorParameters, stale: list[int]
-) -> tuple[list[Layer | Conv], Encoder, Decision]:
-    """The blocks, each joined to the one behind it: weighted layers in order, and both ends."""
+) -> tuple[list[Layer | Conv], list[Stamps], Encoder, Decision]:
+    """The blocks, each joined to the one behind it: weighted layers in order, the stamps of all
+    blocks that have them, and both ends."""
     decision = Decision(parameters.output, parameters.configuration.early_exit, stale)
     layers: list[Layer | Conv] = []
+    stamps: list[Stamps] = []
     after: EventServer | None = None
     for block in reversed(parameters.blocks):
         if isinstance(block, PoolParameters):
             assert after is not None, "the network ends with a dense layer"
             after = Pool(block, after)
+            stamps.append(after.stamps)
             continue
         layer = Conv(block, stale) if isinstance(block, ConvParameters) else Layer(block, stale)
+        if isinstance(layer, Conv):
+            stamps.append(layer.stamps)
         if after is None:
             layer.next = decision
         else:
@@ -120,4 +130,4 @@ def _chain(
         layers.insert(0, layer)
         after = layer
     assert after is not None, "there is a layer"
-    return layers, Encoder(parameters, stale, after), decision
+    return layers, stamps, Encoder(parameters, stale, after), decision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..pipeline import RESET_BEFORE_BEAT
+from .room import LONG_AGO
 
 
 class Stamps:
@@ -18,6 +19,10 @@ class Stamps:
         self.rows, self.last = rows, (1 << width) - 1
         self.image = 0
         self.ready = rows - RESET_BEFORE_BEAT
+
+    def counted(self, images: int) -> None:
+        """So many images came since the reset, and the rows are not being cleared any more."""
+        self.image, self.ready = (images - 1) % self.last + 1 if images else 0, LONG_AGO
 
     @property
     def wraps(self) -> bool:

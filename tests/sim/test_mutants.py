@@ -1,6 +1,7 @@
 """Faults in the generated Verilog: each kind is found in the netlist, at work, and noticed."""
 
 import dataclasses
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -114,24 +115,13 @@ def test_a_bit_that_nothing_looks_at_may_differ(tmp_path):
     assert "equal outputs" in LogicProof(modules, tmp_path).equivalent(wraps)
 
 
-def test_what_the_numbers_make_harmless(directory, modules):
-    """Lanes without a neuron, and the places that a queue keeps beyond its producer's need."""
-    found = {
-        str(fault): reason
-        for fault in logic_faults(modules, directory)
-        if (reason := harmless(directory, modules, fault))
-    }
-    lanes = [text for text, reason in found.items() if "never fire" in reason]
-    rooms = [text for text, reason in found.items() if "keeps 2 places" in reason]
-    assert len(lanes) + len(rooms) == len(found)
-    # 20 neurons on 6 lanes leave 4 of the last group idle, 7 on 3 leave 2; the first layer's
-    # guards are those of its second group of lanes.
-    assert {text.split(",")[0].split()[-1] for text in lanes} == {
-        "accelerator.layer_0.slice_0", "accelerator.layer_1.slice_0"
-    }  # fmt: skip
-    assert len(lanes) == 4 + 2
-    assert all("<= " in text and " becomes <= " in text for text in rooms)
-    assert len(rooms) == 5  # beats, events, two layers, a serializer
+def test_lanes_without_a_neuron_never_fire(directory, modules):
+    """20 neurons on 6 lanes leave 4 of the last group idle, 7 on 3 leave 2."""
+    found = [
+        fault.module for fault in logic_faults(modules, directory)
+        if harmless(directory, modules, fault)
+    ]  # fmt: skip
+    assert Counter(found) == {"accelerator.layer_0.slice_0": 4, "accelerator.layer_1.slice_0": 2}
 
 
 def test_idle_lanes_that_may_fire_are_not_called_harmless(tmp_path):
@@ -141,8 +131,9 @@ def test_idle_lanes_that_may_fire_are_not_called_harmless(tmp_path):
     generate(network, Configuration((20, 3), 4, True), tmp_path / "out")
     directory = GeneratedDirectory.load(tmp_path / "out")
     modules = read_design(directory.verilog, tmp_path)
-    reasons = [harmless(directory, modules, fault) for fault in logic_faults(modules, directory)]
-    assert not any("never fire" in reason for reason in reasons if reason)
+    assert not any(
+        harmless(directory, modules, fault) for fault in logic_faults(modules, directory)
+    )
 
 
 def test_flips_change_the_number_that_they_name(directory):

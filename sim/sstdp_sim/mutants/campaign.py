@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..directory import GeneratedDirectory
 from ..mutation import Mutation
 from ..packets import Answers, Packets, Traffic
 from ..simulator import Simulation
-from ..stress import Stream, findings, random_stream, stream_of
+from ..stress import Stream, busy_cycles, findings, random_stream, stream_of
 from .equivalence import LogicProof
 from .harmless import harmless
 from .instrument import instrumented
@@ -36,7 +36,7 @@ Mutant = LogicFault | Mutation
 FLIPS = 0.4
 _HOSTILE_PACKETS = 400
 # A register that no reset clears matters rarely, and only to what is next: many resets are needed.
-_RESET_CYCLES, _RESET_PACKETS = 200_000, 3000
+_RESET_PACKETS, _RESET_CYCLES = 3000, 200_000  # so many packets, or fewer that take so long
 _STALLED_IMAGES = 12  # that would come in the time of a long stall
 _BATCH = 24  # mutants of one simulator process
 
@@ -107,10 +107,13 @@ def scenarios(directory: GeneratedDirectory, images: Array, seed: int) -> list[S
     inference = reference.run(directory.network, images)
     cycles = cycle_model.cycles_per_image(parameters, inference)
     many = min(_RESET_PACKETS, _RESET_CYCLES // int(cycles.mean()))
+    busy = busy_cycles(parameters, images)
     hostile = [
-        random_stream(parameters, images, random, count, resets=resets)
-        for count, resets in (
-            (_HOSTILE_PACKETS, 0.0), (many, 0.05), (many, 0.25), (many, 0.5)
+        random_stream(
+            parameters, images, random, count, malformed=malformed, resets=resets, busy=busy
+        )
+        for count, malformed, resets in (
+            (_HOSTILE_PACKETS, 0.4, 0.0), (many, 0.1, 0.05), (many, 0.1, 0.25), (many, 0.2, 0.5)
         )
     ]  # fmt: skip
     # While one lasts, every queue fills.
@@ -158,9 +161,10 @@ def run(
     count: int,
     seed: int = 1,
     jobs: int = 1,
+    only: Container[str] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Verdict]:
-    """Play ``count`` mutants.
+    """Play ``count`` mutants; of these only those whose text is in ``only``, if that is given.
 
     Raises
     ------
@@ -172,6 +176,8 @@ def run(
         folder = Path(name)
         modules = read_design(directory.verilog, folder)
         mutants = choose(directory, modules, seed, count)
+        if only is not None:
+            mutants = [mutant for mutant in mutants if str(mutant) in only]
         flips = [mutant for mutant in mutants if isinstance(mutant, Mutation)]
         plays = scenarios(directory, with_witnesses(directory, images, flips, seed), seed)
         text = instrumented(directory.verilog, modules, mutants, folder)

@@ -1,9 +1,15 @@
-"""Proofs that a fault in the logic changes nothing that leaves its module.
+"""Proofs that a fault in the logic changes nothing that matters outside its module.
 
-Module and faulty module are compared by a SAT solver (yosys ``equiv_*``): every register and every
-output must be equal in every cycle if all were equal before, for all inputs. What lies outside the
-module is left open, so a proof holds wherever the module stands; a fault that only the surroundings
-make harmless is not proven.
+Three attempts, the cheapest first:
+
+1. Module and faulty module have equal registers and outputs: yosys' SAT induction (``equiv_*``).
+2. They have equal outputs in every cycle from power-up on, whatever their registers hold: `pdr`.
+   It is assumed that a stream at an input keeps what it offers until it is taken, as queues do.
+3. A queue's promise of room: the faulty one is given whenever the right one is, all else at the
+   queue is equal, and still no item comes that the queue refuses. Then images only wait less.
+
+What lies outside the module is left open, so a proof holds wherever the module stands; a fault that
+only the surroundings make harmless is not proven.
 """
 
 from __future__ import annotations
@@ -16,10 +22,11 @@ from typing import Any
 
 from sstdp_hw.errors import UserError
 
-from .logic import LogicFault, apply
-from .netlist import Editor, run_yosys
+from .logic import LogicFault, apply, is_fifo
+from .model_check import CHECKER, asserted, assumed_stable, holds
+from .netlist import Bits, Editor, number, run_yosys
 
-_SCRIPT = """\
+_INDUCTION = """\
 read_json pair.json
 proc
 memory_map
@@ -30,6 +37,8 @@ equiv_simple -seq 1
 equiv_induct -seq 4
 equiv_status -assert
 """
+_SECONDS = 15  # of one attempt
+_ROOM = "has_room"
 
 
 class LogicProof:
@@ -50,24 +59,152 @@ class LogicProof:
 
     def equivalent(self, fault: LogicFault) -> str | None:
         """The argument, or None if there is no proof."""
-        gold = _cut(copy.deepcopy(self._modules[fault.module]), self._modules)
-        gate = copy.deepcopy(self._modules[fault.module])
-        apply(fault, Editor(gate), ["1"])
-        gate = _cut(gate, self._modules)
+        gold, gate = self._alone(fault.module), self._alone(fault.module, fault)
+        if self._equal_registers(gold, gate):
+            return f"SAT: {fault.module} has equal outputs and registers with and without it"
+        if self._equal_outputs(gold, gate):
+            return f"PDR: {fault.module} has equal outputs with and without it, from reset on"
+        if _ROOM in gold["ports"]:
+            owner = self._never_refuses(fault)
+            if owner and self._only_more_room(gold, gate):
+                return (
+                    f"PDR: with it {fault.module} gives room sooner, if at all, and {owner} still "
+                    "sends nothing that the queue refuses"
+                )
+        return None
+
+    def _next_folder(self) -> Path:
         with self._lock:
             self._count += 1
-            folder = self._folder / f"proof-{self._count}"
+            return self._folder / f"proof-{self._count}"
+
+    def _alone(self, module: str, fault: LogicFault | None = None) -> dict[str, Any]:
+        """The module with what is in it cut out, and with the fault if one is given."""
+        found = copy.deepcopy(self._modules[module])
+        if fault:
+            apply(fault, Editor(found), ["1"])
+        return _cut(found)
+
+    def _equal_registers(self, gold: dict[str, Any], gate: dict[str, Any]) -> bool:
+        folder = self._next_folder()
         folder.mkdir()
         pair = {"creator": "sstdp-hw", "modules": {"gold": gold, "gate": gate}}
         (folder / "pair.json").write_text(json.dumps(pair), encoding="utf-8")
         try:
-            run_yosys(folder, _SCRIPT)
+            run_yosys(folder, _INDUCTION)
         except UserError:
-            return None
-        return f"SAT: {fault.module} has equal outputs and registers with and without it"
+            return False
+        return True
+
+    def _equal_outputs(self, gold: dict[str, Any], gate: dict[str, Any]) -> bool:
+        top = _Pair(gold, gate)
+        for name, port in gold["ports"].items():
+            if port["direction"] == "output":
+                top.compare("$eq", name)
+        return holds(self._next_folder(), top.modules, "top", _SECONDS)
+
+    def _only_more_room(self, gold: dict[str, Any], gate: dict[str, Any]) -> bool:
+        top = _Pair(gold, gate)
+        for name, port in gold["ports"].items():
+            if port["direction"] == "output":
+                top.compare("$le" if name == _ROOM else "$eq", name)
+        return holds(self._next_folder(), top.modules, "top", _SECONDS)
+
+    def _never_refuses(self, fault: LogicFault) -> str | None:
+        """The innermost module around the queue that alone sees to it that nothing is refused."""
+        modules = copy.deepcopy(self._modules)
+        queue = modules[fault.module]
+        editor = Editor(queue)
+        apply(fault, editor, ["1"])
+        fifo = next(cell["connections"] for cell in queue["cells"].values() if is_fifo(cell))
+        refused = editor.both(fifo["w_en"], editor.inverted(fifo["w_rdy"]))
+        refused = editor.both(refused, editor.inverted(fifo["rst"]))
+        queue["cells"]["never_refuses"] = asserted(editor.inverted(refused))
+        owner = fault.module
+        while "." in owner:
+            owner = owner.rpartition(".")[0]
+            # Up to two modules around it: more are too many to reason about.
+            if fault.module.count(".") - owner.count(".") > 2:
+                break
+            inside = {name: copy.deepcopy(modules[name]) for name in modules
+                      if name == owner or name.startswith(owner + ".")}  # fmt: skip
+            for module in inside.values():
+                _free(module, {cell["type"] for cell in module["cells"].values()} - set(inside))
+            top = inside.pop(owner)
+            top["cells"] |= _stream_rules(top["ports"])
+            top["ports"] = {
+                name: port for name, port in top["ports"].items() if port["direction"] == "input"
+            }
+            if holds(self._next_folder(), {**inside, "top": top}, "top", _SECONDS):
+                return owner
+        return None
 
 
-def _cut(module: dict[str, Any], modules: dict[str, Any]) -> dict[str, Any]:
+class _Pair:
+    """A module with two others in it that have the same inputs; the rules of the streams hold."""
+
+    def __init__(self, gold: dict[str, Any], gate: dict[str, Any]) -> None:
+        top: dict[str, Any] = {"attributes": {}, "ports": {}, "cells": {}, "netnames": {}}
+        self._editor = Editor(top)
+        self.modules = {"gold": gold, "gate": gate, "top": top}
+        self.gold: dict[str, Bits] = {}
+        self.gate: dict[str, Bits] = {}
+        for name, port in gold["ports"].items():
+            self.gold[name] = self.gate[name] = self._editor.wire(len(port["bits"]))
+            if port["direction"] == "input":
+                top["ports"][name] = {"direction": "input", "bits": self.gold[name]}
+            else:
+                self.gate[name] = self._editor.wire(len(port["bits"]))
+        directions = {name: port["direction"] for name, port in gold["ports"].items()}
+        for name, wires in (("gold", self.gold), ("gate", self.gate)):
+            top["cells"][name] = {
+                "hide_name": 0, "type": name, "parameters": {}, "attributes": {},
+                "port_directions": directions, "connections": wires,
+            }  # fmt: skip
+        seen = {
+            name: {"direction": direction, "bits": self.gold[name]}
+            for name, direction in directions.items()
+        }
+        top["cells"] |= _stream_rules(seen)
+
+    def compare(self, kind: str, name: str) -> None:
+        """Assert that an output of both is equal, or ordered."""
+        top = self.modules["top"]
+        bit = self._editor.compare(kind, self.gold[name], self.gate[name])
+        top["cells"][f"compared_{name}"] = asserted(bit)
+
+
+def _stream_rules(ports: dict[str, Any]) -> dict[str, Any]:
+    """Cells that assume that the streams at a module's inputs keep their rule."""
+    found = {}
+    for name, port in ports.items():
+        stream = name.removesuffix("valid")
+        others = [ports.get(stream + part) for part in ("ready", "payload")]
+        if stream == name or port["direction"] != "input" or None in others:
+            continue
+        ready, payload = (other["bits"] for other in others if other)
+        found[f"rule_of_{stream}"] = assumed_stable(
+            ports["aclk"]["bits"], ports["rst"]["bits"], port["bits"], ready, payload
+        )
+    return found
+
+
+def _free(module: dict[str, Any], outside: set[str]) -> None:
+    """Take cells of such modules out; what they gave may be anything in every cycle."""
+    for name, cell in list(module["cells"].items()):
+        if cell["type"] not in outside or cell["type"].startswith(("$", CHECKER)):
+            continue
+        del module["cells"][name]
+        for port, bits in cell["connections"].items():
+            if cell["port_directions"][port] == "output":
+                module["cells"][f"free_{name}_{port}"] = {
+                    "hide_name": 0, "type": "$anyseq", "parameters": {"WIDTH": number(len(bits))},
+                    "attributes": {}, "port_directions": {"Y": "output"},
+                    "connections": {"Y": bits},
+                }  # fmt: skip
+
+
+def _cut(module: dict[str, Any]) -> dict[str, Any]:
     """The module alone: what the modules in it give becomes an input, what they take an output."""
     for name, cell in list(module["cells"].items()):
         if cell["type"].startswith("$"):

@@ -163,8 +163,12 @@ def _clear(cell: dict[str, Any], loads: dict[Any, str], ports: dict[str, Any]) -
     return found
 
 
+def is_fifo(cell: dict[str, Any]) -> bool:
+    return {"w_en", "w_rdy", "r_en", "r_rdy"} <= set(cell["connections"])
+
+
 def _queue(cell: dict[str, Any]) -> list[Any]:
-    if not {"w_en", "w_rdy", "r_en", "r_rdy"} <= set(cell["connections"]):
+    if not is_fifo(cell):
         return []
     return [
         ("event", "drop", "every eighth item is lost"),

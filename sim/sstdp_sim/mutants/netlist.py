@@ -130,13 +130,20 @@ class Editor:
         widths = dict.fromkeys(("A_WIDTH", "B_WIDTH", "Y_WIDTH"), number(1))
         return self.cell("$and", sizes | widths, ("Y", self.wire(1)), A=a, B=b)
 
-    def equal(self, bits: Bits, value: int) -> Bits:
-        width = number(len(bits))
+    def inverted(self, a: Bits) -> Bits:
+        sizes = {"A_SIGNED": number(0), "A_WIDTH": number(1), "Y_WIDTH": number(1)}
+        return self.cell("$not", sizes, ("Y", self.wire(1)), A=a)
+
+    def compare(self, kind: str, a: Bits, b: Bits) -> Bits:
+        """Two unsigned numbers of one width, by a cell such as ``$eq``."""
+        width = number(len(a))
         sizes = {"A_SIGNED": number(0), "B_SIGNED": number(0), "Y_WIDTH": number(1)}
         return self.cell(
-            "$eq", {**sizes, "A_WIDTH": width, "B_WIDTH": width}, ("Y", self.wire(1)),
-            A=bits, B=constant_bits(value, len(bits)),
-        )  # fmt: skip
+            kind, {**sizes, "A_WIDTH": width, "B_WIDTH": width}, ("Y", self.wire(1)), A=a, B=b
+        )
+
+    def equal(self, bits: Bits, value: int) -> Bits:
+        return self.compare("$eq", bits, constant_bits(value, len(bits)))
 
     def change_input(self, cell: dict[str, Any], port: str, faulty: Bits, select: Bits) -> None:
         """Let an input of the cell see ``faulty`` where ``select`` is set."""
