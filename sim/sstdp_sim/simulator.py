@@ -24,6 +24,7 @@ from sstdp_hw.hardware import AcceleratorParameters
 from sstdp_hw.layers import Array
 
 from .compiled_cache import CompiledCache
+from .coverage import Coverage
 from .environment import tool_environment
 from .harness import (
     ANSWERS_FILE,
@@ -73,6 +74,8 @@ class Simulation:
         only.
     probes : sequence of dict
         Probes of the manifest to watch.
+    coverage : Coverage, optional
+        Gets what every run covers; Verilator only.
 
     Raises
     ------
@@ -89,9 +92,10 @@ class Simulation:
         simulator: str = "verilator",
         waves: Path | None = None,
         probes: Sequence[dict[str, Any]] = (),
+        coverage: Coverage | None = None,
     ) -> None:
         check_simulator(simulator)
-        self.simulator, self.waves = simulator, waves
+        self.simulator, self.waves, self.coverage = simulator, waves, coverage
         self.probes = list(probes)
         self._folder = tempfile.TemporaryDirectory(prefix="sstdp-hw-")
         self.folder = Path(self._folder.name)
@@ -147,6 +151,13 @@ class Simulation:
             arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-TIMESCALEMOD", "-O3"]
             arguments += ["--x-assign", "fast", "--x-initial", "fast", "--output-split", "20000"]
             arguments += ["--no-public-flat-rw", "--public-depth", "1", "-CFLAGS", CXX_OPTIMIZATION]
+            if self.coverage is not None:
+                arguments += [
+                    "--coverage-line",
+                    "--coverage-toggle",
+                    "--coverage-max-width",
+                    "4096",
+                ]
             texts = [source.read_bytes() for source in self._sources]
             waves = ["trace"] if self.waves else []
             cache = CompiledCache(build, HARNESS_TOP, texts, arguments + waves)
@@ -256,6 +267,8 @@ class Simulation:
             reporter.join()
         if self.waves is not None:
             self._keep_waves(shard)
+        if self.coverage is not None:
+            self.coverage.add(shard / "coverage.dat")
         shutil.rmtree(shard, ignore_errors=True)
         starts = np.flatnonzero(table[:, 0] == START)
         tables = np.split(table, starts)[1:]

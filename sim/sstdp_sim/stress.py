@@ -18,6 +18,7 @@ from sstdp_hw.hardware import AcceleratorParameters
 from sstdp_hw.layers import Array
 
 from .cosimulation import timeout_cycles
+from .coverage import Coverage
 from .directory import GeneratedDirectory
 from .packets import Answers, Packets, Traffic
 from .simulator import Simulation
@@ -75,9 +76,10 @@ def play(
     beats: int,
     *,
     seed: int = 1,
+    coverage: Coverage | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Play at least so many beats in every weather.
+    """Play at least so many beats in every weather; ``coverage`` gets what they cover.
 
     Returns
     -------
@@ -93,6 +95,7 @@ def play(
         directory.verilog,
         pixels_per_beat=parameters.pixels_per_beat,
         max_beats=2 * parameters.beats,
+        coverage=coverage,
     ) as simulation:
         run = 0
         while total["beats"] < beats:

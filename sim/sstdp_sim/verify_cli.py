@@ -14,6 +14,7 @@ from sstdp_hw.layers import Array
 from sstdp_hw.verb import Result, Verb, VerbFailed
 
 if TYPE_CHECKING:
+    from .coverage import Coverage
     from .directory import GeneratedDirectory
 
 DESCRIPTION = """\
@@ -21,6 +22,7 @@ Show that the check can fail, that nothing is lost on bad days, or check a recor
 
   sstdp-hw verify build/accelerator --mutants 200
   sstdp-hw verify build/accelerator --stress 1000000
+  sstdp-hw verify build/accelerator --stress 100000 --coverage
   sstdp-hw verify --check build/accelerator/record.json
   sstdp-hw verify --check build/accelerator/record.json --rerun 100
 
@@ -33,7 +35,8 @@ change nothing do not count. Writes DIR/mutants.json; exit status 1 if fewer tha
 
 The second plays so many random beats: whole images, all bright ones, packets of every length, with
 and without tlast, gaps, backpressure, long idle times, resets at any moment. Every packet must get
-its one answer.
+its one answer. With --coverage it tells how much of the Verilog they reach, by module: lines,
+branches, and bits that rose and fell; DIR/coverage.json names what they do not.
 
 The third computes every hash of the record again and compares all recorded answers with the
 reference; --rerun simulates images again."""
@@ -47,6 +50,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mutants", type=int, metavar="N", help="how many faults to try")
     parser.add_argument("--stress", type=int, metavar="BEATS", help="how many beats to play")
+    parser.add_argument(
+        "--coverage", action="store_true", help="with --stress: what the beats reach in the Verilog"
+    )
     parser.add_argument(
         "--dataset", metavar="NAME", help="images to play (default: random ones alone)"
     )
@@ -82,6 +88,8 @@ def _run(options: argparse.Namespace) -> Result:
             raise UserError(f"{name} must be at least 1, not {value}")
     if not 0 <= options.seed < 1 << 30:
         raise UserError(f"Seed must be between 0 and {(1 << 30) - 1}, not {options.seed}")
+    if options.coverage and not options.stress:
+        raise UserError("Coverage is that of random beats: it must come with --stress BEATS")
     if options.directory is None:
         raise UserError("Verify must have the folder of an accelerator, DIR")
     return _mutants(options) if options.mutants else _stress(options)
@@ -150,15 +158,19 @@ def _images(directory: GeneratedDirectory, options: argparse.Namespace) -> Array
 def _stress(options: argparse.Namespace) -> Result:
     from sstdp_hw.progress import progress
 
+    from .coverage import Coverage
     from .directory import GeneratedDirectory
     from .stress import play
 
     directory = GeneratedDirectory.load(options.directory)
+    coverage = Coverage() if options.coverage else None
     with progress(f"Playing {options.stress} beats", options.stress) as advance:
         result = play(
             directory, _images(directory, options), options.stress, seed=options.seed,
-            progress=advance,
+            coverage=coverage, progress=advance,
         )  # fmt: skip
+    if coverage is not None:
+        _show_coverage(options.directory, directory, coverage)
     print(
         f"{result['beats']} beats, {result['packets']} packets, {result['resets']} resets, "
         f"{result['answers']} answers; {len(result['findings'])} findings"
@@ -166,6 +178,18 @@ def _stress(options: argparse.Namespace) -> Result:
     if result["findings"]:
         raise VerbFailed(result["findings"][0], result)
     return result
+
+
+def _show_coverage(folder: Path, directory: GeneratedDirectory, coverage: Coverage) -> None:
+    from sstdp_hw.files import write_json
+    from sstdp_hw.tables import show, table
+
+    from .coverage import KINDS, rows
+
+    modules = coverage.to_json()
+    sha = directory.manifest["verilog_sha256"]
+    write_json(folder / "coverage.json", {"verilog_sha256": sha, "modules": modules})
+    show(table("Coverage of the Verilog", ["module", *KINDS], rows(modules)))
 
 
 def _show(result: Result) -> None:
