@@ -166,8 +166,8 @@ module harness (
       reset_left <= ending & (reset_wanted != 0) ? reset_wanted - 1 : reset_left - 1;
       reset_due <= ending & (reset_wanted != 0) | (reset_due & !reset_now);
       // A reset lasts 1 to 4 cycles, most often one: the longer it is, the more it hides.
-      resetting <= reset_now ? (noise[17:16] & {{2{{noise[18]}}}}) + 3'd1
-        : resetting - (resetting != 0);
+      if (reset_now) resetting <= (noise[17:16] & {{2{{noise[18]}}}}) + 3'd1;
+      else resetting <= resetting - (resetting != 0);
       if (reset_now) begin
         // What was begun and not answered is forgotten.
         $fwrite(answers_file, "{reset} %0d %0d\\n", begun, cycle);

@@ -15,6 +15,13 @@ from sstdp_hw.network import Network
 _POOL_FACTOR = 10  # random images drawn for each that is decided early
 
 
+def hostile_images(network: Network, random: np.random.Generator, count: int) -> Array:
+    """``count`` `random_images`, and behind them up to as many `early_decisions`."""
+    return np.concatenate([
+        random_images(network, random, count), early_decisions(network, random, count)
+    ])  # fmt: skip
+
+
 def random_images(network: Network, random: np.random.Generator, count: int) -> Array:
     """Images of very different density and timing: uint8 [count, *input_shape].
 

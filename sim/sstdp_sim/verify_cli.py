@@ -144,11 +144,10 @@ def _images(directory: GeneratedDirectory, options: argparse.Namespace) -> Array
     """Random images of two kinds, behind those of the data set, if there is one."""
     from sstdp_hw import datasets
 
-    from .stimulus import early_decisions, random_images
+    from .stimulus import hostile_images
 
-    network, random = directory.network, np.random.default_rng(options.seed)
-    images = random_images(network, random, options.samples)
-    images = np.concatenate([images, early_decisions(network, random, options.samples)])
+    random = np.random.default_rng(options.seed)
+    images = hostile_images(directory.network, random, options.samples)
     if options.dataset:
         samples = datasets.load(options.dataset).first(options.samples)
         images = np.concatenate([samples.images.reshape(-1, *images.shape[1:]), images])

@@ -1,6 +1,6 @@
-// A whole accelerator: every packet gets at most one answer, not before it came, which stays until
-// taken; and within LATENCY cycles, where the bound is long enough to see that.
-module one_answer #(parameter WIDTH = 8, BEATS = 2, LATENCY = 31, ALWAYS = 0) (
+// A whole accelerator: every packet gets one answer, not before it came, which stays until taken; as
+// long as any is due, one is offered within LATENCY cycles.
+module one_answer #(parameter WIDTH = 8, BEATS = 2, LATENCY = 31) (
   input wire clk,
   input wire rst,
   input wire [WIDTH-1:0] s_data,
@@ -32,7 +32,6 @@ module one_answer #(parameter WIDTH = 8, BEATS = 2, LATENCY = 31, ALWAYS = 0) (
     was_offered <= s_valid & !s_ready & !rst;
     offered <= s_data;
     offered_last <= s_last;
-    if (ALWAYS) assume (s_valid & m_ready);
     if (!rst) begin
       // An image is complete with its last beat, or with an early tlast; the rest is excess.
       if (sent) begin

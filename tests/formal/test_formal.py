@@ -5,7 +5,7 @@
 
 import numpy as np
 import pytest
-from support.formal import emit_block, holds
+from support.formal import emit_block, holds, holds_for
 
 from sstdp_hw.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.layers import Dense
@@ -41,12 +41,29 @@ def tiny_network():
     return Network("tiny", 1, (1, 1, 2), ("a", "b"), encoder, (layer,))
 
 
-def accelerator_holds(folder, change=lambda text: text):
+#: Cycles after which an answer is offered, and cycles looked at: all images that are complete in
+#: the first seven cycles are followed to their end.
+LATENCY, FRAMES = 28, 36
+
+
+def accelerator_holds(folder, change=lambda text: text, latency=LATENCY):
     parameters = AcceleratorParameters(tiny_network(), Configuration((2,), 2, True))
     (folder / "dut.v").write_text(change(emit(parameters)[0]))
-    return holds(
-        folder, "one_answer", 28, design=folder / "dut.v", parameters={"WIDTH": 16, "BEATS": 1}
-    )
+    return holds_for(
+        folder, "one_answer", FRAMES, design=folder / "dut.v",
+        parameters={"WIDTH": 16, "BEATS": 1, "LATENCY": latency},
+    )  # fmt: skip
+
+
+def offered_when(condition, state=""):
+    """Changes the accelerator's Verilog: an answer is offered only if ``condition`` holds too."""
+
+    def change(text):
+        text = text.replace(".o__valid(m_axis_tvalid)", ".o__valid(answer)")
+        logic = f"  wire answer;\n{state}  assign m_axis_tvalid = {condition};\n"
+        return text.replace("endmodule", f"{logic}endmodule", 1)
+
+    return change
 
 
 @pytest.mark.parametrize("depth", [4])
@@ -62,16 +79,20 @@ def test_a_splitter_keeps_every_spike_at_its_place(tmp_path):
     assert splitter_holds(tmp_path)
 
 
-def test_no_packet_gets_more_than_one_answer(tmp_path):
+def test_every_packet_gets_one_answer_in_time(tmp_path):
+    """Whatever comes, however it stalls; and the bound is not a generous one."""
     assert accelerator_holds(tmp_path)
+    assert not accelerator_holds(tmp_path, latency=LATENCY - 2)
 
 
 def test_an_accelerator_that_answers_too_much_is_found(tmp_path):
-    def change(text):
-        text = text.replace(".o__valid(m_axis_tvalid)", ".o__valid(not_shown)")
-        return text.replace("endmodule", "  assign m_axis_tvalid = aresetn;\nendmodule", 1)
+    assert not accelerator_holds(tmp_path, offered_when("aresetn"))
 
-    assert not accelerator_holds(tmp_path, change)
+
+def test_an_accelerator_that_swallows_an_answer_is_found(tmp_path):
+    """The first one, if its receiver happens to be ready."""
+    state = "  reg gone = 0;\n  always @(posedge aclk) if (answer) gone <= 1;\n"
+    assert not accelerator_holds(tmp_path, offered_when("answer & gone", state))
 
 
 def test_a_queue_that_promises_too_much_room_is_found(tmp_path, monkeypatch):

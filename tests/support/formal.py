@@ -1,4 +1,5 @@
-"""Bounded proofs with SymbiYosys and z3: a block from Amaranth, a checker in Verilog around it."""
+"""Bounded proofs with SymbiYosys and z3, or with ABC: a block or a whole accelerator, a checker in
+Verilog around it."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 from amaranth.back import rtlil
+
+from sstdp_sim.mutants.model_check import solve
 
 CHECKERS = Path(__file__).parents[1] / "formal"
 #: Multiplies every bound: `SSTDP_FORMAL_BOUND=4 pytest tests/formal` looks four times as far.
@@ -75,3 +78,32 @@ def holds(folder, checker, depth, *, design, parameters=None):
     words = status.read_text().split() if status.exists() else []
     assert words and words[0] in ("PASS", "FAIL"), done.stdout + done.stderr
     return words[0] == "PASS"
+
+
+def holds_for(folder, checker, frames, *, design, parameters):
+    """Whether no assertion of the checker fails in the first ``frames`` cycles, as `holds`, but by
+    ABC, which looks further ahead in a whole accelerator than z3.
+
+    Parameters
+    ----------
+    folder : Path
+    checker : str
+        Name of the module and of its file in tests/formal.
+    frames : int
+    design : Path
+        Verilog in ``folder``.
+    parameters : dict
+        Of the checker.
+    """
+    shutil.copy(CHECKERS / f"{checker}.v", folder)
+    settings = "".join(f" -set {name} {value}" for name, value in parameters.items())
+    read = (
+        f"read_verilog {design.name}\nread_verilog -formal {checker}.v\n"
+        f"chparam{settings} {checker}\nhierarchy -check -top {checker}"
+    )
+    found = solve(folder, read, f"scorr\ndc2\nbmc3 -F {frames}\nwrite_status status\n")
+    verdict, last, *_ = found["status"].split()
+    if verdict == "snl_SAT":  # a counterexample
+        return False
+    assert (verdict, int(last)) == ("snl_UNK", frames - 1), found["status"]
+    return True

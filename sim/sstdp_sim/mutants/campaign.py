@@ -21,6 +21,7 @@ from ..directory import GeneratedDirectory
 from ..mutation import Mutation
 from ..packets import Answers, Packets, Traffic
 from ..simulator import Simulation
+from ..stimulus import hostile_images
 from ..stress import Stream, busy_cycles, findings, random_stream, stream_of
 from .equivalence import LogicProof
 from .harmless import harmless
@@ -39,6 +40,9 @@ _HOSTILE_PACKETS = 400
 _RESET_PACKETS, _RESET_CYCLES = 3000, 200_000  # so many packets, or fewer that take so long
 _STALLED_IMAGES = 12  # that would come in the time of a long stall
 _BATCH = 24  # mutants of one simulator process
+#: How often those that nobody noticed are played, each time with other images and traffic.
+_TURNS = 5
+_SEEDS = 10  # of traffic in a turn, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,45 +182,60 @@ def run(
         mutants = choose(directory, modules, seed, count)
         if only is not None:
             mutants = [mutant for mutant in mutants if str(mutant) in only]
-        flips = [mutant for mutant in mutants if isinstance(mutant, Mutation)]
-        plays = scenarios(directory, with_witnesses(directory, images, flips, seed), seed)
+        alive = dict(enumerate(mutants, 1))
         text = instrumented(directory.verilog, modules, mutants, folder)
+        proof = LogicProof(modules, folder)
         noticed: dict[int, str] = {}
+        proven: dict[int, str] = {}
+
+        def judge(number: int) -> None:
+            mutant = mutants[number - 1]
+            reason = (
+                equivalent(directory, mutant)
+                if isinstance(mutant, Mutation)
+                else harmless(directory, modules, mutant) or proof.equivalent(mutant)
+            )
+            if reason:
+                proven[number] = reason
+
         with (
             Simulation(
                 text, pixels_per_beat=parameters.pixels_per_beat, max_beats=2 * parameters.beats
             ) as simulation,
             ThreadPoolExecutor(max_workers=jobs) as threads,
         ):
-            for scenario in plays:
-                if found := _play(simulation, directory, scenario, [0]):
-                    raise UserError(f"Without a mutant nothing may be noticed; {found[0]}")
-                alive = [n for n in range(1, len(mutants) + 1) if n not in noticed]
-                batches = [alive[first : first + _BATCH] for first in range(0, len(alive), _BATCH)]
-
-                def play(batch: list[int], scenario: Scenario = scenario) -> dict[int, str]:
-                    found = _play(simulation, directory, scenario, batch)
+            for turn in range(_TURNS):
+                if turn:
+                    random = np.random.default_rng([seed, turn])
+                    images = hostile_images(directory.network, random, -(-len(images) // 2))
+                flips = [mutant for mutant in alive.values() if isinstance(mutant, Mutation)]
+                seen = with_witnesses(directory, images, flips, seed + turn)
+                for scenario in scenarios(directory, seen, seed + _SEEDS * turn):
+                    if found := _play(simulation, directory, scenario, [0]):
+                        raise UserError(f"Without a mutant nothing may be noticed; {found[0]}")
+                    for found in threads.map(
+                        lambda batch, each=scenario: _play(simulation, directory, each, batch),
+                        _batches(list(alive)),
+                    ):
+                        noticed |= found
+                        alive = {n: mutant for n, mutant in alive.items() if n not in found}
+                        if progress:
+                            progress(len(found))
+                if not turn:
+                    list(threads.map(judge, list(alive)))
+                    alive = {n: mutant for n, mutant in alive.items() if n not in proven}
                     if progress:
-                        progress(len(found))
-                    return found
+                        progress(len(proven))
+                if not alive:
+                    break
+    return [
+        Verdict(mutant, noticed.get(number), proven.get(number))
+        for number, mutant in enumerate(mutants, 1)
+    ]
 
-                for found in threads.map(play, batches):
-                    noticed |= found
-            proof = LogicProof(modules, folder)
 
-            def judge(number: int) -> Verdict:
-                mutant, reason = mutants[number - 1], None
-                if number not in noticed:
-                    reason = (
-                        equivalent(directory, mutant)
-                        if isinstance(mutant, Mutation)
-                        else harmless(directory, modules, mutant) or proof.equivalent(mutant)
-                    )
-                    if progress:
-                        progress(1)
-                return Verdict(mutant, noticed.get(number), reason)
-
-            return list(threads.map(judge, range(1, len(mutants) + 1)))
+def _batches(numbers: list[int]) -> list[list[int]]:
+    return [numbers[first : first + _BATCH] for first in range(0, len(numbers), _BATCH)]
 
 
 def _play(

@@ -64,7 +64,8 @@ class LogicProof:
             return f"SAT: {fault.module} has equal outputs and registers with and without it"
         if self._equal_outputs(gold, gate):
             return f"PDR: {fault.module} has equal outputs with and without it, from reset on"
-        if _ROOM in gold["ports"]:
+        inside = self._modules[fault.module]["cells"].values()
+        if _ROOM in gold["ports"] and any(map(is_fifo, inside)):
             owner = self._never_refuses(fault)
             if owner and self._only_more_room(gold, gate):
                 return (
@@ -168,9 +169,14 @@ class _Pair:
         top["cells"] |= _stream_rules(seen)
 
     def compare(self, kind: str, name: str) -> None:
-        """Assert that an output of both is equal, or ordered."""
+        """Assert that an output of both is equal, or ordered; of a stream's payload and of what is
+        written to a queue, only while it is valid."""
         top = self.modules["top"]
         bit = self._editor.compare(kind, self.gold[name], self.gate[name])
+        for data, valid in (("payload", "valid"), ("w_data", "w_en")):
+            flag = self.gold.get(name.removesuffix(data) + valid)
+            if name.endswith(data) and flag is not None:
+                bit = self._editor.compare("$le", flag, bit)  # flag implies bit
         top["cells"][f"compared_{name}"] = asserted(bit)
 
 
@@ -198,9 +204,9 @@ def _free(module: dict[str, Any], outside: set[str]) -> None:
         for port, bits in cell["connections"].items():
             if cell["port_directions"][port] == "output":
                 module["cells"][f"free_{name}_{port}"] = {
-                    "hide_name": 0, "type": "$anyseq", "parameters": {"WIDTH": number(len(bits))},
-                    "attributes": {}, "port_directions": {"Y": "output"},
-                    "connections": {"Y": bits},
+                    "hide_name": 0, "type": "$anyseq", "attributes": {},
+                    "parameters": {"WIDTH": number(len(bits))},
+                    "port_directions": {"Y": "output"}, "connections": {"Y": bits},
                 }  # fmt: skip
 
 

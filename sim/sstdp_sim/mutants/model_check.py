@@ -33,9 +33,7 @@ module {CHECKER}stable #(parameter WIDTH = 1) (
 endmodule
 """
 _SCRIPT = """\
-read_json problem.json
-read_verilog -formal checkers.v
-hierarchy -check -top {top}
+{read}
 proc
 flatten
 memory_map
@@ -62,18 +60,19 @@ end
 EOT
 abc -script problem.abc
 """
-# Twice: `scorr` merges what is equal in both halves, which helps, or leaves nothing for `pdr`.
+_READ = """\
+read_json problem.json
+read_verilog -formal checkers.v
+hierarchy -check -top {top}
+"""
+# Twice: `scorr` merges what is equal in both halves. That helps, or leaves nothing `pdr` takes.
 _ABC = """\
-write_blif inverter.blif
-read_aiger problem.aig
-fold
 pdr -T {seconds}
 write_status status
 scorr
 dc2
 pdr -T {seconds}
 write_status status_of_reduced
-read_blif inverter.blif
 """
 
 
@@ -107,10 +106,36 @@ def holds(folder: Path, modules: dict[str, Any], top: str, seconds: int) -> bool
     problem = {"creator": "sstdp-hw", "modules": modules}
     (folder / "problem.json").write_text(json.dumps(problem), encoding="utf-8")
     (folder / "checkers.v").write_text(_CHECKERS, encoding="utf-8")
-    (folder / "problem.abc").write_text(_ABC.format(seconds=seconds), encoding="utf-8")
     try:
-        run_yosys(folder, _SCRIPT.format(top=top))
+        found = solve(folder, _READ.format(top=top), _ABC.format(seconds=seconds))
     except UserError:
         return False  # no proof
-    found = (folder / name for name in ("status", "status_of_reduced"))
-    return any(file.is_file() and file.read_text().startswith("snl_UNSAT") for file in found)
+    return any(status.startswith("snl_UNSAT") for status in found.values())
+
+
+def solve(folder: Path, read: str, commands: str) -> dict[str, str]:
+    """Give the assertions and assumptions of a design to ABC.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are that ``read`` names.
+    read : str
+        Commands of yosys that read the design and choose its top module.
+    commands : str
+        Of ABC; its network has one output, which is never 1 if all assertions hold.
+
+    Returns
+    -------
+    dict
+        What ``write_status`` wrote to files whose names begin with ``status``.
+
+    Raises
+    ------
+    UserError
+        If yosys or ABC stops.
+    """
+    text = "write_blif inverter.blif\nread_aiger problem.aig\nfold\n" + commands
+    (folder / "problem.abc").write_text(text + "read_blif inverter.blif\n", encoding="utf-8")
+    run_yosys(folder, _SCRIPT.format(read=read))
+    return {file.name: file.read_text(encoding="utf-8") for file in folder.glob("status*")}
