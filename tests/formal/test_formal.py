@@ -41,8 +41,8 @@ def tiny_network():
     return Network("tiny", 1, (1, 1, 2), ("a", "b"), encoder, (layer,))
 
 
-#: Cycles after which an answer is offered, and cycles looked at: all images that are complete in the
-#: first seven cycles are followed to their end.
+#: Cycles after which an answer is offered, and cycles looked at: all images that are complete in
+#: the first seven cycles are followed to their end.
 LATENCY, FRAMES = 28, 36
 
 
