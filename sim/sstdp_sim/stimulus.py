@@ -25,9 +25,10 @@ def hostile_images(network: Network, random: np.random.Generator, count: int) ->
 def random_images(network: Network, random: np.random.Generator, count: int) -> Array:
     """Images of very different density and timing: uint8 [count, *input_shape].
 
-    Every fourth is noise in all values. In the others a share of the pixels, from none to all,
-    fires within a window of steps, from a single one to all of them; every fifth of these fires all
-    of its pixels in the window's last step.
+    Every fourth is noise in all values. In the others a share of the pixels, from none to all, or
+    a single one, fires within a window of steps, from a single one to all of them; in some all fire
+    in the window's last step. Every fourth image comes a second time: two that leave the encoder
+    late and give the layers little to do show what the encoder alone takes.
     """
     t_max, encoder = network.t_max, network.encoder
     values = [np.flatnonzero(encoder == step) for step in range(t_max + 1)]
@@ -37,15 +38,23 @@ def random_images(network: Network, random: np.random.Generator, count: int) -> 
     for number, image in enumerate(images):
         if number % 4 == 3 or not len(steps):
             continue
+        if number and random.random() < 0.25:
+            image[:] = images[number - 1]
+            continue
         first, last = np.sort(random.integers(len(steps), size=2))
+        if random.random() < 0.25:
+            last = len(steps) - 1
         at = random.integers(first, last + 1, len(image))
-        if random.random() < 0.2:
+        if random.random() < 0.3:
             at[:] = last
         for step in np.unique(at):
             chosen = np.flatnonzero(at == step)
             image[chosen] = random.choice(values[steps[step]], len(chosen))
         if len(silent):
             rest = random.random(len(image)) >= random.random() ** 2
+            if random.random() < 0.2:
+                rest[:] = True
+                rest[random.integers(len(image))] = False
             image[rest] = random.choice(silent, np.count_nonzero(rest))
     return images.reshape(count, *network.input_shape)
 

@@ -102,8 +102,8 @@ def holds_for(folder, checker, frames, *, design, parameters):
         f"chparam{settings} {checker}\nhierarchy -check -top {checker}"
     )
     found = solve(folder, read, f"scorr\ndc2\nbmc3 -F {frames}\nwrite_status status\n")
-    verdict, last, *_ = found["status"].split()
+    verdict, last, *_ = found.split()
     if verdict == "snl_SAT":  # a counterexample
         return False
-    assert (verdict, int(last)) == ("snl_UNK", frames - 1), found["status"]
+    assert (verdict, int(last)) == ("snl_UNK", frames - 1), found
     return True

@@ -37,7 +37,7 @@ equiv_simple -seq 1
 equiv_induct -seq 4
 equiv_status -assert
 """
-_SECONDS = 15  # of one attempt
+_SECONDS = 20  # of one attempt
 _ROOM = "has_room"
 
 
@@ -64,6 +64,11 @@ class LogicProof:
             return f"SAT: {fault.module} has equal outputs and registers with and without it"
         if self._equal_outputs(gold, gate):
             return f"PDR: {fault.module} has equal outputs with and without it, from reset on"
+        if self._equal_outputs_behind(fault, gold, gate):
+            return (
+                f"PDR: {fault.module} has equal outputs with and without it, from reset on, behind "
+                "the modules that feed it"
+            )
         inside = self._modules[fault.module]["cells"].values()
         if _ROOM in gold["ports"] and any(map(is_fifo, inside)):
             owner = self._never_refuses(fault)
@@ -103,6 +108,51 @@ class LogicProof:
             if port["direction"] == "output":
                 top.compare("$eq", name)
         return holds(self._next_folder(), top.modules, "top", _SECONDS)
+
+    def _equal_outputs_behind(
+        self, fault: LogicFault, gold: dict[str, Any], gate: dict[str, Any]
+    ) -> bool:
+        """As `_equal_outputs`, with what the neighbours give instead of anything."""
+        owner = fault.module.rpartition(".")[0]
+        if not owner:
+            return False
+        top = copy.deepcopy(self._modules[owner])
+        editor = Editor(top)
+        name = next(name for name, cell in top["cells"].items() if cell["type"] == fault.module)
+        place = top["cells"].pop(name)
+        wires: dict[str, Bits] = dict(place["connections"])
+        used = {
+            bit for port, bits in wires.items() for bit in bits
+            if place["port_directions"][port] == "input"
+        }  # fmt: skip
+        feeding = {cell["type"] for cell in top["cells"].values() if _feeds(cell, used)}
+        inside = {
+            name: copy.deepcopy(module) for name, module in self._modules.items()
+            if any(name == each or name.startswith(each + ".") for each in feeding)
+        }  # fmt: skip
+        for module in (top, *inside.values()):
+            _free(module, {cell["type"] for cell in module["cells"].values()} - set(inside))
+        for port, described in gold["ports"].items():  # those that were cut out of the module
+            if port not in wires:
+                wires[port] = editor.wire(len(described["bits"]))
+                if described["direction"] == "input":
+                    top["ports"][port] = {"direction": "input", "bits": wires[port]}
+        others = dict(wires)
+        directions = {port: described["direction"] for port, described in gold["ports"].items()}
+        for port, direction in directions.items():
+            if direction == "output":
+                others[port] = editor.wire(len(wires[port]))
+                top["cells"][f"compared_{port}"] = asserted(
+                    editor.compare("$eq", wires[port], others[port])
+                )
+        top["cells"]["gold"] = _instance("gold", directions, wires)
+        top["cells"]["gate"] = _instance("gate", directions, others)
+        top["cells"] |= _stream_rules(top["ports"])
+        top["ports"] = {
+            port: each for port, each in top["ports"].items() if each["direction"] == "input"
+        }
+        modules = {**inside, "gold": gold, "gate": gate, "top": top}
+        return holds(self._next_folder(), modules, "top", _SECONDS)
 
     def _only_more_room(self, gold: dict[str, Any], gate: dict[str, Any]) -> bool:
         top = _Pair(gold, gate)
@@ -158,10 +208,7 @@ class _Pair:
                 self.gate[name] = self._editor.wire(len(port["bits"]))
         directions = {name: port["direction"] for name, port in gold["ports"].items()}
         for name, wires in (("gold", self.gold), ("gate", self.gate)):
-            top["cells"][name] = {
-                "hide_name": 0, "type": name, "parameters": {}, "attributes": {},
-                "port_directions": directions, "connections": wires,
-            }  # fmt: skip
+            top["cells"][name] = _instance(name, directions, wires)
         seen = {
             name: {"direction": direction, "bits": self.gold[name]}
             for name, direction in directions.items()
@@ -178,6 +225,23 @@ class _Pair:
             if name.endswith(data) and flag is not None:
                 bit = self._editor.compare("$le", flag, bit)  # flag implies bit
         top["cells"][f"compared_{name}"] = asserted(bit)
+
+
+def _instance(module: str, directions: dict[str, str], wires: dict[str, Bits]) -> dict[str, Any]:
+    return {
+        "hide_name": 0, "type": module, "parameters": {}, "attributes": {},
+        "port_directions": directions, "connections": wires,
+    }  # fmt: skip
+
+
+def _feeds(cell: dict[str, Any], used: set[Any]) -> bool:
+    """Whether a module's instance drives one of the wires."""
+    return not cell["type"].startswith("$") and any(
+        bit in used
+        for port, bits in cell["connections"].items()
+        if cell["port_directions"][port] == "output"
+        for bit in bits
+    )
 
 
 def _stream_rules(ports: dict[str, Any]) -> dict[str, Any]:
