@@ -12,7 +12,7 @@ from sstdp_hw.errors import UserError
 from sstdp_hw.hardware import Configuration
 from sstdp_rtl.generate import generate
 from sstdp_sim.directory import GeneratedDirectory
-from sstdp_sim.mutants import campaign
+from sstdp_sim.mutants import campaign, equivalence
 from sstdp_sim.mutants.equivalence import LogicProof
 from sstdp_sim.mutants.harmless import harmless
 from sstdp_sim.mutants.logic import logic_faults
@@ -54,6 +54,8 @@ def test_mutants_are_noticed(directory, monkeypatch):
     """One of each kind at least, in one program; the design without one is the reference's."""
     monkeypatch.setattr(campaign, "_RESET_PACKETS", 200)
     monkeypatch.setattr(campaign, "_HOSTILE_PACKETS", 100)
+    monkeypatch.setattr(campaign, "_TURNS", 2)
+    monkeypatch.setattr(equivalence, "_SECONDS", 2)
     images = np.random.default_rng(1).integers(0, 256, (24, 1, 8, 8), dtype=np.uint8)
     verdicts = campaign.run(directory, images, count=20, seed=3, jobs=2)
     assert {verdict.mutant.kind for verdict in verdicts} >= KINDS | {"weight", "threshold"}
@@ -84,8 +86,11 @@ class _NoSimulation:
         pass
 
 
-def test_a_fault_that_changes_nothing_is_proven_and_another_is_not(directory, modules, tmp_path):
+def test_a_fault_that_changes_nothing_is_proven_and_another_is_not(
+    directory, modules, tmp_path, monkeypatch
+):
     """One more bit of a comparison whose upper part is zero anyway: an equivalent by hand."""
+    monkeypatch.setattr(equivalence, "_SECONDS", 2)
     proof = LogicProof(modules, tmp_path)
     faults = logic_faults(modules, directory)
     tie = next(fault for fault in faults if fault.kind == "tie-break")
