@@ -47,7 +47,7 @@ RECIPES = [
     {},
     {"layers": ()},
     {"layers": (17,), "gate": 0.0, "homeostasis": 0.0},
-    {"layers": (30, 9, 12), "gate": 1.0, "gate_shape": "triangle"},
+    {"layers": (30, 20, 9), "gate": 1.0, "gate_shape": "triangle"},
     {"layers": (20,), "wake_silent": False, "depression": 0.25, "learn_thresholds": True},
 ]
 
