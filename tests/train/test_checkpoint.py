@@ -45,6 +45,18 @@ def test_a_truncated_file(run, tiny, bars, keep):
     one_line(caught)
 
 
+def test_a_flipped_bit(run, tiny, bars):
+    """In the weights, where the file is still well-formed."""
+    path = run / checkpoint.FILE_NAME
+    weight = torch.load(path, weights_only=True)["network"]["layers.0.weight"].numpy().tobytes()
+    content = bytearray(path.read_bytes())
+    content[content.index(weight)] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="must be a whole checkpoint") as caught:
+        resume(run, tiny, bars)
+    one_line(caught)
+
+
 def test_a_missing_file(run, tiny, bars):
     (run / checkpoint.FILE_NAME).unlink()
     with pytest.raises(UserError, match="no such checkpoint; start the run without --resume"):

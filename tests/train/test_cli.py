@@ -48,6 +48,19 @@ def test_resume_finds_data_and_recipe_again(digits_run, tmp_path):
         run("--resume", "--epochs", 4, "--out", out)
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--recipe", "published"), "--recipe must be left out with --resume, which continues"),
+        (("--overwrite",), "--overwrite must be left out with --resume, which continues"),
+    ],
+)
+def test_resume_takes_nothing_that_asks_for_another_run(digits_run, option, message):
+    out, _ = digits_run
+    with pytest.raises(UserError, match=message):
+        run("--resume", *option, "--out", out)
+
+
 def test_fine_tuning_from_a_run(digits_run, tmp_path):
     out, result = digits_run
     tuned = run(

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from sstdp_train.loss import decision_cross_entropy, relative_target
+from sstdp_train.loss import decision_cross_entropy, first_spike_cross_entropy, relative_target
 
 
 def test_the_published_loss_by_hand():
@@ -15,6 +15,19 @@ def test_the_published_loss_by_hand():
     # First spike at 3: the label (2) should fire then, the others not before 3 + 2.
     loss = relative_target(times, torch.tensor([2]), t_max=10, gap=2.0)
     assert loss.item() == pytest.approx(((3 - 5) ** 2 + (3 - 5) ** 2 + (9 - 3) ** 2 + 0) / 4)
+
+
+@pytest.mark.parametrize(
+    ("t_max", "margin_logits"), [(8, [1.5, 0.25, -1.0]), (48, [0.5, 0.25, -1.0])]
+)
+def test_the_loss_on_spike_times_by_hand(t_max, margin_logits):
+    """A margin is worth one step at most, or half a logit where steps are worth less."""
+    times, margin = torch.tensor([[2.0, 2.0, 5.0]]), torch.tensor([[9.0, 0.5, -7.0]])
+    loss = first_spike_cross_entropy(
+        times, margin, torch.tensor([1]), t_max, sharpness=12.0, margin_scale=2.0
+    )
+    logits = [own - 12 / t_max * time for own, time in zip(margin_logits, [2, 2, 5], strict=True)]
+    assert loss.item() == pytest.approx(math.log(sum(map(math.exp, logits))) - logits[1])
 
 
 def test_where_all_are_silent_silence_is_a_class_that_must_lose():

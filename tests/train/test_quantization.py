@@ -98,6 +98,14 @@ def test_gradients_pass_straight_through_and_stop_where_weights_clip():
     assert weight.grad.tolist() == [[2.0, 0.0, 0.0, 4.0]]  # 1 / scale, where inside the range
 
 
+def test_at_one_bit_weights_far_from_0_rest():
+    weight = torch.tensor([[0.0, -0.1, 1.0, -1.01]], requires_grad=True)
+    signs = Grid(1, 0.5).weights(weight)
+    assert signs.tolist() == [[1, -1, 1, -1]]
+    signs.sum().backward()
+    assert weight.grad.tolist() == [[2.0, 2.0, 2.0, 0.0]]
+
+
 def test_thresholds_round_down():
     grid = Grid(4, 0.25)
     assert grid.thresholds(torch.tensor([1.0, 1.24, -0.1, -0.25])).tolist() == [4, 4, -1, -1]

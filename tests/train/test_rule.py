@@ -142,6 +142,17 @@ def test_backward_equals_the_formulas(options, t_max, kernel):
         np.testing.assert_allclose(tensor.grad.numpy(), wanted, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("shape", ["rectangle", "triangle"])
+def test_a_threshold_of_0_has_a_gate_that_nothing_passes(shape, kernel):
+    """Integer thresholds may be 0, and a silent neuron may end there: 0 of 0 is no number."""
+    times, weight = torch.zeros(1, 2), torch.tensor([[1.0, 1.0], [-1.0, 1.0]], requires_grad=True)
+    rule = LayerRule(t_max=4, gate=1.0, gate_shape=shape)
+    spike_times, margin = SpikeOnce.apply(times, weight, torch.zeros(2), None, rule, kernel)
+    assert (spike_times.tolist(), margin.tolist()) == ([[4, 0]], [[0, 2]])
+    margin.sum().backward()
+    assert not weight.grad.any()
+
+
 def test_silent_inputs_receive_no_error_unless_woken(kernel):
     times = torch.full((2, 3), 4.0, requires_grad=True)
     weight = torch.ones(3, 2, requires_grad=True)

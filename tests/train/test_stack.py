@@ -47,7 +47,7 @@ RECIPES = [
     {},
     {"layers": ()},
     {"layers": (17,), "gate": 0.0, "homeostasis": 0.0},
-    {"layers": (30, 9, 12), "gate": 1.0, "gate_shape": "triangle"},
+    {"layers": (30, 20, 9), "gate": 1.0, "gate_shape": "triangle"},
     {"layers": (20,), "wake_silent": False, "depression": 0.25, "learn_thresholds": True},
 ]
 
@@ -110,6 +110,18 @@ def test_errors_scaled_to_length_1_agree_up_to_round_off():
     )
     for own, theirs in zip(found[2], expected[2], strict=True):
         torch.testing.assert_close(own, theirs, rtol=1e-5, atol=1e-8)
+
+
+def test_a_gate_of_width_0_lets_nothing_through():
+    """See the test of this name for single layers."""
+    network = network_of(Recipe(layers=(2,), t_max=4, gate=1.0, gate_shape="triangle",
+                                homeostasis=0.0), "native", seed=1, integers=True)  # fmt: skip
+    with torch.no_grad():
+        network.layers[0].weight.zero_()
+        network.layers[0].threshold.zero_()
+    *_, (hidden, output) = learn(network, torch.zeros(1, FAN_IN), torch.tensor([0]), False)
+    assert not hidden.any()
+    assert output.isfinite().all()
 
 
 def test_only_a_kernel_that_can_is_asked_for_a_stack():

@@ -112,6 +112,45 @@ def test_a_resumed_fine_tuning_keeps_the_grids_it_began_with(
     assert same_weights(tmp_path / "whole", tmp_path / "parts")
 
 
+def test_a_resumed_fine_tuning_keeps_the_encoder_it_began_with(
+    tiny, bars, tmp_path, interrupted_after
+):
+    train(tiny, bars, out=tmp_path / "float", device="cpu")
+    tuning = fine_tuning(tiny, (4,)).with_(epochs=2)
+    with interrupted_after(1):
+        train(tuning, bars, out=tmp_path / "run", device="cpu", init=tmp_path / "float")
+    train(tiny.with_(cutoff=99), bars, out=tmp_path / "float", device="cpu", overwrite=True)
+    train(tuning, bars, out=tmp_path / "run", device="cpu", init=tmp_path / "float", resume=True)
+    encoder = FloatNetwork.load(tmp_path / "run").encoder
+    np.testing.assert_array_equal(encoder, ttfs_table(tiny.t_max, tiny.cutoff))
+
+
+def test_a_fine_tuning_does_not_replace_what_it_starts_from(whole_run, tiny, bars):
+    """It could not be resumed, nor made again."""
+    out, _ = whole_run
+    before = weights(out)
+    with pytest.raises(UserError, match="must not be the run that training starts from"):
+        train(fine_tuning(tiny, (4,)), bars, out=out, init=out, device="cpu", overwrite=True)
+    for one, other in zip(before, weights(out), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_start_is_drawn_on_one_thread_too(tiny, bars, tmp_path, monkeypatch):
+    """The order of a long sum, and so its last bits, depends on how many threads share it."""
+    seen = []
+    monkeypatch.setattr(
+        "sstdp_train.run.initialize",
+        lambda *arguments: (seen.append(torch.get_num_threads()), initialize(*arguments)),
+    )
+    torch.set_num_threads(2)
+    try:
+        train(tiny.with_(epochs=1), bars, out=tmp_path / "run", device="cpu")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert seen == [1]
+
+
 def test_among_equally_good_epochs_the_later_is_exported(tiny, bars, tmp_path, monkeypatch):
     monkeypatch.setattr(Training, "_validate", lambda self: (0.5, 0.8, 0.7, 0.8, 0.6)[self.epoch])
     assert train(tiny, bars, out=tmp_path / "best", device="cpu")["exported_epoch"] == 4
@@ -151,6 +190,18 @@ def test_nan_is_told_in_one_line(tiny, bars, tmp_path, monkeypatch):
         r"--learning-rate \(0.03\)$",
     ):
         train(tiny, bars, out=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("loss", ["decision", "relative-target"])
+def test_a_network_that_overflows_is_told_in_one_line(loss, tiny, bars, tmp_path):
+    """Silence hides it: where all weights are NaN no neuron fires, and the last loss is finite."""
+    recipe = tiny.with_(loss=loss, optimizer="sgd", learning_rate=1e30, weight_decay=1e30)
+    with pytest.raises(
+        UserError,
+        match=r"^Training diverged in epoch 1: .* must be finite.*; lower --learning-rate",
+    ):
+        train(recipe, bars, out=tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()
 
 
@@ -270,6 +321,12 @@ def test_colour_images_and_deep_networks(tiny, bars, tmp_path):
         ({"learning_rate": float("nan")}, "Recipe: learning_rate must be finite, not nan"),
         ({"learning_rate": -1.0}, "Recipe: learning_rate must be at least 1e-12, not -1"),
         ({"epochs": 1.5}, "Recipe: epochs must be of type int, not 1.5"),
+        ({"seed": 1 << 32}, "Recipe: seed must be between 0 and 4294967295, not 4294967296"),
+        (
+            {"output_threshold": 1e39},
+            r"output_threshold must be between -1e\+30 and 1e\+30, not 1e",
+        ),
+        ({"target_gap": 1e300}, r"target_gap must be between -1e\+30 and 1e\+30, not 1e\+300"),
         (
             {"loss": "hinge"},
             "Recipe: loss must be cross-entropy or decision or relative-target, not 'hinge'",
@@ -306,6 +363,13 @@ def test_test_images_of_another_shape_are_refused(tiny, bars, tmp_path):
     other = Samples("other", bars.images[:, :, :5], bars.labels, bars.class_names)
     with pytest.raises(UserError, match=r"must have the shape of the training images, \[1, 6, 6\]"):
         train(tiny, bars, other, out=tmp_path / "run", device="cpu")
+
+
+def test_test_labels_beyond_the_classes_are_told_before_training(tiny, bars, tmp_path):
+    other = Samples("other", bars.images, bars.labels + 1, ("b", "c", "d", "e", "f"))
+    with pytest.raises(UserError, match="Test data set other: labels must be below the 4 classes"):
+        train(tiny, bars, other, out=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

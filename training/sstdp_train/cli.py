@@ -190,6 +190,11 @@ def _run(options: argparse.Namespace) -> Result:
 
     from . import train as train_network
 
+    if options.resume and (options.recipe or options.overwrite):
+        given = "--recipe" if options.recipe else "--overwrite"
+        raise UserError(
+            f"{given} must be left out with --resume, which continues the run as it began"
+        )
     asked = _asked(options)
     init = FloatNetwork.load(asked["init"]) if asked["init"] else None
     changes = _changes(options)

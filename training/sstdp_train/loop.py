@@ -60,7 +60,7 @@ class Training:
     network : SpikingNetwork
     recipe : Recipe
     table : uint8 [256]
-        The encoder.
+        The encoder; a resumed training goes on with that of its checkpoint.
     images, labels, validation_images, validation_labels : Tensor
         uint8 [N, C, H, W] and int64 [N], on the network's device.
 
@@ -115,6 +115,7 @@ class Training:
         """What a checkpoint holds of this training."""
         return {
             "epoch": self.epoch,
+            "encoder": self.table,
             "network": self.network.state_dict(),
             "average": {} if self.average is None else self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -135,6 +136,8 @@ class Training:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if "encoder" in state:  # the first checkpoints had none
+            self.table.copy_(state["encoder"])
         self.best = {name: state["best"][name] for name in BEST_PARTS}
         self.history = [{name: entry[name] for name in HISTORY_PARTS} for entry in state["history"]]
 
@@ -151,7 +154,7 @@ class Training:
         Raises
         ------
         UserError
-            If the loss is not finite, or a layer stayed silent for the whole epoch.
+            If the loss or a weight is not finite, or a layer stayed silent for the whole epoch.
         """
         start = time.monotonic()
         recipe = self.recipe
@@ -183,6 +186,8 @@ class Training:
         entry = {"epoch": self.epoch + 1, **tally.means(), "validation_accuracy": self._validate()}
         entry["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         entry["seconds"] = round(time.monotonic() - start, 3)
+        self._refuse_divergence(entry["loss"])
+        self._refuse_overflow()
         self._refuse_silence(entry["firing"])
         self.history.append(entry)
         self._keep_best(entry)
@@ -263,6 +268,15 @@ class Training:
                 f"Training diverged in epoch {self.epoch + 1}: the loss must be finite, not "
                 f"{loss}; lower --learning-rate ({self.recipe.learning_rate:g})"
             )
+
+    def _refuse_overflow(self) -> None:
+        """The loss may be finite on weights that are not: where all are NaN no neuron fires."""
+        for name, values in self.network.named_parameters():
+            if not bool(values.isfinite().all()):
+                raise UserError(
+                    f"Training diverged in epoch {self.epoch + 1}: {name} must be finite, and is "
+                    f"not; lower --learning-rate ({self.recipe.learning_rate:g})"
+                )
 
     def _refuse_silence(self, firing: list[float]) -> None:
         """A layer that never fires sends nothing on. Outputs may be silent under the loss at the

@@ -49,12 +49,24 @@ def decision_cross_entropy(
 def first_spike_cross_entropy(
     times: Tensor, margin: Tensor, labels: Tensor, t_max: int, sharpness: float, margin_scale: float
 ) -> Tensor:
-    """Softmax cross-entropy on ``-beta * t + clip(margin / kappa, -1, beta)``, ``beta = sharpness
-    / t_max``.
+    """Softmax cross-entropy on ``-beta * t + clip(margin / kappa, -1, max(beta, 1/2))``, ``beta =
+    sharpness / t_max``.
 
     The second term trains the tie-break of rule 6. It is cut at the logit of one step, because a
-    larger margin never beats an earlier spike. An addition of this project; the published loss is
+    larger margin never beats an earlier spike; and at half a logit where steps are worth less, for
+    the tie-break to be trained at all. An addition of this project; the published loss is
     `relative_target`.
+
+    Parameters
+    ----------
+    times, margin : float32 [batch, classes]
+        As in `loss_of`.
+    labels : int64 [batch]
+    t_max : int
+    sharpness : float
+        Logit between a spike at step 0 and one at ``t_max``.
+    margin_scale : float
+        ``kappa``: membrane potential worth a logit of 1.
     """
     beta = sharpness / t_max
     logits = (margin / margin_scale).clamp(-1.0, max(beta, 0.5)) - beta * times

@@ -20,6 +20,7 @@ from sstdp_hw.network import MAX_T
 from .architecture import begins_dense, canonical, weighted_layers
 
 MAX_WEIGHT_WIDTH = 16
+LARGEST = 1e30  # of a real number: far from any use, and its products are finite in float32
 
 
 def _option(default: Any, origin: str, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -226,12 +227,19 @@ class Recipe:
             raise UserError(f"Recipe: {name} must be of type {kind}, not {value!r}")
         if kind == "float" and not math.isfinite(value):
             raise UserError(f"Recipe: {name} must be finite, not {value}")
+        if kind == "float":
+            self._check_range(name, value, -LARGEST, LARGEST)
 
     @staticmethod
     def _check_range(name: str, value: float, low: float, high: float) -> None:
         if not low <= value <= high:
-            rule = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
-            raise UserError(f"Recipe: {name} must be {rule}, not {value:g}")
+            shown = [
+                entry if isinstance(entry, int) else f"{entry:g}" for entry in (low, high, value)
+            ]
+            rule = (
+                f"at least {shown[0]}" if high == math.inf else f"between {shown[0]} and {shown[1]}"
+            )
+            raise UserError(f"Recipe: {name} must be {rule}, not {shown[2]}")
 
     @property
     def augments(self) -> bool:

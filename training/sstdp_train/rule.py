@@ -140,7 +140,8 @@ def _drive_error(
         # In place: a convolution's tensors are large, and memory that is new is slow.
         distance = margin.abs().div_(_reach(rule, threshold))
         if rule.gate_shape == "triangle":
-            error *= distance.neg_().add_(1).clamp_(min=0)
+            # At a threshold of 0 a distance may be 0/0, which is not below 1 either.
+            error *= distance.neg_().add_(1).clamp_(min=0).nan_to_num_()
         else:
             error *= distance < 1
     return error

@@ -93,7 +93,8 @@ def run(recipe: Recipe, job: Job) -> dict[str, Any]:
     device = _device(job.device)
     state = checkpoint.load(job.out / checkpoint.FILE_NAME) if job.resume else None
     kernel = _kernel(job, device, state)
-    training = _set_up(recipe, job, device, kernel)
+    with _one_thread():
+        training = _set_up(recipe, job, device, kernel)
     data = {"train": job.samples.digest, "images": len(job.samples)}
     before = 0.0
     if state is not None:
@@ -124,6 +125,11 @@ def _check(recipe: Recipe, job: Job) -> None:
         )
     if test is not None and len(test) == 0:
         raise UserError(f"Test data set {test.name}: must have at least one image, not 0")
+    if test is not None and int(test.labels.max()) >= len(samples.class_names):
+        raise UserError(
+            f"Test data set {test.name}: labels must be below the {len(samples.class_names)} "
+            f"classes of {samples.name}, not {int(test.labels.max())}"
+        )
     if job.init is not None:
         if tuple(job.init.input_shape) != samples.images.shape[1:]:
             raise UserError(
@@ -151,7 +157,8 @@ def _check(recipe: Recipe, job: Job) -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Train on one core. The event lists of a batch are too short to share out: a second thread
+    """Work on one core: the order of a sum, and so its last bits, is the same on every machine, and
+    training is faster. The event lists of a batch are too short to share out: a second thread
     mostly waits, and on a busy machine it makes training several times slower."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -243,6 +250,10 @@ def _resume(
 
 def _clear(job: Job) -> None:
     """Make room for a new run, so that no file of an old one stays beside it."""
+    if job.init is not None and Path(job.init.source).resolve() == (job.out / FLOAT_FILE).resolve():
+        raise UserError(
+            f"{job.out}: must not be the run that training starts from; choose another --out"
+        )
     found = [name for name in OUTPUTS if (job.out / name).exists()]
     if found and not job.overwrite:
         raise UserError(
@@ -334,7 +345,7 @@ def _finish(recipe: Recipe, job: Job, training: Training, seconds: float) -> dic
     if job.init is not None:
         summary["initial"] = {"source": job.init.source, **_accuracies(job.init.provenance)}
     network = export.to_float_network(
-        training.network, recipe, job.samples, summary, encoder=_table(recipe, job)
+        training.network, recipe, job.samples, summary, encoder=training.table.cpu().numpy()
     )
     if job.test is not None:
         inference = reference.run(network, job.test.images)

@@ -111,7 +111,9 @@ def gate_row(error: Any, excess: Any, unit: Any, reach: Any, triangle: bool) -> 
         for j in range(neurons):
             distance = abs(excess[at + j] * unit) / reach[j]
             share = np.float32(1) - distance
-            error[at + j] *= max(share, np.float32(0)) if triangle else np.float32(distance < 1)
+            # At a threshold of 0 a distance may be 0/0, which is not below 1 either.
+            passing = share if share > 0 else np.float32(0)
+            error[at + j] *= passing if triangle else np.float32(distance < 1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
