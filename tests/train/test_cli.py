@@ -53,6 +53,7 @@ def test_resume_finds_data_and_recipe_again(digits_run, tmp_path):
     [
         (("--recipe", "published"), "--recipe must be left out with --resume, which continues"),
         (("--overwrite",), "--overwrite must be left out with --resume, which continues"),
+        (("--init", "other"), "--init must be left out with --resume of a run that began without"),
     ],
 )
 def test_resume_takes_nothing_that_asks_for_another_run(digits_run, option, message):

@@ -173,6 +173,8 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
         from . import checkpoint
 
         earlier = checkpoint.load(options.out / checkpoint.FILE_NAME)["asked"]
+        if options.init and not earlier.get("init"):
+            raise UserError("--init must be left out with --resume of a run that began without it")
     elif options.init:
         from sstdp_hw.float_network import FloatNetwork
 
