@@ -9,6 +9,7 @@ from typing import Any
 
 from sstdp_hw import __version__
 from sstdp_hw.document import markdown
+from sstdp_hw.errors import UserError
 from sstdp_hw.files import write_json, written_whole
 from sstdp_hw.progress import say
 
@@ -53,7 +54,8 @@ def run_study(
     Raises
     ------
     UserError
-        If an entry is unknown or its data is missing. A training that fails is a row that says so.
+        If an entry is unknown, its data is missing or the folder cannot be made. A training that
+        fails is a row that says so.
     """
     study.check_names(only)
     out = Path(out) / study.name
@@ -62,6 +64,10 @@ def run_study(
         key = (entry.dataset, entry.test_dataset)
         if key not in data:
             data[key] = Data.of(entry, study.test)
+    try:  # now, and not in every process
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: must be a folder to write into ({error.strerror})") from None
     chains = [
         Chain(entry, seed, out, study.test, epochs, device)
         for seed in seeds  # seeds outside, so that an early look at the table sees every entry

@@ -274,6 +274,14 @@ def test_process_that_dies_is_told_and_the_rest_goes_on(study, tmp_path, monkeyp
     assert [row["seeds"][0]["state"] for row in result["rows"]] == ["not run"] * 2 + ["finished"]
 
 
+def test_folder_that_cannot_be_made_is_told_before_training(study, tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.study.run.carry_out_all", None)  # never reached
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file/trial: must be a folder to write into") as caught:
+        run_study(study, tmp_path / "file", seeds=(0,), jobs=0)
+    assert "\n" not in str(caught.value)
+
+
 def test_plot_is_the_same_bytes_again(study, done, tmp_path):
     _, result = done
     for folder in ("one", "two"):
