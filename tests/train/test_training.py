@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -80,6 +81,16 @@ def test_the_same_seed_gives_the_same_bits(whole_run, tiny, bars, tmp_path):
     assert history(whole_run[0]) == history(tmp_path / "again")
     train(tiny.with_(seed=4), bars, out=tmp_path / "other", device="cpu")
     assert not same_weights(whole_run[0], tmp_path / "other")
+
+
+def test_the_step_size_falls_along_a_cosine_or_stays(whole_run, tiny, bars, tmp_path):
+    out, result = whole_run
+    batches = math.ceil(result["training_images"] / tiny.batch_size)
+    last = [((epoch + 1) * batches - 1) / (tiny.epochs * batches) for epoch in range(tiny.epochs)]
+    expected = [tiny.learning_rate * 0.5 * (1 + math.cos(math.pi * done)) for done in last]
+    assert [entry["learning_rate"] for entry in history(out)] == pytest.approx(expected)
+    train(tiny.with_(schedule="constant", epochs=2), bars, out=tmp_path / "run", device="cpu")
+    assert [entry["learning_rate"] for entry in history(tmp_path / "run")] == [0.03, 0.03]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
