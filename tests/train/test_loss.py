@@ -7,7 +7,13 @@ import math
 import pytest
 import torch
 
-from sstdp_train.loss import decision_cross_entropy, first_spike_cross_entropy, relative_target
+from sstdp_train.loss import (
+    decision_cross_entropy,
+    first_spike_cross_entropy,
+    loss_of,
+    relative_target,
+)
+from sstdp_train.recipe import Recipe
 
 
 def test_the_published_loss_by_hand():
@@ -15,6 +21,13 @@ def test_the_published_loss_by_hand():
     # First spike at 3: the label (2) should fire then, the others not before 3 + 2.
     loss = relative_target(times, torch.tensor([2]), t_max=10, gap=2.0)
     assert loss.item() == pytest.approx(((3 - 5) ** 2 + (3 - 5) ** 2 + (9 - 3) ** 2 + 0) / 4)
+
+
+def test_the_published_loss_where_all_are_silent():
+    """As if the first spike were one gap before the end."""
+    times = torch.full((1, 3), 10.0)
+    loss = relative_target(times, torch.tensor([1]), t_max=10, gap=2.0)
+    assert loss.item() == pytest.approx((10 - 8) ** 2 / 3)
 
 
 @pytest.mark.parametrize(
@@ -39,4 +52,7 @@ def test_where_all_are_silent_silence_is_a_class_that_must_lose():
     all_silent = math.log(1 + math.exp(-4) + math.exp(2))
     assert loss.item() == pytest.approx((fired + all_silent) / 2)
     loss.backward()
+    recipe = Recipe(loss="decision", silent_class=True, margin_scale=0.5, t_max=8)
+    times = torch.tensor([[3.0, 8.0], [8.0, 8.0]])
+    assert loss_of(recipe, times, margin, labels).item() == loss.item(), "8 is no spike"
     assert margin.grad[1, 0] < 20 * margin.grad[0, 0] < 0, "the silent label is pushed up"

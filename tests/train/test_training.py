@@ -94,6 +94,16 @@ def test_the_step_size_falls_along_a_cosine_or_stays(whole_run, tiny, bars, tmp_
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_weight_decay_makes_smaller_weights(optimizer, tiny, bars, tmp_path):
+    lengths = []
+    for decay in (0.0, 1.0):
+        recipe = tiny.with_(optimizer=optimizer, weight_decay=decay, epochs=1)
+        train(recipe, bars, out=tmp_path / f"{decay}", device="cpu")
+        lengths.append(np.linalg.norm(weights(tmp_path / f"{decay}")[0]))
+    assert lengths[1] < 0.9 * lengths[0]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("widths", [(), (4, 4)])
 @pytest.mark.parametrize("averaging", [0.0, 0.5])
 def test_a_resumed_run_equals_an_uninterrupted_one(
@@ -250,6 +260,42 @@ def test_homeostasis_pushes_neurons_that_rarely_fire():
     expected = torch.tensor([[-0.03, 0.0], [-0.015, 0.0], [0.0, 0.0]])
     torch.testing.assert_close(layer.weight.grad, expected)
     torch.testing.assert_close(layer.firing_rate, torch.tensor([0.0396, 0.495]))
+
+
+def test_the_output_layer_has_no_gate_and_no_homeostasis():
+    recipe = Recipe(layers=(), t_max=4, gate=1e-9, homeostasis=5.0)
+    network = SpikingNetwork((1, 1, 3), 2, recipe, kernel_for("auto", CPU)).train()
+    network.layers[0].firing_rate.zero_()
+    _, margin = network(torch.zeros(2, 3, dtype=torch.uint8))
+    margin.sum().backward()
+    assert torch.equal(network.layers[0].weight.grad, torch.full((3, 2), 2.0))  # of two images
+
+
+def test_potentials_end_at_the_start_where_the_recipe_wants_them():
+    """Drive and spread in thresholds, of hidden and of output neurons, on the spikes there are."""
+    recipe = Recipe(
+        layers=(3000,), t_max=8, hidden_drive=1.2, hidden_spread=0.3, output_drive=0.8,
+        output_spread=0.4,
+    )  # fmt: skip
+    network = SpikingNetwork((1, 1, 500), 3000, recipe, kernel_for("auto", CPU))
+    generator = torch.Generator().manual_seed(0)
+    times = torch.randint(0, 16, (20, 500), generator=generator).clamp(max=8).to(torch.uint8)
+    initialize(network, times, recipe, generator)
+    for layer, theta, drive, spread in zip(
+        network.eval().layers, (3, 6), (1.2, 0.8), (0.3, 0.4), strict=True
+    ):
+        final = (times < 8).to(torch.float32) @ layer.weight / theta
+        assert final.mean().item() == pytest.approx(drive, rel=0.03)
+        assert final.std(1).mean().item() == pytest.approx(spread, rel=0.05)
+        times, _ = layer(times)
+
+
+def test_fine_tuning_is_shorter_and_gentler():
+    recipe = Recipe(epochs=40, pruning=0.3)
+    assert fine_tuning(recipe, (4,)) == recipe.with_(
+        name="default-qat", weight_widths=(4, 4), homeostasis=0.0, pruning=0.0, epochs=10,
+        learning_rate=0.001,
+    )  # fmt: skip
 
 
 def decision_gradients(network, encoded, labels, recipe):
