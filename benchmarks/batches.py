@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sstdp_hw import datasets
-from sstdp_hw.errors import UserError
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.data import datasets
 
 MNIST_LIT = 0.19  # share of pixels that are not dark; half of those are nearly white
 

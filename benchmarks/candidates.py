@@ -12,13 +12,13 @@ from torch import Tensor
 
 from benchmarks import published
 from benchmarks.comparison import Gradients
-from sstdp_hw.errors import UserError
-from sstdp_train.encoder import PIXEL_VALUES
-from sstdp_train.kernels import kernel_for
-from sstdp_train.layers import SpikingNetwork
-from sstdp_train.loop import Training
-from sstdp_train.loss import loss_of
-from sstdp_train.recipe import PUBLISHED
+from sstdp_hw.base.errors import UserError
+from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.network.encoder import PIXEL_VALUES
+from sstdp_train.network.layers import SpikingNetwork
+from sstdp_train.recipes.recipe import PUBLISHED
+from sstdp_train.training.loop import Training
+from sstdp_train.training.loss import loss_of
 
 
 @dataclass(frozen=True)

@@ -30,14 +30,14 @@ from benchmarks.candidates import Candidate, Setting
 from benchmarks.comparison import SILENT_SHARE, WEIGHTS
 from benchmarks.training_speed import Speed, contest
 from sstdp_hw import __version__
-from sstdp_hw.errors import UserError
-from sstdp_hw.tables import number, show, table
-from sstdp_train.encoder import PIXEL_VALUES
-from sstdp_train.kernels import kernel_for
-from sstdp_train.layers import SpikingNetwork
-from sstdp_train.loop import Training
-from sstdp_train.loss import loss_of
-from sstdp_train.recipe import PUBLISHED
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.tables import number, show, table
+from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.network.encoder import PIXEL_VALUES
+from sstdp_train.network.layers import SpikingNetwork
+from sstdp_train.recipes.recipe import PUBLISHED
+from sstdp_train.training.loop import Training
+from sstdp_train.training.loss import loss_of
 
 LAYERS = ("conv16k5", "pool2", "conv32k5", "pool2")
 SHAPES = ((16, 1, 5, 5), (32, 16, 5, 5), (10, 512))

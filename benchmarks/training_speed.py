@@ -33,10 +33,10 @@ from benchmarks.batches import Batches, load_batches
 from benchmarks.candidates import BASELINE, Candidate, InEvents, Setting, runnable
 from benchmarks.comparison import Comparison, compare, mixed_network
 from sstdp_hw import __version__
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import write_json
-from sstdp_hw.network import MAX_T
-from sstdp_hw.tables import number, percent, show, table
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import write_json
+from sstdp_hw.base.tables import number, percent, show, table
+from sstdp_hw.network.network import MAX_T
 
 SIZES = (784, 400, 10)
 FEWEST_STEPS = published.UNSIMULATED + 1

@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sstdp_hw.files import written_whole
+from sstdp_hw.base.files import written_whole
 from sstdp_train import RECIPES, Recipe
-from sstdp_train.cli import flag_of
+from sstdp_train.verbs.train import flag_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 SHOWN = ("default", "mnist", "mnist-conv", "digits", "published")

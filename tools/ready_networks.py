@@ -24,16 +24,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sstdp_hw import cli, datasets, ready
-from sstdp_hw.errors import UserError
-from sstdp_hw.evaluation import evaluate
-from sstdp_hw.files import read_json, written_whole
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.network import FILE_NAME, Network
+from sstdp_hw import ready
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import read_json, written_whole
+from sstdp_hw.command import cli
+from sstdp_hw.data import datasets
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.network import FILE_NAME, Network
 from sstdp_hw.ready.card import card, sizes, widths
 from sstdp_hw.ready.rebuild import PLACE
+from sstdp_hw.reference.evaluation import evaluate
 from sstdp_train import RECIPES, Recipe, fine_tuning, recipe_for
-from sstdp_train.cli import flag_of
+from sstdp_train.verbs.train import flag_of
 
 FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
 GIVEN_BY_INIT = ("name", "layers", "t_max", "weight_widths")

@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.arguments import positive
-from sstdp_hw.area import COEFFICIENTS_FILE, TOLERANCE, predict_area
-from sstdp_hw.files import write_json, written_whole
-from sstdp_hw.fpga_tools import find_tool
+from sstdp_hw.base.files import write_json, written_whole
+from sstdp_hw.base.fpga_tools import find_tool
+from sstdp_hw.models.area import COEFFICIENTS_FILE, TOLERANCE, predict_area
 
 from .fit import fit
 from .measure import measure

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import nnls
 
-from sstdp_hw.area import count_parts
-from sstdp_hw.area.composition import FLIP_FLOPS, LUTS
+from sstdp_hw.models.area import count_parts
+from sstdp_hw.models.area.composition import FLIP_FLOPS, LUTS
 
 from .spread import Point
 

@@ -6,8 +6,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sstdp_hw.progress import progress
-from sstdp_rtl.generate import generate
+from sstdp_hw.base.progress import progress
+from sstdp_rtl.generator.generate import generate
 from sstdp_rtl.synthesis.count import count
 
 from .spread import Point

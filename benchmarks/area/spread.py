@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sstdp_hw import ready
-from sstdp_hw.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
-from sstdp_hw.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d
-from sstdp_hw.network import Network
+from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
+from sstdp_hw.network.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d
+from sstdp_hw.network.network import Network
 
 DRAWN = 28
 DRAWN_CONV = 12

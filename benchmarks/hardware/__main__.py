@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.arguments import positive, seeds
-from sstdp_hw import datasets
-from sstdp_hw.document import markdown
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import write_json, written_whole
-from sstdp_hw.progress import say
-from sstdp_hw.tables import show
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import write_json, written_whole
+from sstdp_hw.base.progress import say
+from sstdp_hw.base.tables import show
+from sstdp_hw.data import datasets
+from sstdp_hw.report.document import markdown
 
 from . import tracked
 from .configurations import ENTRIES

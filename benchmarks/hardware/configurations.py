@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sstdp_hw.hardware import Configuration
+from sstdp_hw.blocks.hardware import Configuration
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sstdp_hw.document import Section
-from sstdp_hw.tables import number, percent
+from sstdp_hw.base.tables import number, percent
+from sstdp_hw.report.document import Section
 
 from .anchors import ANCHORS
 from .configurations import Entry

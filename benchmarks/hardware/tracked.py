@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sstdp_hw import datasets
-from sstdp_hw.files import read_json, write_json
-from sstdp_hw.hardware import Configuration
+from sstdp_hw.base.files import read_json, write_json
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.data import datasets
 
 from .configurations import Entry
 from .measurement import measure

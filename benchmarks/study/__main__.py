@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.arguments import positive, seeds
-from sstdp_hw.errors import UserError
-from sstdp_hw.progress import say
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.progress import say
 
 from .run import run_study
 from .studies import STUDIES

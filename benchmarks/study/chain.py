@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import sstdp_train
-from sstdp_hw import datasets
-from sstdp_hw.datasets import Samples
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import read_json, sha256, write_json
-from sstdp_hw.float_network import FILE_NAME as FLOAT_FILE
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.progress import say
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import read_json, sha256, write_json
+from sstdp_hw.base.progress import say
+from sstdp_hw.data import datasets
+from sstdp_hw.data.datasets import Samples
+from sstdp_hw.network.float_network import FILE_NAME as FLOAT_FILE
+from sstdp_hw.network.float_network import FloatNetwork
 
 from .declaration import Entry, Run
 from .measurement import held_back, measure
@@ -183,7 +183,7 @@ def _run(chain: Chain, run: Run, data: Data) -> Record:
 
 def _has_checkpoint(folder: Path) -> bool:
     """Whether training can go on from the folder's checkpoint; a damaged one is left alone."""
-    from sstdp_train import checkpoint
+    from sstdp_train.training import checkpoint
 
     try:
         checkpoint.load(folder / checkpoint.FILE_NAME)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sstdp_hw.errors import UserError
+from sstdp_hw.base.errors import UserError
 from sstdp_train import Recipe, fine_tuning
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sstdp_hw.datasets import Samples
-from sstdp_hw.evaluation import Evaluation, evaluate
-from sstdp_hw.files import read_json
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.network import FILE_NAME
-from sstdp_hw.quantization import quantize
+from sstdp_hw.base.files import read_json
+from sstdp_hw.data.datasets import Samples
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.network import FILE_NAME
+from sstdp_hw.quantization.quantize import quantize
+from sstdp_hw.reference.evaluation import Evaluation, evaluate
 from sstdp_train import Recipe
 
 Figures = dict[str, Any]
@@ -18,7 +18,7 @@ Figures = dict[str, Any]
 
 def held_back(samples: Samples, recipe: Recipe) -> Samples:
     """The validation images of a training by ``recipe``."""
-    from sstdp_train.loop import split
+    from sstdp_train.training.loop import split
 
     _, chosen = split(len(samples), recipe.validation_share, recipe.seed)
     return Samples(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sstdp_hw.files import written_whole
+from sstdp_hw.base.files import written_whole
 
 from .declaration import Study
 from .table import Row

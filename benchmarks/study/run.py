@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sstdp_hw import __version__
-from sstdp_hw.document import markdown
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import write_json, written_whole
-from sstdp_hw.progress import say
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import write_json, written_whole
+from sstdp_hw.base.progress import say
+from sstdp_hw.report.document import markdown
 
 from . import plot
 from .chain import FAILED, Chain, Data, Record, look

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from sstdp_hw.datasets import CALTECH, CALTECH_NAMES
+from sstdp_hw.data.datasets import CALTECH, CALTECH_NAMES
 from sstdp_train import RECIPES, Recipe
 
 from .declaration import Entry, FineTuning, Study

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sstdp_hw.document import Section
-from sstdp_hw.run_report import pick
-from sstdp_hw.tables import number
+from sstdp_hw.base.tables import number
+from sstdp_hw.report.document import Section
+from sstdp_hw.report.run_report import pick
 
 from .chain import FAILED, FINISHED, NOT_RUN, Chain, Record
 from .declaration import Study

@@ -8,14 +8,14 @@ from types import TracebackType
 
 import numpy as np
 
-from sstdp_hw import reference
-from sstdp_hw.errors import UserError
-from sstdp_hw.layers import Array
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.layers import Array
+from sstdp_hw.reference import events as reference
 
-from .cosimulation import timeout_cycles
-from .directory import GeneratedDirectory
-from .packets import Packets, Traffic
-from .simulator import Simulation
+from .comparison.cosimulation import timeout_cycles
+from .simulation.directory import GeneratedDirectory
+from .simulation.packets import Packets, Traffic
+from .simulation.simulator import Simulation
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Accelerator:
     Parameters
     ----------
     directory : path
-        What `sstdp_rtl.generate.generate` wrote.
+        What `sstdp_rtl.generator.generate.generate` wrote.
     simulator : str
         ``verilator`` or ``icarus``.
 

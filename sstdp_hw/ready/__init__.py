@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UserError
+from ..base.errors import UserError
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 PREFIX = "ready:"
 FOLDER = Path(__file__).parent
@@ -45,7 +45,7 @@ def card_path(name: str) -> Path:
 
 def load(name: str) -> Network:
     """The ready network of that name."""
-    from ..network import Network
+    from ..network.network import Network
 
     return Network.load(PREFIX + path(name).name.removesuffix(SUFFIX))
 

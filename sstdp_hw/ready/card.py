@@ -6,11 +6,11 @@ import math
 import shlex
 from typing import Any
 
-from ..document import Section, markdown
-from ..layers import Dense, Flatten, layer_name
-from ..network import Network
-from ..run_report import pick
-from ..tables import number, percent
+from ..base.tables import number, percent
+from ..network.layers import Dense, Flatten, layer_name
+from ..network.network import Network
+from ..report.document import Section, markdown
+from ..report.run_report import pick
 from .rebuild import chain
 
 Rows = list[tuple[str, ...]]

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import datasets
-from ..errors import UserError
-from ..files import read_json
-from ..network import Network
-from ..run_report import TRAIN
-from ..verb import Result
+from ..base.errors import UserError
+from ..base.files import read_json
+from ..command.verb import Result
+from ..data import datasets
+from ..network.network import Network
+from ..report.run_report import TRAIN
 
 PLACE = "{out}"  # in recorded commands: the folder of all runs
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sstdp_hw.document import Section
-from sstdp_hw.errors import UserError
-from sstdp_hw.network import FILE_NAME
-from sstdp_hw.progress import say
-from sstdp_hw.run_report import EVALUATE, collect
-from sstdp_hw.run_sections import summary
-from sstdp_hw.tables import number, show
-from sstdp_hw.verb import Result, Verb, VerbFailed
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.progress import say
+from sstdp_hw.base.tables import number, show
+from sstdp_hw.command.verb import Result, Verb, VerbFailed
+from sstdp_hw.network.network import FILE_NAME
+from sstdp_hw.report.document import Section
+from sstdp_hw.report.run_report import EVALUATE, collect
+from sstdp_hw.report.run_sections import summary
 
 DATASET = "digits"
 WEIGHT_WIDTH = 4
@@ -81,7 +81,7 @@ def plan(out: Path, board: str) -> list[tuple[str, list[str]]]:
 
 
 def _run(options: argparse.Namespace) -> Result:
-    from sstdp_hw.cli import find_verbs, run_verb
+    from sstdp_hw.command.cli import find_verbs, run_verb
 
     verbs = find_verbs()
     start = time.monotonic()

@@ -6,13 +6,13 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.evaluation import Evaluation, check_samples, evaluate
-from sstdp_hw.load import data_sets, load_network
-from sstdp_hw.network import Network
-from sstdp_hw.progress import progress
-from sstdp_hw.tables import number, percent, show, table
-from sstdp_hw.verb import Result, Verb
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.progress import progress
+from sstdp_hw.base.tables import number, percent, show, table
+from sstdp_hw.command.verb import Result, Verb
+from sstdp_hw.network.load import data_sets, load_network
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference.evaluation import Evaluation, check_samples, evaluate
 
 DESCRIPTION = """\
 Run a network through the reference: accuracy, decision time, spikes and additions.
@@ -55,7 +55,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Result:
-    from sstdp_hw import datasets
+    from sstdp_hw.data import datasets
 
     network = load_network(options.network)
     dataset = options.dataset or _own_dataset(network.provenance, options.split)

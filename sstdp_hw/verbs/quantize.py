@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from sstdp_hw import __version__
-from sstdp_hw.datasets import Samples
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import sha256, write_json
-from sstdp_hw.float_network import FILE_NAME as FLOAT_FILE
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.layers import Array
-from sstdp_hw.load import data_sets
-from sstdp_hw.network import FILE_NAME, Network
-from sstdp_hw.progress import progress
-from sstdp_hw.quantization import quantize
-from sstdp_hw.quantization_report import QuantizationReport, report
-from sstdp_hw.tables import number, percent, show, table
-from sstdp_hw.verb import Result, Verb
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import sha256, write_json
+from sstdp_hw.base.progress import progress
+from sstdp_hw.base.tables import number, percent, show, table
+from sstdp_hw.command.verb import Result, Verb
+from sstdp_hw.data.datasets import Samples
+from sstdp_hw.network.float_network import FILE_NAME as FLOAT_FILE
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.layers import Array
+from sstdp_hw.network.load import data_sets
+from sstdp_hw.network.network import FILE_NAME, Network
+from sstdp_hw.quantization.quantize import quantize
+from sstdp_hw.quantization.report import QuantizationReport, report
 
 NO_DATA = "none"
 CALIBRATION_IMAGES = 1000
@@ -88,7 +88,7 @@ class _Data:
 
 def _data(network: FloatNetwork, options: argparse.Namespace) -> _Data:
     """What to calibrate and to report on. An .npz file has no test images of its own."""
-    from sstdp_hw import datasets
+    from sstdp_hw.data import datasets
 
     if options.dataset == NO_DATA:
         return _Data(None, None, None)

@@ -8,14 +8,14 @@ import textwrap
 from pathlib import Path
 
 from sstdp_hw import ready
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import written_whole
-from sstdp_hw.network import Network
-from sstdp_hw.progress import say
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import written_whole
+from sstdp_hw.base.progress import say
+from sstdp_hw.base.tables import number, percent, show, table
+from sstdp_hw.command.verb import Result, Verb, VerbFailed
+from sstdp_hw.network.network import Network
 from sstdp_hw.ready import card, rebuild
-from sstdp_hw.run_report import pick
-from sstdp_hw.tables import number, percent, show, table
-from sstdp_hw.verb import Result, Verb, VerbFailed
+from sstdp_hw.report.run_report import pick
 
 LAYERS_WIDTH = 24  # characters of the table's column of layers; longer ones take more lines
 DESCRIPTION = """\
@@ -107,7 +107,7 @@ def _copy(name: str, network: Network, out: Path) -> Result:
 
 
 def _rebuild(name: str, network: Network, out: Path) -> Result:
-    from sstdp_hw.cli import find_verbs, run_verb
+    from sstdp_hw.command.cli import find_verbs, run_verb
 
     verbs, total = find_verbs(), len(rebuild.chain(network, out))
     found = rebuild.rebuild(

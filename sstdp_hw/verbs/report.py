@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sstdp_hw.document import markdown
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import written_whole
-from sstdp_hw.run_report import RunReport, collect
-from sstdp_hw.run_sections import sections
-from sstdp_hw.tables import show
-from sstdp_hw.verb import Result, Verb
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import written_whole
+from sstdp_hw.base.tables import show
+from sstdp_hw.command.verb import Result, Verb
+from sstdp_hw.report.document import markdown
+from sstdp_hw.report.run_report import RunReport, collect
+from sstdp_hw.report.run_sections import sections
 
 FILE_NAME = "report.md"
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from support.formal import emit_block, holds, holds_for
 
-from sstdp_hw.hardware import AcceleratorParameters, Configuration
-from sstdp_hw.layers import Dense
-from sstdp_hw.network import Network
-from sstdp_rtl import queue, serializer, splitter
-from sstdp_rtl.queue import Queue
-from sstdp_rtl.serializer import SpikeSerializer
-from sstdp_rtl.splitter import GroupSplitter
-from sstdp_rtl.verilog import emit
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.network.layers import Dense
+from sstdp_hw.network.network import Network
+from sstdp_rtl.gateware.parts import queue, serializer, splitter
+from sstdp_rtl.gateware.parts.queue import Queue
+from sstdp_rtl.gateware.parts.serializer import SpikeSerializer
+from sstdp_rtl.gateware.parts.splitter import GroupSplitter
+from sstdp_rtl.generator.verilog import emit
 
 
 def queue_holds(folder, depth):

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.layers import Conv2d, Dense, Flatten, Pool2d
-from sstdp_hw.network import Network
-from sstdp_hw.quantization import integer_range
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
+from sstdp_hw.network.network import Network
+from sstdp_hw.quantization.quantize import integer_range
 
 INT32 = np.iinfo(np.int32)
 

@@ -7,9 +7,9 @@ import pytest
 from support.networks import small_network
 
 from benchmarks.area.spread import points
-from sstdp_hw.area import COEFFICIENTS_FILE, TOLERANCE, predict_area
-from sstdp_hw.area.cells import of_memory, of_rom
-from sstdp_hw.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.models.area import COEFFICIENTS_FILE, TOLERANCE, predict_area
+from sstdp_hw.models.area.cells import of_memory, of_rom
 
 COUNTED = json.loads(COEFFICIENTS_FILE.read_text())["counted"]
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hw.random_networks import float_network
 
-from sstdp_hw import cli, datasets
-from sstdp_hw.errors import UserError
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.network import Network
-from sstdp_hw.verb import Verb, VerbFailed
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.command import cli
+from sstdp_hw.command.verb import Verb, VerbFailed
+from sstdp_hw.data import datasets
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.network import Network
 
 VERBS = [
     "train", "quantize", "ready", "evaluate", "explore", "generate", "simulate", "verify", "build",
@@ -78,7 +79,7 @@ def test_version(capsys):
 
 
 def test_as_a_program():
-    code = "import sys; from sstdp_hw.cli import main; sys.exit(main())"
+    code = "import sys; from sstdp_hw.command.cli import main; sys.exit(main())"
     answer = subprocess.run(
         [sys.executable, "-c", code, "evaluate", "/nonexistent/n.safetensors"],
         capture_output=True, text=True, check=False,
@@ -260,7 +261,7 @@ def test_quantize_refuses(capsys, run_folder, tmp_path):
 
 
 def test_quantize_refuses_nan(capsys, run_folder, tmp_path):
-    from sstdp_hw.network import read_tensors, write_tensors
+    from sstdp_hw.network.network import read_tensors, write_tensors
 
     path = run_folder / "float.safetensors"
     tensors, header = read_tensors(path, "float network")

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from support.conv_networks import random_conv, random_conv_case
 
-from sstdp_hw import reference
-from sstdp_hw.convolution import ConvParameters
-from sstdp_hw.cost import cycle_bound, layer_work
-from sstdp_hw.dense import DenseParameters
-from sstdp_hw.errors import UserError
-from sstdp_hw.feature_map import FeatureMap
-from sstdp_hw.hardware import AcceleratorParameters, Configuration
-from sstdp_hw.layers import Conv2d, Dense, Flatten, Pool2d
-from sstdp_hw.network import Network
-from sstdp_hw.pooling import PoolParameters
-from sstdp_hw.reach import Reach
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.convolution import ConvParameters
+from sstdp_hw.blocks.dense import DenseParameters
+from sstdp_hw.blocks.feature_map import FeatureMap
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.blocks.pooling import PoolParameters
+from sstdp_hw.blocks.reach import Reach
+from sstdp_hw.models.cost import cycle_bound, layer_work
+from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import events as reference
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hw.random_networks import conv_network, dense_network, random_images
 
-from sstdp_hw import cost, reference
-from sstdp_hw.hardware import AcceleratorParameters, Configuration
-from sstdp_hw.reference_plain import _synapses
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.models import cost
+from sstdp_hw.reference import events as reference
+from sstdp_hw.reference.plain import _synapses
 
 
 def synapses_per_input(layer, shape, output_shape):

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sstdp_hw import datasets
-from sstdp_hw.errors import UserError
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.data import datasets
 
 DATA = Path(os.environ.get("SSTDP_DATA", "/nonexistent"))
 needs_mnist = pytest.mark.skipif(

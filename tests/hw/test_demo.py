@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hw.test_run_report import PARTS, write
 
-from sstdp_hw import cli
-from sstdp_hw.verb import Verb, VerbFailed
+from sstdp_hw.command import cli
+from sstdp_hw.command.verb import Verb, VerbFailed
 from sstdp_hw.verbs import demo
 
 STEPS = ["train", "fine-tune", "quantize", "evaluate", "generate", "simulate", "build", "report"]
@@ -81,7 +81,7 @@ def test_mismatch_is_status_1_and_the_table_still_comes(chain, tmp_path, capsys)
 
 
 def test_step_that_the_others_need_ends_the_demo(chain, tmp_path, capsys):
-    from sstdp_hw.errors import UserError
+    from sstdp_hw.base.errors import UserError
 
     calls, failing = chain
     failing["quantize"] = UserError("Weight width must be small")

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hw.random_networks import conv_network, dense_network, float_network, random_images
 
-from sstdp_hw import cost, evaluation, reference
-from sstdp_hw.datasets import Samples
-from sstdp_hw.errors import UserError
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.data.datasets import Samples
+from sstdp_hw.models import cost
+from sstdp_hw.reference import evaluation
+from sstdp_hw.reference import events as reference
 
 
 def samples_for(network, count):

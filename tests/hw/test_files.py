@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import folder_written_whole, read_json, sha256, write_json, written_whole
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import folder_written_whole, read_json, sha256, write_json, written_whole
 
 
 def names(path):

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hw.random_networks import float_network
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.layers import Conv2d, Dense, Flatten, Pool2d
-from sstdp_hw.load import load_network
-from sstdp_hw.network import Network, read_tensors, write_tensors
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
+from sstdp_hw.network.load import load_network
+from sstdp_hw.network.network import Network, read_tensors, write_tensors
 
 
 def test_what_is_written_comes_back(tmp_path):
@@ -121,7 +121,7 @@ def test_load_network_takes_either_kind(tmp_path):
         load_network(tmp_path)
     network.save(tmp_path / "float.safetensors")
     assert isinstance(load_network(tmp_path), FloatNetwork)
-    from sstdp_hw.quantization import quantize
+    from sstdp_hw.quantization.quantize import quantize
 
     quantize(network)[0].save(tmp_path / "network.safetensors")
     assert isinstance(load_network(tmp_path), Network)

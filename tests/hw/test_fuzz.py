@@ -14,11 +14,11 @@ import time
 import pytest
 from support.networks import small_network
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.hardware import Configuration
-from sstdp_hw.network import Network
-from sstdp_rtl.generate import generate
-from sstdp_sim.directory import GeneratedDirectory
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.network.network import Network
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.simulation.directory import GeneratedDirectory
 
 COUNT = int(os.environ.get("SSTDP_FUZZ", "400"))
 SLOWEST = 5.0  # seconds of processor time for one input, on any machine

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.conv_networks import random_conv_case
 
-from sstdp_hw import hardware
-from sstdp_hw.errors import UserError
-from sstdp_hw.hardware import AcceleratorParameters, Configuration, DenseParameters
-from sstdp_hw.layers import Conv2d, Dense, Flatten, Pool2d
-from sstdp_hw.network import Network
-from sstdp_hw.widths import index_width, pack_rows, signed_width
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks import hardware
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration, DenseParameters
+from sstdp_hw.blocks.widths import index_width, pack_rows, signed_width
+from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
+from sstdp_hw.network.network import Network
 
 seeds = st.integers(0, 2**32 - 1)
 

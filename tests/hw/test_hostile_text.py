@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from support.networks import small_network
 
-from sstdp_hw.cli import main
-from sstdp_hw.errors import UserError
-from sstdp_hw.network import METADATA_KEY, Network, read_tensors
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.command.cli import main
+from sstdp_hw.network.network import METADATA_KEY, Network, read_tensors
 
 
 def test_markup_in_a_name_is_printed_as_it_is(tmp_path, capsys):

@@ -10,9 +10,9 @@ from hw.random_networks import conv_network, dense_network
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.layers import Conv2d, Dense, Flatten, Pool2d
-from sstdp_hw.network import Network
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
+from sstdp_hw.network.network import Network
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ from hw.random_networks import float_network, random_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sstdp_hw import reference
-from sstdp_hw.datasets import Samples
-from sstdp_hw.errors import UserError
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.layers import Conv2d, Dense, Flatten
-from sstdp_hw.quantization import (
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.data.datasets import Samples
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.layers import Conv2d, Dense, Flatten
+from sstdp_hw.quantization.quantize import (
     exact_thresholds,
     integer_range,
     integer_weights,
@@ -23,7 +22,8 @@ from sstdp_hw.quantization import (
     quantize_layer,
     weight_scale,
 )
-from sstdp_hw.quantization_report import histogram, report
+from sstdp_hw.quantization.report import histogram, report
+from sstdp_hw.reference import events as reference
 
 floats32 = st.floats(-1e6, 1e6, width=32)
 scales = st.floats(1e-6, 1e3)
@@ -172,7 +172,7 @@ def test_calibration_does_not_lose_to_the_weights_alone(width):
 
 def test_calibration_of_convolution_runs_its_pooling():
     rng = np.random.default_rng(9)
-    from sstdp_hw.layers import Pool2d
+    from sstdp_hw.network.layers import Pool2d
 
     layers = (
         Conv2d(rng.normal(0, 1, (3, 1, 3, 3)).astype(np.float32), np.ones(3, np.float32), 0,
@@ -271,7 +271,7 @@ def samples_for(network, count, seed=0):
 
 
 def test_report_counts_what_changed(monkeypatch):
-    from sstdp_hw import evaluation
+    from sstdp_hw.reference import evaluation
 
     monkeypatch.setattr(evaluation, "CHUNK", 64)  # several chunks
     network = float_network(np.random.default_rng(0))

@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 from hw.random_networks import dense_network, float_network
 
-from sstdp_hw import cli, datasets, ready
-from sstdp_hw.errors import UserError
-from sstdp_hw.evaluation import evaluate
-from sstdp_hw.load import load_network
-from sstdp_hw.network import Network
+from sstdp_hw import ready
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.tables import number, percent
+from sstdp_hw.command import cli
+from sstdp_hw.data import datasets
+from sstdp_hw.network.load import load_network
+from sstdp_hw.network.network import Network
 from sstdp_hw.ready import card, rebuild
-from sstdp_hw.tables import number, percent
+from sstdp_hw.reference.evaluation import evaluate
 
 NAMES = ready.names()
 DIGITS = "digits-64-64-10-4bit"

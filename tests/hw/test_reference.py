@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hw.random_networks import conv_network, dense_network, float_network, random_images
 
-from sstdp_hw import reference, reference_plain
-from sstdp_hw.errors import UserError
-from sstdp_hw.layers import Conv2d, Dense, Flatten, Pool2d
-from sstdp_hw.network import Network
-from sstdp_hw.reference import arriving_spikes, sent_spikes
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import plain as reference_plain
+from sstdp_hw.reference.events import arriving_spikes, sent_spikes
 
 IDENTITY = np.minimum(np.arange(256), 8).astype(np.uint8)  # a pixel's value is its spike time
 
@@ -185,7 +186,7 @@ def test_huge_thresholds_keep_exact_margins():
 
 def test_float_network_of_whole_numbers_equals_integers():
     """The same code runs both; with integers as floats the answers are the same."""
-    from sstdp_hw.float_network import FloatNetwork
+    from sstdp_hw.network.float_network import FloatNetwork
 
     for seed in range(10):
         rng = np.random.default_rng(seed)
@@ -274,9 +275,9 @@ def test_margins_of_a_float_network_are_float():
 SPEED = """
 import sys, time
 import numpy as np
-from sstdp_hw import reference
-from sstdp_hw.layers import Conv2d, Dense, Flatten, Pool2d
-from sstdp_hw.network import Network
+from sstdp_hw.reference import events as reference
+from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
+from sstdp_hw.network.network import Network
 rng = np.random.default_rng(0)
 
 def weights(*shape):

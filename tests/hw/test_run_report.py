@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from sstdp_hw.document import Section
-from sstdp_hw.errors import UserError
-from sstdp_hw.run_report import collect
-from sstdp_hw.run_sections import sections, summary
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.report.document import Section
+from sstdp_hw.report.run_report import collect
+from sstdp_hw.report.run_sections import sections, summary
 
 PARTS = {
     "train.json": {

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from support.networks import random_dense
 
-from sstdp_hw import datasets
-from sstdp_hw.cli import main
-from sstdp_hw.errors import UserError
-from sstdp_hw.hardware import Configuration
-from sstdp_hw.layers import Flatten
-from sstdp_hw.network import Network
-from sstdp_rtl.generate import generate
-from sstdp_sim.cosimulation import cosimulate
-from sstdp_sim.directory import GeneratedDirectory
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.command.cli import main
+from sstdp_hw.data import datasets
+from sstdp_hw.network.layers import Flatten
+from sstdp_hw.network.network import Network
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.comparison.cosimulation import cosimulate
+from sstdp_sim.simulation.directory import GeneratedDirectory
 
 
 def test_every_verb_on_a_data_set_of_ones_own(tmp_path):

@@ -11,13 +11,14 @@ import pytest
 import torch
 
 import sstdp_train
-from sstdp_hw import cli, ready
-from sstdp_hw.datasets import Samples
+from sstdp_hw import ready
+from sstdp_hw.command import cli
+from sstdp_hw.data.datasets import Samples
 from sstdp_hw.ready import rebuild
 from sstdp_train import Recipe
-from sstdp_train.export import to_float_network
-from sstdp_train.kernel_torch import KERNEL
-from sstdp_train.layers import SpikingNetwork
+from sstdp_train.backends.torch.dense import KERNEL
+from sstdp_train.network.export import to_float_network
+from sstdp_train.network.layers import SpikingNetwork
 
 TOOL = Path(__file__).parents[2] / "tools" / "ready_networks.py"
 SHIPPED = ready.FOLDER
@@ -124,7 +125,7 @@ def test_recorded_commands_still_mean_the_recorded_recipes(name, tmp_path, monke
         ) | {"wall_seconds": 0}  # fmt: skip
 
     monkeypatch.setattr(sstdp_train, "train", trained)
-    monkeypatch.setattr("sstdp_hw.datasets.load", lambda name, split: None)
+    monkeypatch.setattr("sstdp_hw.data.datasets.load", lambda name, split: None)
     network = ready.load(name)
     for step in rebuild.chain(network, tmp_path):
         if step[0] == "train":

@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from sstdp_hw import datasets, ready, reference
-from sstdp_hw.errors import UserError
-from sstdp_hw.layers import Conv2d
-from sstdp_hw.network import Network
+from sstdp_hw import ready
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.data import datasets
+from sstdp_hw.network.layers import Conv2d
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import events as reference
 from sstdp_train import Recipe
-from sstdp_train.export import load_weights
-from sstdp_train.kernels import kernel_for
-from sstdp_train.layers import SpikingNetwork, decide
-from sstdp_train.quantization import Grid
+from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.network.export import load_weights
+from sstdp_train.network.layers import SpikingNetwork, decide
+from sstdp_train.network.quantization import Grid
 
 IMAGES = int(os.environ.get("SSTDP_IMAGES", "500"))
 BATCH = 500

@@ -5,11 +5,11 @@ import pytest
 from support.networks import random_case, wide_case
 from support.simulation import expected_spikes, expected_words, run
 
-from sstdp_hw import reference
-from sstdp_hw.hardware import AcceleratorParameters, Configuration
-from sstdp_hw.layers import Dense, Flatten
-from sstdp_hw.network import Network
-from sstdp_hw.pipeline import SLICE_LANES
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.blocks.pipeline import SLICE_LANES
+from sstdp_hw.network.layers import Dense, Flatten
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import events as reference
 
 SEEDS = range(50)
 

@@ -8,15 +8,15 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from sstdp_hw.dense import DenseParameters
-from sstdp_hw.layers import Dense
-from sstdp_hw.pipeline import PIECE, reserve
-from sstdp_rtl.bucket import BucketSorter
-from sstdp_rtl.decision import Decision
-from sstdp_rtl.packet import PacketReader
-from sstdp_rtl.queue import Queue
-from sstdp_rtl.serializer import SpikeSerializer
-from sstdp_rtl.splitter import GroupSplitter
+from sstdp_hw.blocks.dense import DenseParameters
+from sstdp_hw.blocks.pipeline import PIECE, reserve
+from sstdp_hw.network.layers import Dense
+from sstdp_rtl.gateware.decision import Decision
+from sstdp_rtl.gateware.encoder.bucket import BucketSorter
+from sstdp_rtl.gateware.encoder.packet import PacketReader
+from sstdp_rtl.gateware.parts.queue import Queue
+from sstdp_rtl.gateware.parts.serializer import SpikeSerializer
+from sstdp_rtl.gateware.parts.splitter import GroupSplitter
 
 QUIET = 60
 

@@ -6,10 +6,10 @@ from support.conv_networks import random_conv_case
 from support.networks import random_dense
 from support.simulation import expected_spikes, expected_words, run
 
-from sstdp_hw import reference
-from sstdp_hw.hardware import AcceleratorParameters, Configuration
-from sstdp_hw.layers import Conv2d, Dense, Pool2d
-from sstdp_hw.network import Network
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.network.layers import Conv2d, Dense, Pool2d
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import events as reference
 
 SEEDS = range(40)
 

@@ -6,11 +6,13 @@ from support.conv_networks import random_conv_case
 from support.networks import random_case, small_network, wide_case
 from support.simulation import run
 
-from sstdp_hw import datasets, ready, reference
-from sstdp_hw.cycle_model import cycles_per_image
-from sstdp_hw.cycle_model.room import Room
-from sstdp_hw.hardware import AcceleratorParameters, Configuration
-from sstdp_hw.pipeline import QUEUE_DEPTH, SLICE_LANES
+from sstdp_hw import ready
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.blocks.pipeline import QUEUE_DEPTH, SLICE_LANES
+from sstdp_hw.data import datasets
+from sstdp_hw.models.cycles import cycles_per_image
+from sstdp_hw.models.cycles.room import Room
+from sstdp_hw.reference import events as reference
 
 
 def both(network, configuration, images):
@@ -83,7 +85,7 @@ def test_chunks_of_images_join_without_a_seam(monkeypatch):
     parameters = AcceleratorParameters(case.network, case.configuration)
     inference = reference.run(case.network, case.images)
     whole = cycles_per_image(parameters, inference)
-    monkeypatch.setattr("sstdp_hw.cycle_model.CHUNK", 7)
+    monkeypatch.setattr("sstdp_hw.models.cycles.CHUNK", 7)
     assert cycles_per_image(parameters, inference).tolist() == whole.tolist()
 
 

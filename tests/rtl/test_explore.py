@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from support.networks import random_case
 
-from sstdp_hw import ready, reference
-from sstdp_hw.cli import main
-from sstdp_hw.cost import cycle_bound
-from sstdp_hw.exploration import (
+from sstdp_hw import ready
+from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.command.cli import main
+from sstdp_hw.models.cost import cycle_bound
+from sstdp_hw.models.exploration import (
     Goal,
     balanced_configurations,
     choose,
@@ -17,7 +18,7 @@ from sstdp_hw.exploration import (
     find_workload,
     pareto_front,
 )
-from sstdp_hw.hardware import AcceleratorParameters
+from sstdp_hw.reference import events as reference
 
 NETWORK = "digits-64-64-10-4bit"
 

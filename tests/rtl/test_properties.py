@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from support.networks import Case
 from support.simulation import expected_spikes, expected_words, run
 
-from sstdp_hw import reference
-from sstdp_hw.hardware import PIXELS_PER_BEAT, Configuration
-from sstdp_hw.layers import Dense, Flatten
-from sstdp_hw.network import Network
-from sstdp_rtl import decision
+from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, Configuration
+from sstdp_hw.network.layers import Dense, Flatten
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import events as reference
+from sstdp_rtl.gateware import decision
 
 EXAMPLES = int(os.environ.get("SSTDP_EXAMPLES", "12"))
 SMALLEST = Path("build", "smallest-failure")

@@ -14,14 +14,14 @@ import pytest
 from support.conv_networks import random_conv_case
 from support.networks import random_case, random_dense, small_network
 
-from sstdp_hw.cli import main
-from sstdp_hw.errors import UserError
-from sstdp_hw.hardware import AcceleratorParameters, Configuration
-from sstdp_hw.layers import Flatten
-from sstdp_hw.network import Network
-from sstdp_hw.pipeline import rom_latency
-from sstdp_rtl.generate import WAIVERS, generate
-from sstdp_rtl.rom import rom_verilog
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.blocks.pipeline import rom_latency
+from sstdp_hw.command.cli import main
+from sstdp_hw.network.layers import Flatten
+from sstdp_hw.network.network import Network
+from sstdp_rtl.gateware.parts.rom import rom_verilog
+from sstdp_rtl.generator.generate import WAIVERS, generate
 
 
 def lint(path):
@@ -69,7 +69,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     generate(network, configuration, tmp_path / "first")
     arguments = ["generate", str(tmp_path / "network.safetensors"), "--lanes", "6,7"]
     arguments += ["--pixels-per-beat", "4", "--out", str(tmp_path / "second")]
-    program = f"import sys; from sstdp_hw.cli import main; sys.exit(main({arguments!r}))"
+    program = f"import sys; from sstdp_hw.command.cli import main; sys.exit(main({arguments!r}))"
     subprocess.run(
         [sys.executable, "-c", program], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL,
         env=os.environ | {"PYTHONHASHSEED": "12345"},
@@ -171,7 +171,7 @@ def test_a_terminated_verb_leaves_nothing_behind(tmp_path):
         f'#!/bin/sh\n[ "$1" = --version ] && exit\necho $$ > {tmp_path}/started\nexec sleep 600\n'
     )
     waiting.chmod(0o755)
-    code = "import sys; from sstdp_hw.cli import main; sys.exit(main())"
+    code = "import sys; from sstdp_hw.command.cli import main; sys.exit(main())"
     arguments = ["generate", tmp_path / "network.safetensors", "--out", out / "new"]
     with subprocess.Popen(
         [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support.networks import small_network
 
-from sstdp_hw.hardware import Configuration
-from sstdp_rtl.generate import generate
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_rtl.generator.generate import generate
 
 
 @pytest.fixture(scope="session")

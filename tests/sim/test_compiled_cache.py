@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from sstdp_sim.compiled_cache import KEPT_PROGRAMS, CompiledCache
+from sstdp_sim.simulation.compiled_cache import KEPT_PROGRAMS, CompiledCache
 
 SOURCES, FLAGS = (b"module a;", b"module b;"), ("-O3", "trace")
 
@@ -52,7 +52,7 @@ def test_other_verilog_or_flags_are_compiled(tmp_path, changes):
 
 def test_another_version_of_a_tool_is_compiled(tmp_path, monkeypatch):
     built(tmp_path / "one")
-    monkeypatch.setattr("sstdp_sim.compiled_cache.version", lambda name: "0.0")
+    monkeypatch.setattr("sstdp_sim.simulation.compiled_cache.version", lambda name: "0.0")
     assert not cache(tmp_path / "two").restore()
 
 

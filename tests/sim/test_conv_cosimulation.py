@@ -7,13 +7,13 @@ import pytest
 from support.conv_networks import random_conv, random_conv_case
 from support.networks import random_dense
 
-from sstdp_hw.hardware import Configuration
-from sstdp_hw.layers import Pool2d
-from sstdp_hw.network import Network
-from sstdp_rtl.generate import generate
-from sstdp_sim.cosimulation import cosimulate
-from sstdp_sim.directory import GeneratedDirectory
-from sstdp_sim.simulator import Traffic
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.network.layers import Pool2d
+from sstdp_hw.network.network import Network
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.comparison.cosimulation import cosimulate
+from sstdp_sim.simulation.directory import GeneratedDirectory
+from sstdp_sim.simulation.simulator import Traffic
 
 
 @pytest.mark.parametrize("early_exit", [True, False])
@@ -63,8 +63,8 @@ def test_a_mutation_of_a_convolution_is_named(generated_conv, kind, layer, name)
 
 
 def test_predicted_cycles_are_those_of_the_verilog(generated_conv):
-    from sstdp_hw import reference
-    from sstdp_hw.cycle_model import cycles_per_image
+    from sstdp_hw.models.cycles import cycles_per_image
+    from sstdp_hw.reference import events as reference
 
     directory, images = generated_conv
     report = cosimulate(directory, images, np.zeros(len(images), int), simulator="icarus")

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from support.networks import random_case
 
-from sstdp_hw import reference
-from sstdp_hw.errors import UserError
-from sstdp_rtl.generate import generate
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.reference import events as reference
+from sstdp_rtl.generator.generate import generate
 from sstdp_sim import Accelerator
-from sstdp_sim.cosimulation import cosimulate
-from sstdp_sim.directory import GeneratedDirectory
-from sstdp_sim.packets import Traffic
+from sstdp_sim.comparison.cosimulation import cosimulate
+from sstdp_sim.simulation.directory import GeneratedDirectory
+from sstdp_sim.simulation.packets import Traffic
 
 
 def labels_of(directory, images):

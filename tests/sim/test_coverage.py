@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 
-from sstdp_hw.cli import main
-from sstdp_hw.hardware import Configuration
-from sstdp_hw.layers import Dense
-from sstdp_hw.network import Network
-from sstdp_rtl.generate import generate
-from sstdp_sim.coverage import Coverage, rows
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.command.cli import main
+from sstdp_hw.network.layers import Dense
+from sstdp_hw.network.network import Network
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.simulation.coverage import Coverage, rows
 
 POINT = (
     "C '\x01f\x02a.v\x01l\x02{line}\x01n\x027\x01page\x02v_{page}\x01o\x02{name}\x01h\x02x' {count}"

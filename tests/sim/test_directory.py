@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from support.networks import small_network
 
-from sstdp_hw.cli import main
-from sstdp_hw.errors import UserError
-from sstdp_sim.directory import GeneratedDirectory
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.command.cli import main
+from sstdp_sim.simulation.directory import GeneratedDirectory
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def copy(generated, tmp_path):
 
 
 def test_python_without_its_shared_library(monkeypatch):
-    from sstdp_sim import simulator
+    from sstdp_sim.simulation import simulator
 
     monkeypatch.delenv("LIBPYTHON_LOC", raising=False)
     monkeypatch.setattr(simulator, "find_libpython", lambda: None)

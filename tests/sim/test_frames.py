@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from sstdp_hw import reference
-from sstdp_sim.directory import GeneratedDirectory
-from sstdp_sim.packets import Packets, Traffic
-from sstdp_sim.simulator import Simulation
+from sstdp_hw.reference import events as reference
+from sstdp_sim.simulation.directory import GeneratedDirectory
+from sstdp_sim.simulation.packets import Packets, Traffic
+from sstdp_sim.simulation.simulator import Simulation
 
 PIXELS_PER_BEAT, BEATS = 4, 16
 ERROR = 1 << 17

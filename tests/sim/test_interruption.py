@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from sstdp_hw.cli import _sigterm_raised
-from sstdp_sim.simulator import Simulation
+from sstdp_hw.command.cli import _sigterm_raised
+from sstdp_sim.simulation.simulator import Simulation
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from support.networks import small_network
 
-from sstdp_hw import reference
-from sstdp_hw.errors import UserError
-from sstdp_hw.hardware import Configuration
-from sstdp_rtl.generate import generate
-from sstdp_sim.directory import GeneratedDirectory
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.reference import events as reference
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.comparison.mutation import Mutation, changed_network
 from sstdp_sim.mutants import campaign, equivalence
 from sstdp_sim.mutants.equivalence import LogicProof
 from sstdp_sim.mutants.harmless import harmless
@@ -24,7 +24,7 @@ from sstdp_sim.mutants.numbers import (
     made_witness,
     random_flips,
 )
-from sstdp_sim.mutation import Mutation, changed_network
+from sstdp_sim.simulation.directory import GeneratedDirectory
 
 KINDS = {"tie-break", "compare", "count", "clear", "reset", "event", "lane"}
 

@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
-from sstdp_hw.cli import main
-from sstdp_hw.run_report import collect
-from sstdp_hw.run_sections import sections
-from sstdp_sim.directory import GeneratedDirectory
-from sstdp_sim.record import sign_off
+from sstdp_hw.command.cli import main
+from sstdp_hw.report.run_report import collect
+from sstdp_hw.report.run_sections import sections
+from sstdp_sim.comparison.record import sign_off
+from sstdp_sim.simulation.directory import GeneratedDirectory
 
 COUNT = 33
 
@@ -93,7 +93,7 @@ def json_value(data):
 
 def forged(folder, capsys, change):
     """A record whose own hash is right, but not what it tells."""
-    from sstdp_sim import record
+    from sstdp_sim.comparison import record
 
     path = folder / "record.json"
     content = json.loads(path.read_text())
@@ -121,7 +121,7 @@ def test_forged_records_are_refused(copy, tmp_path, capsys):
 
 def test_answers_that_are_not_the_references_are_refused(copy, capsys):
     """Whoever forges answers and all hashes still has to forge the network."""
-    from sstdp_hw.files import file_digest
+    from sstdp_hw.base.files import file_digest
 
     with np.load(copy / "results.npz") as file:
         arrays = dict(file)

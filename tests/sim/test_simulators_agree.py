@@ -11,11 +11,11 @@ from support.networks import random_case, small_network
 from support.simulation import Seen
 from support.simulation import run as run_amaranth
 
-from sstdp_hw.hardware import Configuration
-from sstdp_rtl.generate import generate
-from sstdp_sim.directory import GeneratedDirectory
-from sstdp_sim.packets import Packets
-from sstdp_sim.simulator import Simulation
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.simulation.directory import GeneratedDirectory
+from sstdp_sim.simulation.packets import Packets
+from sstdp_sim.simulation.simulator import Simulation
 
 
 def in_amaranth(network, configuration, images):

@@ -3,8 +3,8 @@
 import numpy as np
 from support.networks import small_network
 
-from sstdp_hw import reference
-from sstdp_sim.stimulus import early_decisions, random_images
+from sstdp_hw.reference import events as reference
+from sstdp_sim.stress.stimulus import early_decisions, random_images
 
 
 def test_images_of_every_density_and_timing():

@@ -6,10 +6,10 @@
 import numpy as np
 import pytest
 
-from sstdp_sim.directory import GeneratedDirectory
-from sstdp_sim.packets import Answers, Packets, Traffic
-from sstdp_sim.simulator import Simulation
-from sstdp_sim.stress import WEATHER, findings, random_stream, stream_of
+from sstdp_sim.simulation.directory import GeneratedDirectory
+from sstdp_sim.simulation.packets import Answers, Packets, Traffic
+from sstdp_sim.simulation.simulator import Simulation
+from sstdp_sim.stress.beats import WEATHER, findings, random_stream, stream_of
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sstdp_hw.layers import Conv2d, Flatten, Pool2d
+from sstdp_hw.network.layers import Conv2d, Flatten, Pool2d
 
 from .networks import Case, finished_case, random_dense
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sstdp_hw.hardware import PIXELS_PER_BEAT, Configuration
-from sstdp_hw.layers import Array, Dense, Flatten
-from sstdp_hw.network import Network
-from sstdp_hw.pipeline import SLICE_LANES
+from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, Configuration
+from sstdp_hw.blocks.pipeline import SLICE_LANES
+from sstdp_hw.network.layers import Array, Dense, Flatten
+from sstdp_hw.network.network import Network
 
 T_MAX = (1, 2, 3, 5, 8, 16, 64, 255)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from amaranth.sim import Simulator
 
-from sstdp_hw.hardware import AcceleratorParameters
-from sstdp_hw.pipeline import RESET_BEFORE_BEAT
-from sstdp_hw.reference import sent_spikes
-from sstdp_rtl.accelerator import Accelerator
+from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.blocks.pipeline import RESET_BEFORE_BEAT
+from sstdp_hw.reference.events import sent_spikes
+from sstdp_rtl.gateware.accelerator import Accelerator
 
 
 @dataclass

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from sstdp_hw.datasets import Samples
-from sstdp_train.loop import Training
-from sstdp_train.recipe import Recipe
+from sstdp_hw.data.datasets import Samples
+from sstdp_train.recipes.recipe import Recipe
+from sstdp_train.training.loop import Training
 
 
 @pytest.fixture(autouse=True, scope="session")

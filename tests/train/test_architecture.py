@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sstdp_hw.errors import UserError
-from sstdp_train.architecture import (
+from sstdp_hw.base.errors import UserError
+from sstdp_train.recipes.architecture import (
     ConvSpec,
     DenseSpec,
     PoolSpec,
@@ -14,7 +14,7 @@ from sstdp_train.architecture import (
     place,
     weighted_layers,
 )
-from sstdp_train.recipe import Recipe
+from sstdp_train.recipes.recipe import Recipe
 
 
 @pytest.mark.parametrize(

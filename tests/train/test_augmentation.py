@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sstdp_train import augmentation
-from sstdp_train.augmentation import distort
-from sstdp_train.recipe import Recipe
+from sstdp_train.recipes.recipe import Recipe
+from sstdp_train.training import augmentation
+from sstdp_train.training.augmentation import distort
 
 STILL = Recipe(shift=0.0, rotation=0.0, scaling=0.0, shear=0.0, bending=0.0)
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from sstdp_hw import reference
-from sstdp_hw.errors import UserError
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.quantization import quantize
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.quantization.quantize import quantize
+from sstdp_hw.reference import events as reference
 from sstdp_train import fine_tuning, train
-from sstdp_train.loop import Training
+from sstdp_train.training.loop import Training
 
 REACH = 0.5  # epochs
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import conv_speed, published_conv
-from sstdp_train.conv_torch import TorchConvPass
+from sstdp_train.backends.torch.conv import TorchConvPass
 
 QUICK = ["--quick", "--images", "synthetic", "--batch-size", "3", "--warm-up", "1"]
 

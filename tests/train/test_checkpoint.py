@@ -7,8 +7,9 @@ import pickle
 import pytest
 import torch
 
-from sstdp_hw.errors import UserError
-from sstdp_train import checkpoint, train
+from sstdp_hw.base.errors import UserError
+from sstdp_train import train
+from sstdp_train.training import checkpoint
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import sys
 import numpy as np
 import pytest
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_train.cli import train
-from sstdp_train.recipe import DIGITS, PUBLISHED, Recipe
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_train.recipes.recipe import DIGITS, PUBLISHED, Recipe
+from sstdp_train.verbs.train import train
 
 
 def run(*arguments):
@@ -166,7 +166,7 @@ def test_every_field_of_the_recipe_is_an_option():
 
 
 def test_the_help_needs_no_torch():
-    code = "import sys, sstdp_train, sstdp_train.cli; sys.exit('torch' in sys.modules)"
+    code = "import sys, sstdp_train, sstdp_train.verbs.train; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -11,12 +11,12 @@ import torch
 from support.rule_options import RULE_OPTIONS
 from train.largest_tensor import LargestTensor
 
-from sstdp_hw import reference
-from sstdp_hw.layers import Conv2d, Dense, Flatten
-from sstdp_hw.network import Network
-from sstdp_train.architecture import ConvSpec, Placed, place
-from sstdp_train.kernels import kernel_for
-from sstdp_train.rule import LayerRule, SpikeOnce
+from sstdp_hw.network.layers import Conv2d, Dense, Flatten
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import events as reference
+from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.recipes.architecture import ConvSpec, Placed, place
+from sstdp_train.rule.spike_once import LayerRule, SpikeOnce
 
 CPU = torch.device("cpu")
 CASES = [  # input shape, layer; the kernel covers padding only, parts of the image, all of it
@@ -83,8 +83,8 @@ def test_forward_equals_the_reference_spike_for_spike(shape, name, t_max, kernel
 
 
 def plain_backward(layer, times, weight, threshold, spike_times, margin, errors, push, rule):
-    """The formulas of `sstdp_train.rule`, one synapse of one position at a time. Padding is an
-    input that never spikes: it has no error, and depression holds for it."""
+    """The formulas of `sstdp_train.rule.spike_once`, one synapse of one position at a time. Padding
+    is an input that never spikes: it has no error, and depression holds for it."""
     spec, (rows, columns, neurons) = layer.spec, spike_times.shape[1:]
     (height, width), batch = times.shape[1:3], len(times)
     gradient, sent = np.zeros(weight.shape), np.zeros(times.shape)

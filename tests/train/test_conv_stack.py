@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sstdp_train.kernels import kernel_for
-from sstdp_train.layers import SpikingNetwork
-from sstdp_train.quantization import Grid
-from sstdp_train.recipe import Recipe
+from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.network.layers import SpikingNetwork
+from sstdp_train.network.quantization import Grid
+from sstdp_train.recipes.recipe import Recipe
 
 CPU = torch.device("cpu")
 SHAPE, CLASSES, BATCH = (2, 11, 10), 5, 12

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from sstdp_hw import reference
-from sstdp_hw.errors import UserError
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.network import Network
-from sstdp_hw.quantization import quantize
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.network import Network
+from sstdp_hw.quantization.quantize import quantize
+from sstdp_hw.reference import events as reference
 from sstdp_train import fine_tuning, train
-from sstdp_train.export import load_weights, to_float_network
-from sstdp_train.kernels import kernel_for
-from sstdp_train.layers import SpikingNetwork, decide
-from sstdp_train.loop import Training
-from sstdp_train.recipe import Recipe
+from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.network.export import load_weights, to_float_network
+from sstdp_train.network.layers import SpikingNetwork, decide
+from sstdp_train.recipes.recipe import Recipe
+from sstdp_train.training.loop import Training
 
 LAYERS = ("conv6k3p1", "pool2", "conv8k2s1x2", 20)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sstdp_hw.errors import UserError
-from sstdp_train.encoder import equalized_table, ttfs_table
+from sstdp_hw.base.errors import UserError
+from sstdp_train.network.encoder import equalized_table, ttfs_table
 
 
 @pytest.mark.parametrize("t_max", [1, 2, 8, 16, 100, 255])

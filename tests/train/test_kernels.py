@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.float_network import FloatNetwork
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_train import train
-from sstdp_train.kernels import kernel_for
+from sstdp_train.backends.protocol import kernel_for
 
 CPU = torch.device("cpu")
 
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def no_numba(monkeypatch):
     """As on a machine without numba: importing the native kernel fails."""
-    monkeypatch.setitem(sys.modules, "sstdp_train.kernel_native", None)
+    monkeypatch.setitem(sys.modules, "sstdp_train.backends.native.dense", None)
 
 
 def test_auto_is_native_where_numba_is():

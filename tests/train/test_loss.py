@@ -7,13 +7,13 @@ import math
 import pytest
 import torch
 
-from sstdp_train.loss import (
+from sstdp_train.recipes.recipe import Recipe
+from sstdp_train.training.loss import (
     decision_cross_entropy,
     first_spike_cross_entropy,
     loss_of,
     relative_target,
 )
-from sstdp_train.recipe import Recipe
 
 
 def test_the_published_loss_by_hand():

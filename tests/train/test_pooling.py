@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from sstdp_hw import reference
-from sstdp_hw.layers import Pool2d
-from sstdp_train.layers import FirstSpikePool
+from sstdp_hw.network.layers import Pool2d
+from sstdp_hw.reference import events as reference
+from sstdp_train.network.layers import FirstSpikePool
 
 
 def pooled(times, margin, kernel):

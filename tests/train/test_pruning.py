@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from sstdp_hw import reference
-from sstdp_hw.errors import UserError
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.quantization import quantize
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.quantization.quantize import quantize
+from sstdp_hw.reference import events as reference
 from sstdp_train import Recipe, fine_tuning, train
-from sstdp_train.loop import Training, split
-from sstdp_train.pruning import is_over, share_kept, survivors
+from sstdp_train.network.pruning import is_over, share_kept, survivors
+from sstdp_train.training.loop import Training, split
 
 
 def test_the_schedule_falls_from_all_to_the_target_and_stays():

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from sstdp_hw import reference
-from sstdp_hw.layers import Dense, Flatten, fits_width
-from sstdp_hw.network import Network
+from sstdp_hw.network.layers import Dense, Flatten, fits_width
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import events as reference
 from sstdp_train import fine_tuning, train
-from sstdp_train.encoder import ttfs_table
-from sstdp_train.export import fit_grids, to_float_network
-from sstdp_train.kernels import kernel_for
-from sstdp_train.layers import SpikingNetwork, decide
-from sstdp_train.quantization import Grid, rounded_scale
+from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.network.encoder import ttfs_table
+from sstdp_train.network.export import fit_grids, to_float_network
+from sstdp_train.network.layers import SpikingNetwork, decide
+from sstdp_train.network.quantization import Grid, rounded_scale
 
 
 def integer_network(network):

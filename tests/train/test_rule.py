@@ -10,13 +10,13 @@ import torch
 from support.rule_options import RULE_OPTIONS
 from train.largest_tensor import LargestTensor
 
-from sstdp_hw import reference
-from sstdp_hw.layers import Dense, Flatten
-from sstdp_hw.network import Network
-from sstdp_train.kernel_torch import TorchKernel
-from sstdp_train.kernels import kernel_for
-from sstdp_train.layers import decide
-from sstdp_train.rule import LayerRule, SpikeOnce
+from sstdp_hw.network.layers import Dense, Flatten
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import events as reference
+from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.backends.torch.dense import TorchKernel
+from sstdp_train.network.layers import decide
+from sstdp_train.rule.spike_once import LayerRule, SpikeOnce
 
 CPU = torch.device("cpu")
 IN_TORCH = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sstdp_train.architecture import links, place
-from sstdp_train.kernels import kernel_for
-from sstdp_train.layers import SpikingNetwork
-from sstdp_train.quantization import Grid
-from sstdp_train.recipe import Recipe
+from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.network.layers import SpikingNetwork
+from sstdp_train.network.quantization import Grid
+from sstdp_train.recipes.architecture import links, place
+from sstdp_train.recipes.recipe import Recipe
 
 CPU = torch.device("cpu")
 FAN_IN, CLASSES, BATCH = 50, 6, 24

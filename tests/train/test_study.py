@@ -11,11 +11,11 @@ import pytest
 
 from benchmarks.study import STUDIES, Entry, FineTuning, Study, __main__, plot, studies, table
 from benchmarks.study.run import run_study
-from sstdp_hw.datasets import Samples
-from sstdp_hw.errors import UserError
-from sstdp_hw.evaluation import evaluate
-from sstdp_hw.float_network import FloatNetwork
-from sstdp_hw.network import Network
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.data.datasets import Samples
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference.evaluation import evaluate
 from sstdp_train import recipe_for
 
 COLUMNS = ("validation", "test", "ties", "additions", "macs", "ratio", "spikes", "decision")
@@ -185,7 +185,7 @@ def test_changed_images_are_trained_again(study, bars, tmp_path, monkeypatch):
 
 
 def test_unfinished_run_goes_on_from_its_checkpoint(study, tmp_path, monkeypatch):
-    import sstdp_train.run as run_module
+    import sstdp_train.training.run as run_module
 
     entry = replace(study.entries[1], recipe=study.entries[1].recipe.with_(epochs=3))
     study = replace(study, entries=(entry,))

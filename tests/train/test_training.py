@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from sstdp_hw import reference
-from sstdp_hw.datasets import Samples
-from sstdp_hw.errors import UserError
-from sstdp_hw.float_network import FloatNetwork
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.data.datasets import Samples
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.reference import events as reference
 from sstdp_train import Recipe, fine_tuning, train
-from sstdp_train.encoder import ttfs_table
-from sstdp_train.kernels import kernel_for
-from sstdp_train.layers import DenseIF, SpikingNetwork, decide, initialize
-from sstdp_train.loop import Training, split
-from sstdp_train.loss import loss_of
-from sstdp_train.rule import LayerRule
-from sstdp_train.run import OUTPUTS
+from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.network.encoder import ttfs_table
+from sstdp_train.network.layers import DenseIF, SpikingNetwork, decide, initialize
+from sstdp_train.rule.spike_once import LayerRule
+from sstdp_train.training.loop import Training, split
+from sstdp_train.training.loss import loss_of
+from sstdp_train.training.run import OUTPUTS
 
 CPU = torch.device("cpu")
 
@@ -160,7 +160,7 @@ def test_the_start_is_drawn_on_one_thread_too(tiny, bars, tmp_path, monkeypatch)
     """The order of a long sum, and so its last bits, depends on how many threads share it."""
     seen = []
     monkeypatch.setattr(
-        "sstdp_train.run.initialize",
+        "sstdp_train.training.run.initialize",
         lambda *arguments: (seen.append(torch.get_num_threads()), initialize(*arguments)),
     )
     torch.set_num_threads(2)
@@ -203,7 +203,8 @@ def test_an_earlier_run_is_not_replaced_unasked(whole_run, tiny, bars):
 
 def test_nan_is_told_in_one_line(tiny, bars, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "sstdp_train.loop.loss_of", lambda _recipe, _times, margin, _labels: margin.sum() * np.nan
+        "sstdp_train.training.loop.loss_of",
+        lambda _recipe, _times, margin, _labels: margin.sum() * np.nan,
     )
     with pytest.raises(
         UserError,

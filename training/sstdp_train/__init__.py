@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .recipe import RECIPES, Recipe, fine_tuning, recipe_for
+from .recipes.recipe import RECIPES, Recipe, fine_tuning, recipe_for
 
 if TYPE_CHECKING:
-    from sstdp_hw.datasets import Samples
-    from sstdp_hw.float_network import FloatNetwork
+    from sstdp_hw.data.datasets import Samples
+    from sstdp_hw.network.float_network import FloatNetwork
 
 __all__ = ["RECIPES", "Recipe", "fine_tuning", "recipe_for", "train"]
 
@@ -64,9 +64,9 @@ def train(
     UserError
         On bad input, a damaged checkpoint, or divergence.
     """
-    from sstdp_hw.float_network import FloatNetwork
+    from sstdp_hw.network.float_network import FloatNetwork
 
-    from .run import Job, run
+    from .training.run import Job, run
 
     if isinstance(init, Path | str):
         init = FloatNetwork.load(init)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import read_json
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import read_json
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.fpga_tools import INSTALL
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.fpga_tools import INSTALL
 
+from ..boards.parameters import BoardParameters
+from ..boards.pll import find_pll
 from .accelerator_folder import AcceleratorFolder, read_accelerator
-from .board.parameters import BoardParameters
-from .board.pll import find_pll
 from .flow import run_plan
 from .plan import SCRIPT, BuildPlan, check_clock, check_seeds
 from .result import BuildResult
@@ -93,7 +93,7 @@ def _plan(
         )
     platform = _platform(board, place.toolchain)
     # Here, after the platform: without Amaranth its absence is told in one line.
-    from .board.top import BoardTop
+    from ..boards.top import BoardTop
 
     board_mhz = platform.default_clk_frequency / 1e6
     try:

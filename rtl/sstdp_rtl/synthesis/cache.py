@@ -12,9 +12,9 @@ import os
 import shutil
 from pathlib import Path
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import folder_written_whole, write_json
-from sstdp_hw.progress import say
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import folder_written_whole, write_json
+from sstdp_hw.base.progress import say
 
 _INDEX = "entry.json"
 # Far more than one design's seeds and boards; an entry is 0.1 to 3 MB.

@@ -6,9 +6,9 @@ import json
 import tempfile
 from pathlib import Path
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import read_json, write_json
-from sstdp_hw.fpga_tools import ToolFailed, find_tool, run_tool
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import read_json, write_json
+from sstdp_hw.base.fpga_tools import ToolFailed, find_tool, run_tool
 
 from .cache import Cache, default_cache
 from .family import NETLIST

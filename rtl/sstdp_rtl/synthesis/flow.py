@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.files import folder_written_whole, read_json, write_json, written_whole
-from sstdp_hw.fpga_tools import Tool, ToolFailed, find_tool, meaningful_line, run_tool
-from sstdp_hw.progress import progress, say
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import folder_written_whole, read_json, write_json, written_whole
+from sstdp_hw.base.fpga_tools import Tool, ToolFailed, find_tool, meaningful_line, run_tool
+from sstdp_hw.base.progress import progress, say
 
 from .cache import Cache, default_cache
 from .family import CELLS, NETLIST, PlaceAndRoute

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sstdp_hw.errors import UserError
+from sstdp_hw.base.errors import UserError
 
 from .accelerator_folder import TOP, read_accelerator
 from .family import Device

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sstdp_hw.fpga_tools import Tool, run_tool
+from sstdp_hw.base.fpga_tools import Tool, run_tool
 
 from .family import NETLIST
 from .plan import SCRIPT, BuildPlan

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.fpga_tools import Tool
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.fpga_tools import Tool
 
 from .accelerator_folder import AcceleratorFolder
 from .family import Device
@@ -83,10 +83,11 @@ class BuildPlan:
 
 
 def _source_hash() -> str:
-    """Hash of this package's source: a changed flow must not be answered from an old result."""
-    root = Path(__file__).parent
+    """Hash of the flow's and the boards' source: a changed one must not answer from an old result."""
+    root = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    files = (path for folder in ("synthesis", "boards") for path in (root / folder).rglob("*.py"))
+    for path in sorted(files):
         data = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(data)}\n".encode() + data)
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sstdp_hw.errors import UserError
+from sstdp_hw.base.errors import UserError
 
 from .families import ECP5, GW1N, GW2A, ICE40, XILINX7
 from .family import Device

@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from sstdp_hw import cycle_model, reference
-from sstdp_hw.errors import UserError
-from sstdp_hw.layers import Array
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.models import cycles as cycle_model
+from sstdp_hw.network.layers import Array
+from sstdp_hw.reference import events as reference
 
-from ..cosimulation import timeout_cycles
-from ..directory import GeneratedDirectory
-from ..mutation import Mutation
-from ..packets import Answers, Packets, Traffic
-from ..simulator import Simulation
-from ..stimulus import hostile_images
-from ..stress import Stream, busy_cycles, findings, random_stream, stream_of
+from ..comparison.cosimulation import timeout_cycles
+from ..comparison.mutation import Mutation
+from ..simulation.directory import GeneratedDirectory
+from ..simulation.packets import Answers, Packets, Traffic
+from ..simulation.simulator import Simulation
+from ..stress.beats import Stream, busy_cycles, findings, random_stream, stream_of
+from ..stress.stimulus import hostile_images
 from .equivalence import LogicProof
 from .harmless import harmless
 from .instrument import instrumented

@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from sstdp_hw.errors import UserError
+from sstdp_hw.base.errors import UserError
 
 from .logic import LogicFault, apply, is_fifo
 from .model_check import CHECKER, asserted, assumed_stable, holds

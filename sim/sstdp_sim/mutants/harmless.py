@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sstdp_hw.dense import DenseParameters
+from sstdp_hw.blocks.dense import DenseParameters
 
-from ..directory import GeneratedDirectory
+from ..simulation.directory import GeneratedDirectory
 from .logic import LogicFault, constant_operand
 
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..harness import HARNESS_TOP
-from ..mutation import LITERAL, Mutation, find
+from ..comparison.mutation import LITERAL, Mutation, find
+from ..simulation.harness import HARNESS_TOP
 from .logic import EIGHTH, LogicFault, apply
 from .netlist import Editor, split_roms, write_design
 

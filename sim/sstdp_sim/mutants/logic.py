@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..directory import GeneratedDirectory
+from ..simulation.directory import GeneratedDirectory
 from .netlist import Bits, Editor, constant, constant_bits
 
 #: Names of the helper modules that `instrument` adds.

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sstdp_hw.errors import UserError
+from sstdp_hw.base.errors import UserError
 
 from .netlist import Bits, number, run_yosys
 

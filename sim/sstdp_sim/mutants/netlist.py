@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.fpga_tools import ToolFailed, find_tool, run_tool
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.fpga_tools import ToolFailed, find_tool, run_tool
 
 Bits = list[Any]  # of integers, or "0", "1", "x"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from sstdp_hw.convolution import ConvParameters
-from sstdp_hw.dense import DenseParameters
-from sstdp_hw.hardware import WeightedBlock
-from sstdp_hw.layers import Array, Dense
+from sstdp_hw.blocks.convolution import ConvParameters
+from sstdp_hw.blocks.dense import DenseParameters
+from sstdp_hw.blocks.hardware import WeightedBlock
+from sstdp_hw.network.layers import Array, Dense
 
-from ..directory import GeneratedDirectory
-from ..mutation import Mutation, changed_network
+from ..comparison.mutation import Mutation, changed_network
+from ..simulation.directory import GeneratedDirectory
 
 
 def random_flips(

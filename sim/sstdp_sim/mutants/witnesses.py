@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sstdp_hw.layers import Array, Dense
-from sstdp_hw.network import Network
-from sstdp_hw.reference import Inference, arriving_spikes, run
+from sstdp_hw.network.layers import Array, Dense
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference.events import Inference, arriving_spikes, run
 
-from ..directory import GeneratedDirectory
-from ..mutation import Mutation, changed_network
-from ..stimulus import random_images
+from ..comparison.mutation import Mutation, changed_network
+from ..simulation.directory import GeneratedDirectory
+from ..stress.stimulus import random_images
 from .numbers import made_witness
 
 _POOL = 2000  # random images to look among

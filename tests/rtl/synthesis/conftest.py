@@ -3,7 +3,7 @@
 import pytest
 from rtl.synthesis import stand_in
 
-from sstdp_hw import fpga_tools as tools
+from sstdp_hw.base import fpga_tools as tools
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 from amaranth.sim import Simulator
 
-from sstdp_rtl.synthesis.board.bridge import QUEUE_BYTES, Bridge
-from sstdp_rtl.synthesis.board.protocol import (
+from sstdp_rtl.boards.bridge import QUEUE_BYTES, Bridge
+from sstdp_rtl.boards.protocol import (
     ANSWER_BYTES,
     Answer,
     Status,

@@ -10,12 +10,12 @@ import sys
 import pytest
 from rtl.synthesis import stand_in
 
-from sstdp_hw.errors import UserError
-from sstdp_hw.verb import VerbFailed
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.command.verb import VerbFailed
 from sstdp_rtl.synthesis import BuildResult, build, implement
-from sstdp_rtl.synthesis.cli import build as verb
-from sstdp_rtl.synthesis.cli import summary
 from sstdp_rtl.synthesis.targets import BOARDS
+from sstdp_rtl.verbs.build import build as verb
+from sstdp_rtl.verbs.build import summary
 
 
 def run_verb(*arguments):

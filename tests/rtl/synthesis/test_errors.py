@@ -7,9 +7,9 @@ import pytest
 from rtl.synthesis import stand_in
 from rtl.synthesis.stand_in_tools import Tools, crash
 
-from sstdp_hw import fpga_tools as tools
-from sstdp_hw.errors import UserError
-from sstdp_hw.fpga_tools import meaningful_line
+from sstdp_hw.base import fpga_tools as tools
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.fpga_tools import meaningful_line
 from sstdp_rtl.synthesis import build, implement
 
 

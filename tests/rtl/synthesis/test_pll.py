@@ -2,8 +2,8 @@
 
 import pytest
 
-from sstdp_rtl.synthesis.board.parameters import BoardParameters
-from sstdp_rtl.synthesis.board.pll import find_pll
+from sstdp_rtl.boards.parameters import BoardParameters
+from sstdp_rtl.boards.pll import find_pll
 
 
 @pytest.mark.parametrize("input_mhz", [12, 25, 48, 50, 100])

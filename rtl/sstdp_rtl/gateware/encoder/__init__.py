@@ -1,0 +1,1 @@
+"""From pixels to spike events in time order."""

@@ -1,0 +1,176 @@
+"""The encoder: pixels in, spike events in order of time out."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from sstdp_hw.blocks.pipeline import MAX_IN_FLIGHT, TAG_WIDTH, reserve
+from sstdp_hw.blocks.widths import index_width
+
+from ..parts.queue import Queue
+from ..parts.rom import Rom
+from ..parts.streams import TRACED, event_layout, is_stale
+from .bucket import BucketSorter, times_layout
+from .packet import beat_layout
+
+
+class Encoder(wiring.Component):
+    """Looks up the spike time of every pixel and emits the spikes of an image in order of time.
+
+    Pixels that no neuron has a weight for are dropped. An event's index is the pixel's place among
+    the beats that are left (`AcceleratorParameters.pixel_order`).
+
+    Takes a beat a cycle. Double-buffered: while one image is emitted the next one loads. Every
+    image ends with an event that has ``end`` set, unless it went stale before.
+
+    Parameters
+    ----------
+    parameters : sstdp_hw.blocks.hardware.AcceleratorParameters
+
+    Members
+    -------
+    i : stream of `packet.beat_layout`
+    o : stream of `event_layout`
+    oldest : In(TAG_WIDTH)
+    errors : Out(1 << TAG_WIDTH)
+        For every tag in flight, whether the image's packet had the wrong length.
+    """
+
+    def __init__(self, parameters):
+        self.p = parameters
+        self.event_layout = event_layout(
+            index_width(len(parameters.pixel_order)), parameters.step_width
+        )
+        # Seen by simulations, used by nothing else.
+        self.spikes = Signal(self.event_layout, attrs=TRACED)
+        self.spikes_valid = Signal(attrs=TRACED)
+        super().__init__(
+            {
+                "i": In(
+                    stream.Signature(beat_layout(8 * parameters.pixels_per_beat, parameters.beats))
+                ),
+                "o": Out(stream.Signature(self.event_layout)),
+                "oldest": In(TAG_WIDTH),
+                "errors": Out(1 << TAG_WIDTH),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self.p
+        live_beats = len(p.live_beats)
+        sorters = [BucketSorter(p.pixels_per_beat, live_beats, p.t_max) for _ in range(2)]
+        for number, sorter in enumerate(sorters):
+            m.submodules[f"sorter_{number}"] = sorter
+        loads, emits = Signal(), Signal()  # which sorter does so next
+        error = Signal(2)  # of the image in each sorter
+
+        # The tables, a pipeline that never waits: a beat enters while the queue has room for it and
+        # for those on their way.
+        live = self._live()
+        m.submodules.live = live
+        shape = times_layout(p.pixels_per_beat, p.step_width, live_beats)
+        m.submodules.queue = queue = Queue(
+            data.StructLayout({"times": shape, "error": 1}),
+            depth=p.beat_queue_depth, reserve=reserve(p.live_latency),
+        )  # fmt: skip
+        beat = self.i.payload
+        enter = Signal()
+        m.d.comb += [
+            self.i.ready.eq(queue.has_room),
+            enter.eq(self.i.valid & self.i.ready),
+            live.addr.eq(beat.number),
+        ]
+        stages = [Cat(enter, beat.final, beat.error, beat.data)]
+        for stage in range(live.latency):
+            later = Signal(len(stages[-1]), name=f"beat_{stage + 1}")
+            m.d.sync += later.eq(stages[-1])
+            stages.append(later)
+        valid, final, error_now = stages[-1][:3]
+        # Row of a table = time, and one bit for "fires".
+        rows = [
+            (int(time) | 1 << p.step_width) if time < p.t_max else 0 for time in p.network.encoder
+        ]
+        found = queue.i.payload.times
+        for lane in range(p.pixels_per_beat):
+            table = Rom("encoder_table", p.step_width + 1, rows, style="logic")
+            m.submodules[f"table_{lane}"] = table
+            m.d.comb += [
+                table.addr.eq(stages[live.latency - 1][3 + 8 * lane :][:8]),
+                found.times[lane].eq(table.data[:-1]),
+                found.fires[lane].eq(table.data[-1] & live.data[lane]),
+            ]
+        # A beat without a live pixel goes no further, but for the image's last.
+        number = Signal(index_width(live_beats))
+        m.d.comb += [
+            queue.i.valid.eq(valid & (live.data.any() | final)),
+            queue.i.payload.error.eq(error_now),
+            found.final.eq(final),
+            found.number.eq(number),
+        ]
+        with m.If(queue.i.valid):
+            m.d.sync += number.eq(Mux(final, 0, number + 1))
+
+        # Loading alternates between the sorters.
+        times, ready = queue.o.payload.times, queue.o.ready
+        for number, sorter in enumerate(sorters):
+            m.d.comb += [
+                sorter.i.payload.eq(times),
+                sorter.i.valid.eq(queue.o.valid & (loads == number)),
+            ]
+        m.d.comb += ready.eq(Mux(loads, sorters[1].i.ready, sorters[0].i.ready))
+        with m.If(queue.o.valid & ready & times.final):
+            m.d.sync += [
+                loads.eq(~loads),
+                error.bit_select(loads, 1).eq(queue.o.payload.error),
+            ]
+
+        # Emission alternates between the sorters; each image gets the next tag. A spike leaves its
+        # sorter while the queue of events has room.
+        stages = p.encoder_stages
+        m.submodules.events = events = Queue(self.event_layout, reserve=reserve(stages))
+        wiring.connect(m, wiring.flipped(self.o), events.o)
+        tag, tag1 = Signal(TAG_WIDTH), Signal(TAG_WIDTH, reset_less=True)
+        stale, ended = Signal(), Signal()
+        m.d.comb += [
+            stale.eq(is_stale(tag, self.oldest)),
+            ended.eq(sorters[0].ended | sorters[1].ended),
+        ]
+        m.d.sync += tag1.eq(tag)
+        with m.If(ended):
+            m.d.sync += [emits.eq(~emits), tag.eq(tag + 1)]
+        for number, sorter in enumerate(sorters):
+            m.d.comb += [sorter.room.eq(events.has_room), sorter.drop.eq(stale)]
+            m.d.comb += sorter.go.eq(
+                (emits == number) & ((tag - self.oldest)[:TAG_WIDTH] < MAX_IN_FLIGHT)
+            )
+            with m.If(sorter.sorted & sorter.go):
+                m.d.sync += self.errors.bit_select(tag, 1).eq(error[number])
+
+        # A spike comes out of its sorter a cycle later; one chosen among several lists goes through
+        # a register on its way to the queue.
+        out = Signal(self.event_layout)
+        valid = Signal()
+        m.d.comb += [
+            valid.eq(sorters[0].valid | sorters[1].valid),
+            out.tag.eq(tag1),
+            *(
+                out[name].eq(Mux(sorters[1].valid, sorters[1].o[name], sorters[0].o[name]))
+                for name, _ in sorters[0].o.shape()
+            ),
+            self.spikes.eq(out),
+            self.spikes_valid.eq(valid),
+        ]
+        for stage in range(1, stages):
+            later = Signal(self.event_layout, name=f"event_{stage}", reset_less=True)
+            valid_later = Signal(name=f"event_valid_{stage}")
+            m.d.sync += [later.eq(out), valid_later.eq(valid)]
+            out, valid = later, valid_later
+        m.d.comb += [events.i.payload.eq(out), events.i.valid.eq(valid)]
+        return m
+
+    def _live(self):
+        """Which pixels of a beat are live, one bit each, by the number of the beat."""
+        p = self.p
+        rows = [sum(int(bit) << lane for lane, bit in enumerate(beat)) for beat in p.live]
+        return Rom("encoder_live", p.pixels_per_beat, rows, style=p.live_style)

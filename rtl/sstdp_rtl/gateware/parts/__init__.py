@@ -1,0 +1,1 @@
+"""What several blocks are made of: queues, memories, lanes, stamps."""

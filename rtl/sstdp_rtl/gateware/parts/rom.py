@@ -1,0 +1,202 @@
+"""A read-only memory that becomes compact Verilog.
+
+Amaranth writes one assignment per row, in a single block that yosys reads in quadratic time: five
+minutes for 784x400 weights. This one writes chunks of rows as one literal each, in an `initial`
+of its own, which yosys reads in linear time (docs/decisions/0003-weight-memory.md).
+"""
+
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from sstdp_hw.blocks.pipeline import BANK_ROWS, rom_latency
+from sstdp_hw.blocks.widths import index_width
+
+CHUNK_BITS = 4096
+
+#: Attributes of a block RAM that is never read where it is being written: yosys need not add the
+#: logic that would then give the old contents.
+NO_COLLISION = {"no_rw_check": 1}
+
+
+def is_constant(rows):
+    """Whether all rows are equal, so that no memory is needed."""
+    return len(set(rows)) == 1
+
+
+def rom_verilog(name, width, rows, style, columns=(0,)):
+    """Verilog of a `Rom`; the same input gives the same text."""
+    addr_width = index_width(len(rows))
+    if is_constant(rows):
+        body = [_literal(0, width, rows[:1]), "  assign data = ROWS_0;"]
+    else:
+        body = _memory(width, rows, style, columns, addr_width)
+    return "\n".join(
+        [
+            f"module {name} (",
+            "  input  wire clk,",
+            f"  input  wire [{addr_width - 1}:0] addr,",
+            f"  output wire [{width - 1}:0] data",
+            ");",
+            *body,
+            "endmodule",
+            "",
+        ]
+    )
+
+
+def _memory(width, rows, style, columns, addr_width):
+    """Literals of the rows, the address on its way from column to column, and the columns."""
+    bank_rows = len(rows) if style == "logic" else BANK_ROWS
+    banks = [rows[start : start + bank_rows] for start in range(0, len(rows), bank_rows)]
+    per_chunk = max(1, CHUNK_BITS // width)
+    chunks, places = [], []  # places: (bank, row in it, chunk, its rows)
+    for bank, contents in enumerate(banks):
+        for start in range(0, len(contents), per_chunk):
+            chunk = contents[start : start + per_chunk]
+            places.append((bank, start, len(chunks), len(chunk)))
+            chunks.append(_literal(len(chunks), width, chunk))
+    lines = [f"  localparam WIDTH = {width};", "  integer i;", *chunks]
+    ends = [*columns[1:], width]
+    for column, (low, end) in enumerate(zip(columns, ends, strict=True)):
+        column_width, name, addr = end - low, f"_column_{column}" if column else "", "addr"
+        if column:
+            addr = f"addr_{column}"
+            before = f"addr_{column - 1}" if column > 1 else "addr"
+            lines.append(f"  reg [{addr_width - 1}:0] {addr};")
+            lines.append(f"  always @(posedge clk) {addr} <= {before};")
+        for bank, contents in enumerate(banks):
+            lines.append(f'  (* ram_style = "{style}" *)')
+            lines.append(
+                f"  reg [{column_width - 1}:0] memory_{bank}{name} [0:{len(contents) - 1}];"
+            )
+        lines += [
+            f"  initial for (i = 0; i < {count}; i = i + 1) memory_{bank}{name}[{start} + i] = "
+            f"ROWS_{chunk}[i*WIDTH + {low} +: {column_width}];"
+            for bank, start, chunk, count in places
+        ]
+        make = _table if style == "logic" else _banks
+        lines += make(column_width, len(banks), addr, addr_width, name)
+        lines.append(f"  assign data[{end - 1}:{low}] = out{name};")
+    return lines
+
+
+def _table(width, banks, addr, addr_width, name):
+    return [
+        f"  reg [{width - 1}:0] out{name};",
+        f"  always @(posedge clk) out{name} <= memory_0{name}[{addr}];",
+    ]
+
+
+def _banks(width, count, addr, addr_width, name):
+    """Banks and their registers, a cycle for each: the block RAM's own, which the build merges into
+    it; one near what reads it, with the bank that was not addressed silenced; with several banks
+    one more, where they are joined."""
+    low = index_width(BANK_ROWS) if count > 1 else addr_width
+    word, every = f"[{width - 1}:0]", range(count)
+    lines = [f"  reg {word} row_{n}{name}, own_{n}{name}, near_{n}{name};" for n in every]
+    lines.append(f"  reg {word} out{name};" if count > 1 else f"  wire {word} out{name};")
+    if count > 1:
+        lines.append(f"  reg [{addr_width - low - 1}:0] bank_0{name}, bank_1{name};")
+    lines.append("  always @(posedge clk) begin")
+    for n in every:
+        lines.append(f"    row_{n}{name} <= memory_{n}{name}[{addr}[{low - 1}:0]];")
+        lines.append(f"    own_{n}{name} <= row_{n}{name};")
+        near = f"own_{n}{name}"
+        if count > 1:
+            near = f"bank_1{name} == {n} ? {near} : {width}'d0"
+        lines.append(f"    near_{n}{name} <= {near};")
+    if count > 1:
+        lines.append(f"    bank_0{name} <= {addr}[{addr_width - 1}:{low}];")
+        lines.append(f"    bank_1{name} <= bank_0{name};")
+        lines.append(f"    out{name} <= {' | '.join(f'near_{n}{name}' for n in every)};")
+    lines.append("  end")
+    if count == 1:
+        lines.append(f"  assign out{name} = near_0{name};")
+    return lines
+
+
+def _literal(number, width, rows):
+    value = sum(row << (width * position) for position, row in enumerate(rows))
+    bits = width * len(rows)
+    return f"  localparam [{bits - 1}:0] ROWS_{number} = {bits}'h{value:x};"
+
+
+class Rom(wiring.Component):
+    """Synchronous read-only memory: ``data`` is the row at ``addr`` of `latency` cycles ago.
+
+    If all rows are equal it is no memory but a constant, in a module all the same, so that a
+    mutation finds every weight and threshold in the same form.
+
+    Parameters
+    ----------
+    name : str
+        Module name in Verilog, unique within a design.
+    width : int
+        Bits of a row.
+    rows : list of int
+        Contents.
+    style : str
+        ``block`` for block RAM, ``logic`` for small tables: the LUT RAM of most FPGAs has no
+        initial contents.
+    columns : sequence of int
+        Lowest bit of every part of a row that comes a cycle later than the part before it; by
+        default the row comes at once. A constant is always there.
+
+    Attributes
+    ----------
+    latency : int
+        Of the first column; see `sstdp_hw.blocks.pipeline.rom_latency`.
+
+    Members
+    -------
+    addr : In
+    data : Out
+    """
+
+    def __init__(self, name, width, rows, style="block", columns=(0,)):
+        if not rows:
+            raise ValueError("Rom must have at least one row, not 0")
+        self.name, self.width, self.rows, self.style = name, width, list(rows), style
+        self.columns = tuple(columns)
+        self.addr_width = index_width(len(rows))
+        self.latency = rom_latency(len(rows), style)
+        super().__init__({"addr": In(self.addr_width), "data": Out(width)})
+
+    def elaborate(self, platform):
+        m = Module()
+        if isinstance(platform, RomCollector):
+            platform.roms.append(self)
+            m.submodules.rom = Instance(
+                self.name,
+                ("i", "clk", ClockSignal()),
+                ("i", "addr", self.addr),
+                ("o", "data", self.data),
+            )
+        elif is_constant(self.rows):
+            m.d.comb += self.data.eq(Const(self.rows[0], self.width))
+        else:  # the Amaranth simulator
+            m.submodules.rom = rom = memory.Memory(
+                shape=unsigned(self.width), depth=len(self.rows), init=self.rows
+            )
+            port = rom.read_port()
+            m.d.comb += port.addr.eq(self.addr)
+            rows = [port.data]  # of this cycle, of the one before, ...
+            for stage in range(self.latency - 1 + len(self.columns) - 1):
+                rows.append(Signal(self.width, name=f"row_{stage}"))
+                m.d.sync += rows[-1].eq(rows[-2])
+            ends = [*self.columns[1:], self.width]
+            for row, low, end in zip(rows[self.latency - 1 :], self.columns, ends, strict=True):
+                m.d.comb += self.data[low:end].eq(row[low:end])
+        return m
+
+    def verilog(self):
+        """The module's Verilog text."""
+        return rom_verilog(self.name, self.width, self.rows, self.style, self.columns)
+
+
+class RomCollector:
+    """The platform object of Verilog generation: gathers the ROMs that the design instantiates."""
+
+    def __init__(self):
+        self.roms = []

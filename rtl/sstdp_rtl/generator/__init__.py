@@ -1,0 +1,1 @@
+"""From a network and a configuration to a folder with Verilog and its manifest."""

@@ -1,0 +1,169 @@
+"""The verb ``sstdp-hw build``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.command.verb import Result, Verb, VerbFailed
+
+from ..synthesis.bitstream import build as build_board
+from ..synthesis.implement import implement
+from ..synthesis.result import BuildResult
+from ..synthesis.targets import BOARDS, DEVICES
+
+_DESCRIPTION = f"""\
+Read the folder DIR that `sstdp-hw generate` wrote and build it with yosys and nextpnr.
+
+  sstdp-hw build DIR --board ulx3s-85f       a bitstream that answers images over the serial port
+  sstdp-hw build DIR --device ecp5-25k       area and clock of the bare accelerator
+  sstdp-hw build DIR --device ecp5-25k --seed 1,2,3,4
+  sstdp-hw build DIR --device ice40-up5k     the same for another family
+  sstdp-hw build DIR --device xilinx-7series area after synthesis, no clock
+
+Written to DIR/build/TARGET/: utilisation.json, the tools' logs and, for a board, the bitstream.
+The same call again is answered from a cache; docs/build.md says more.
+
+boards:  {", ".join(BOARDS)}
+devices: {", ".join(DEVICES)}
+"""
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, metavar="DIR", help="folder of the accelerator")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--board", metavar="BOARD", help="build a bitstream for this board")
+    target.add_argument(
+        "--device", metavar="DEVICE", help="build the bare accelerator for this FPGA"
+    )
+    parser.add_argument(
+        "--clock",
+        type=float,
+        metavar="MHZ",
+        help="board: run at this clock, made by a PLL (default: the board's own clock); "
+        "device: aim at this clock (default: 100)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_seeds,
+        metavar="N[,N..]",
+        help="seeds of place and route (default: 1); a board gets the bitstream of the fastest",
+    )
+    parser.add_argument(
+        "--speed", metavar="GRADE", help="ecp5 device: speed grade 6, 7 or 8 (default: 6)"
+    )
+    parser.add_argument("--package", metavar="P", help="device: package, for example CABGA381")
+    parser.add_argument(
+        "--baud", type=int, metavar="N", help="board: serial speed (default: 1000000)"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="build even if the cache has the result"
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the cache (default: $XDG_CACHE_HOME/sstdp-hw/build)",
+    )
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be integers separated by commas, not {text!r}"
+        ) from None
+
+
+def _refuse_options(options: argparse.Namespace, mode: str, names: tuple[str, ...]) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name} goes with --{mode}, and this is a build for the other kind")
+
+
+def _run(options: argparse.Namespace) -> Result:
+    common = {"force": options.force, "cache": options.cache}
+    if options.seed is not None:
+        common["seeds"] = options.seed
+    if options.clock is not None:
+        common["clock_mhz"] = options.clock
+    if options.board is not None:
+        _refuse_options(options, "device", ("speed", "package"))
+        baud = {} if options.baud is None else {"baud": options.baud}
+        result = build_board(options.directory, board=options.board, **common, **baud)
+    else:
+        _refuse_options(options, "board", ("baud",))
+        result = implement(
+            options.directory,
+            device=options.device,
+            speed=options.speed,
+            package=options.package,
+            **common,
+        )
+    print(summary(result))
+    sys.stdout.flush()
+    if result.kind == "board" and not result.timing_met:
+        raise VerbFailed(
+            f"no bitstream: {result.target} must run at {result.clock_mhz:g} MHz and reaches "
+            f"{result.fmax_best_mhz:g} MHz; try --clock {int(result.fmax_best_mhz)} or more seeds",
+            result.to_json(),
+        )
+    return result.to_json()
+
+
+def _of(available: int | None) -> str:
+    return "" if available is None else f" of {available}"
+
+
+def _fmax(result: BuildResult) -> str:
+    if result.fmax_mhz is None:
+        return "not known: only synthesized, and the area is that after synthesis"
+    seeds = ", ".join(f"{seed.fmax_mhz:g} (seed {seed.seed})" for seed in result.seeds)
+    aim = "runs at" if result.kind == "board" else "aimed at"
+    without = f"; without {result.untimed}, which are not timed" if result.untimed else ""
+    return f"{seeds} MHz; {aim} {result.clock_mhz:g} MHz{without}"
+
+
+def summary(result: BuildResult) -> str:
+    """The figures of a result for a person, a few lines."""
+    units = {"lut": "LUT", "ff": "FF", "bram": "block RAM", "lut_ram": "LUT RAM"}
+    units["multiplier"] = "multipliers"
+    area = ", ".join(
+        f"{getattr(result, name)}{_of(result.available.get(name))} {label}"
+        for name, label in units.items()
+    )
+    grade = "" if result.speed == "-" else f"-{result.speed}"
+    lines = [
+        f"{result.design['name']} on {result.target} ({result.part}{grade})",
+        f"  area   {area}",
+        f"  fmax   {_fmax(result)}",
+    ]
+    logic = sorted(name for name, kind in result.memories.items() if kind == "logic")
+    if logic:
+        lines.append(f"  note   memories in LUTs and registers: {', '.join(logic)}")
+    path = next((seed.critical_path for seed in result.seeds if seed.critical_path), None)
+    if path:
+        lines.append(
+            f"  path   {path.delay_ns:g} ns, {path.routing_ns:g} of it routing, "
+            f"from {path.start} to {path.end}"
+        )
+    times = ", ".join(
+        f"{name.replace('_', ' ')} {value:.1f} s" for name, value in result.seconds.items()
+    )
+    lines.append(f"  time   {'cached, took ' if result.cached else ''}{times}")
+    if result.bitstream:
+        size = result.bitstream["bytes"] / 1024
+        lines.append(f"  file   {result.folder}/{result.bitstream['file']} ({size:.0f} KiB)")
+    lines.append(f"  all    {result.folder}/utilisation.json")
+    return "\n".join(lines)
+
+
+build = Verb(
+    summary="utilisation, timing and a bitstream with yosys and nextpnr",
+    description=_DESCRIPTION,
+    configure=_configure,
+    run=_run,
+)

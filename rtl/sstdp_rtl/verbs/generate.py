@@ -1,0 +1,136 @@
+"""The verb ``generate``."""
+
+from pathlib import Path
+
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, Configuration
+from sstdp_hw.command.verb import Verb, VerbFailed
+from sstdp_hw.models.exploration.goal import DEFAULT_CLOCK_MHZ, Goal
+from sstdp_hw.network.network import Network
+
+#: Images whose spikes a goal counts with.
+GOAL_SAMPLES = 200
+
+DESCRIPTION = """\
+Compile a network file into an accelerator: a folder with accelerator.v (one self-contained
+Verilog-2005 file), manifest.json, the network and a FuseSoC core file.
+
+  sstdp-hw generate RUN/network.safetensors --lanes 16,10 --out build/accelerator
+
+Lanes are the physical adders of each weighted layer: 1 is smallest, the number of its neurons is
+fastest. A layer takes ceil(neurons / lanes) cycles for every spike that reaches it. In a
+convolution they span its output channels, and a spike takes ceil(channels / lanes) cycles at every
+position that it reaches. Instead of lanes a goal can be given, and they and the pixels per beat are
+chosen by the models of cycles and area:
+
+  sstdp-hw generate NETWORK --target-fps 50000 --clock 120 --out build/accelerator
+  sstdp-hw generate NETWORK --max-luts 3000 --out build/accelerator
+
+With both, the smallest that is fast enough is taken if it fits. Nothing is written if the goal
+cannot be reached.
+An earlier output in DIR is replaced whole, with the results and builds it holds."""
+
+
+def parse_lanes(text):
+    """Lanes as written on the command line: numbers with commas between them."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(f"Lanes must be integers with commas between them, not {text!r}") from None
+
+
+def _configure(parser):
+    parser.add_argument(
+        "network", type=Path, metavar="NETWORK", help="network file (.safetensors) or ready:NAME"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--lanes", metavar="N,N,...",
+        help=f"lanes of each weighted layer (default: {Configuration.DEFAULT_LANES}, or fewer)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pixels-per-beat", type=int, metavar="N",
+        help=f"pixels per beat of the input stream: {PIXELS_PER_BEAT} (default: 1, or by the goal)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-early-exit",
+        action="store_true",
+        help="produce every spike, not only up to the decision",
+    )
+    parser.add_argument(
+        "--target-fps", type=float, metavar="N", help="goal: images per second, at least"
+    )
+    parser.add_argument(
+        "--max-luts", type=int, metavar="N", help="goal: LUT4 equivalents of an ECP5, at most"
+    )
+    parser.add_argument(
+        "--clock", type=float, metavar="MHZ",
+        help=f"clock that --target-fps counts with (default: {DEFAULT_CLOCK_MHZ:g})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dataset", metavar="NAME",
+        help="images whose spikes the goal counts with (default: what the network was trained on, "
+        "or the worst case if it does not tell)",
+    )  # fmt: skip
+
+
+def _by_goal(network, options):
+    """The configuration that the options ask for by a goal, and the line that says so."""
+    from sstdp_hw.models.exploration import balanced_configurations, choose, find_workload
+
+    if options.lanes is not None:
+        raise UserError("--lanes cannot be given together with a goal: the goal chooses them")
+    clock = DEFAULT_CLOCK_MHZ if options.clock is None else options.clock
+    goal = Goal(options.target_fps, options.max_luts, clock)
+    workload = find_workload(network, options.dataset, GOAL_SAMPLES)
+    candidates = balanced_configurations(
+        network, workload.inference,
+        early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
+    )  # fmt: skip
+    point, reached = choose(goal, network, workload, candidates)
+    text = f"{goal.describe(point)} (predicted for {workload.source})"
+    if not reached:
+        raise VerbFailed(
+            f"{goal} cannot be reached; the closest is {text}", {"closest": point.to_json()}
+        )
+    return point, f"Chosen for {goal}: {text}"
+
+
+def _run(options):
+    from ..generator.generate import generate as write
+
+    network = Network.load(options.network)
+    point = None
+    if options.target_fps is None and options.max_luts is None:
+        for name in ("clock", "dataset"):
+            if getattr(options, name) is not None:
+                raise UserError(f"--{name} goes with --target-fps or --max-luts, and none is given")
+        configuration = Configuration(
+            lanes=None if options.lanes is None else parse_lanes(options.lanes),
+            pixels_per_beat=1 if options.pixels_per_beat is None else options.pixels_per_beat,
+            early_exit=not options.no_early_exit,
+        )
+    else:
+        point, text = _by_goal(network, options)
+        configuration = point.configuration
+        print(text)
+    result = write(network, configuration, options.out)
+    manifest = result.manifest
+    for layer in manifest["layers"]:
+        at_each = " at each position reached" if layer["kind"] == "conv2d" else ""
+        print(
+            f"{layer['name']}: {layer['inputs']} inputs, {layer['neurons']} neurons on "
+            f"{layer['lanes']} lanes, weights {layer['weight_width']} bit, potentials "
+            f"{layer['membrane_width']} bit, words per spike: {layer['groups']}{at_each}"
+        )
+    print(f"Written: {result.directory}")
+    predicted = {} if point is None else {"predicted": point.to_json()}
+    return {"directory": str(result.directory), "manifest": manifest, **predicted}
+
+
+generate = Verb(
+    summary="compile a network file into Verilog and a manifest",
+    description=DESCRIPTION,
+    configure=_configure,
+    run=_run,
+)

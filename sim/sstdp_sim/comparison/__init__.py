@@ -1,0 +1,1 @@
+"""Answers of the hardware beside those of the reference, and the record of it."""

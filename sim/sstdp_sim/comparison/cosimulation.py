@@ -1,0 +1,279 @@
+"""Runs a data set through the simulated hardware and compares every answer with the reference."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import write_json, written_whole
+from sstdp_hw.models.cost import cycle_bound, efficiency
+from sstdp_hw.network.layers import Array
+from sstdp_hw.reference import events as reference
+
+from ..simulation.directory import GeneratedDirectory
+from ..simulation.packets import Answers, Packets, Traffic
+from ..simulation.simulator import Simulation
+from . import mutation as mutations
+from .diagnosis import Divergence, diagnose, expected_spikes, first_difference
+
+NO_ANSWER = -1
+MIN_IMAGES_PER_SHARD = 32  # below that the start of a process costs more than it saves
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What the co-simulation found.
+
+    Parameters
+    ----------
+    result : dict
+        Plain JSON: images, mismatches, accuracies, cycles, efficiency, first mismatch.
+    arrays : dict of arrays
+        One entry per image: what the hardware said and what the reference says.
+    """
+
+    result: dict[str, Any]
+    arrays: dict[str, Array]
+
+    def save(self, folder: Path) -> None:
+        """Write results.json and results.npz."""
+        with written_whole(folder / "results.npz") as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **self.arrays)  # type: ignore[arg-type]
+        write_json(folder / "results.json", self.result)
+
+
+def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
+    """More cycles than any image can take, however the streams stall."""
+    parameters = directory.parameters
+    work = parameters.beats + 4 * parameters.t_max + 1000 + 8 * traffic.stall_cycles
+    work += sum(block.most_cycles for block in parameters.blocks)
+    slowest = 256 - max(traffic.gap_chance, traffic.stall_chance)
+    return 4 * work * 256 // slowest
+
+
+def cosimulate(
+    directory: GeneratedDirectory,
+    images: Array,
+    labels: Array,
+    *,
+    simulator: str = "verilator",
+    shards: int = 1,
+    traffic: Traffic = Traffic(),  # noqa: B008 - frozen
+    every_spike: bool = False,
+    waves: Path | None = None,
+    mutate: tuple[str, int, int] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Compare hardware and reference on every image.
+
+    Parameters
+    ----------
+    directory : GeneratedDirectory
+    images : uint8 array [N, *input_shape]
+    labels : int array [N]
+    simulator : str
+    shards : int
+        Simulator processes at once; fewer are used where there is little to do.
+    traffic : Traffic
+    every_spike : bool
+        Compare every spike of every layer, too. Needs hardware without early exit.
+    waves : path, optional
+        Write a waveform of all images there; one shard.
+    mutate : (kind, layer, seed), optional
+        Corrupt one number in the hardware first, see `mutation.choose`.
+    progress : callable, optional
+        Called with the number of images done since the last call.
+
+    Raises
+    ------
+    UserError
+        If images and network do not fit, or a tool fails.
+    """
+    images = reference.check_images(directory.network, images)
+    if not len(images):
+        raise UserError("Images to simulate must be at least one, not 0")
+    if len(labels) and labels.max() >= len(directory.network.class_names):
+        raise UserError(
+            f"Labels must be below the network's {len(directory.network.class_names)} classes, "
+            f"not {labels.max()}"
+        )
+    if every_spike and directory.manifest["configuration"]["early_exit"]:
+        raise UserError(
+            "Comparing every spike needs hardware that makes every spike; generate with "
+            "--no-early-exit"
+        )
+    inference = reference.run(directory.network, images)
+    verilog, mutation = directory.verilog, None
+    if mutate is not None:
+        mutation = mutations.choose(directory, images, inference, *mutate)
+        verilog = mutations.apply(verilog, mutation)
+    parameters = directory.parameters
+    packets = Packets.of_images(images, parameters.pixels_per_beat)
+    timeout = timeout_cycles(directory, traffic)
+    shards = 1 if waves else max(1, min(shards, len(images) // MIN_IMAGES_PER_SHARD))
+    start = time.monotonic()
+    with Simulation.of_images(
+        verilog,
+        parameters,
+        simulator=simulator,
+        waves=waves,
+        probes=directory.manifest["probes"] if every_spike else (),
+    ) as simulation:
+        compiled, processor = time.monotonic(), _processor_seconds()
+        answers = simulation.run_sharded(
+            packets, shards, traffic=traffic, timeout_cycles=timeout, progress=progress
+        )
+        seconds = time.monotonic() - compiled
+        processor = _processor_seconds() - processor
+        arrays = _arrays(answers, -(-len(images) // shards), inference)
+        wrong = np.flatnonzero(_mismatch(arrays))
+        spike_mismatches: list[Divergence] = []
+        if every_spike:
+            spike_mismatches = _compare_spikes(directory, answers, inference, len(images), shards)
+        first: Divergence | None = min(spike_mismatches, key=lambda d: d.image, default=None)
+        if len(wrong) and first is None:
+            row = int(wrong[0])
+            first = diagnose(directory, verilog, simulator, images, inference, row, timeout)
+        tools = simulation.tools
+    mismatched = set(wrong.tolist()) | {divergence.image for divergence in spike_mismatches}
+    protocol = [
+        text for shard, answer in enumerate(answers) for text in _protocol_findings(answer, shard)
+    ]
+    bound = cycle_bound(parameters, inference)
+    result = {
+        "name": directory.manifest["name"],
+        "images": len(images),
+        "mismatches": len(mismatched),
+        "first_mismatch": None if first is None else str(first),
+        "first_divergence": None if first is None else first.to_json(),
+        "protocol_findings": protocol,
+        "software_accuracy": inference.accuracy(labels),
+        "hardware_accuracy": float(np.mean(arrays["predicted"] == labels)),
+        "software_accuracy_ties_counted": inference.accuracy_ties_counted(labels),
+        "cycles_per_image": _summary(arrays["cycles"]),
+        "latency_cycles": _summary(arrays["latency"]),
+        "cycle_bound_per_image": float(np.mean(bound)),
+        "efficiency": efficiency(bound, arrays["cycles"])
+        if traffic.back_to_back and (arrays["cycles"] != NO_ANSWER).all()
+        else None,
+        "every_spike_compared": every_spike,
+        "traffic": vars(traffic),
+        "mutation": None if mutation is None else mutation.to_json() | {"text": str(mutation)},
+        "verilog_sha256": directory.manifest["verilog_sha256"],
+        "network_digest": directory.manifest["network"]["digest"],
+        "simulator": simulator,
+        "tools": tools,
+        "shards": len(answers),
+        "seconds": {
+            "compile": round(compiled - start, 3),
+            "simulate": round(seconds, 3),
+            "processor": round(processor, 3),
+        },
+        "images_per_second": round(len(images) / seconds, 1),
+        "images_per_processor_second": round(len(images) / max(processor, 1e-3), 1),
+    }
+    return Report(result, arrays)
+
+
+def _arrays(
+    answers: Sequence[Answers], shard_size: int, inference: reference.Inference
+) -> dict[str, Array]:
+    """Hardware and reference per image; `NO_ANSWER` where the hardware said nothing."""
+    count = len(inference.classes)
+    words, cycles, latency = (np.full(count, NO_ANSWER, np.int64) for _ in range(3))
+    for shard, answer in enumerate(answers):
+        base = shard * shard_size
+        found = slice(base, base + len(answer.words))
+        words[found] = answer.words
+        # An image's cycles: since the answer before it; the first one's: since its first beat.
+        cycles[found] = np.diff(answer.cycles, prepend=answer.first_beats[:1] - 1)
+        latency[found] = answer.cycles - answer.first_beats + 1
+    missing = words == NO_ANSWER
+
+    def field(lsb: int, width: int) -> Array:
+        return np.where(missing, NO_ANSWER, words >> lsb & ((1 << width) - 1)).astype(np.int16)
+
+    return {
+        "predicted": field(0, 8),
+        "decision_time": field(8, 8),
+        "silent": field(16, 1) == 1,
+        "frame_error": field(17, 1) == 1,
+        "cycles": cycles,
+        "latency": latency,
+        "reference_predicted": inference.classes.astype(np.int16),
+        "reference_decision_time": inference.decision_times.astype(np.int16),
+        "reference_silent": inference.silent,
+    }
+
+
+def _processor_seconds() -> float:
+    """Processor time of all simulators that have ended, start included; a busy machine makes the
+    wall clock useless as a measure of speed."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _summary(cycles: Array) -> dict[str, Any] | None:
+    """Mean, least and most over the images that were answered; None if none was."""
+    answered = cycles[cycles != NO_ANSWER]
+    if not len(answered):
+        return None
+    return {
+        "mean": float(np.mean(answered)),
+        "min": int(np.min(answered)),
+        "max": int(np.max(answered)),
+    }
+
+
+def _mismatch(arrays: dict[str, Array]) -> Array:
+    wrong: Array = arrays["frame_error"].copy()
+    for name in ("predicted", "decision_time", "silent"):
+        wrong |= arrays[name] != arrays[f"reference_{name}"]
+    return wrong
+
+
+def _protocol_findings(answer: Answers, shard: int) -> list[str]:
+    findings = []
+    if answer.extra:
+        findings.append(f"shard {shard}: more answers than packets")
+    if answer.violated:
+        findings.append(f"shard {shard}: the output stream changed a beat that was not taken")
+    return findings
+
+
+def _compare_spikes(
+    directory: GeneratedDirectory,
+    answers: Sequence[Answers],
+    inference: reference.Inference,
+    count: int,
+    shards: int,
+) -> list[Divergence]:
+    """Every image whose spikes differ anywhere. Without early exit every image's end passes every
+    probe, so counting changes of the tag numbers the images."""
+    names = [probe["layer"] for probe in directory.manifest["probes"]]
+    size = -(-count // shards)
+    found = []
+    for shard, answer in enumerate(answers):
+        spikes = answer.spikes.copy()
+        for probe in range(len(names)):
+            rows = np.flatnonzero(spikes[:, 0] == probe)
+            tags = spikes[rows, 1]
+            spikes[rows, 1] = np.cumsum(np.diff(tags, prepend=0) != 0)
+        for row in range(min(size, count - shard * size)):
+            image = shard * size + row
+            difference = first_difference(
+                names,
+                expected_spikes(directory, inference, image),
+                spikes[spikes[:, 1] == row][:, [0, 2, 3]],
+                directory.network.t_max - 1,
+            )
+            if difference:
+                found.append(Divergence.of_spike(image, *difference))
+    return found

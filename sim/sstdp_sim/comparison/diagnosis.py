@@ -1,0 +1,152 @@
+"""Finds the first divergence between hardware and reference: image, layer, step, neuron."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sstdp_hw.network.layers import Array
+from sstdp_hw.reference.events import Inference, sent_spikes
+
+from ..simulation.directory import GeneratedDirectory
+from ..simulation.packets import Packets
+from ..simulation.simulator import Simulation
+
+#: Images played before the one in question; with it they fill the tags that tell images apart.
+HISTORY = 7
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where hardware and reference part for the first time in one image.
+
+    Parameters
+    ----------
+    image : int
+        Index in the data set.
+    layer : str
+        ``input`` or the name of a layer.
+    step, neuron : int
+    expected, got : str
+    """
+
+    image: int
+    layer: str
+    step: int
+    neuron: int
+    expected: str
+    got: str
+
+    @classmethod
+    def of_spike(cls, image: int, layer: str, step: int, neuron: int, wanted: bool) -> Divergence:
+        """A spike that is missing (``wanted``) or one too many, as `first_difference` finds it."""
+        words = ("a spike", "none") if wanted else ("none", "a spike")
+        return cls(image, layer, step, neuron, *words)
+
+    def __str__(self) -> str:
+        return (
+            f"image {self.image}, {self.layer}, step {self.step}, neuron {self.neuron}: expected "
+            f"{self.expected}, got {self.got}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+def expected_spikes(directory: GeneratedDirectory, inference: Inference, image: int) -> list[Array]:
+    """Spike times of ``image`` at every probe, flat."""
+    network = directory.network
+    places = (0, *(index + 1 for index, _ in network.weighted))
+    return [sent_spikes(network, inference, place)[image] for place in places]
+
+
+def first_difference(
+    names: list[str], expected: list[Array], spikes: Array, last_step: int
+) -> tuple[str, int, int, bool] | None:
+    """The first layer, in it the first step, in it the first neuron with a spike too many or
+    missing.
+
+    Parameters
+    ----------
+    names : list of str
+        One per probe.
+    expected : list of uint8 arrays
+        Spike times at every probe.
+    spikes : int64 array [K, 3]
+        (probe, step, neuron) as seen in the hardware.
+    last_step : int
+        Later steps are not compared.
+
+    Returns
+    -------
+    layer, step, neuron, whether a spike was expected; None if there is no difference.
+    """
+    for probe, (name, times) in enumerate(zip(names, expected, strict=True)):
+        seen = spikes[(spikes[:, 0] == probe) & (spikes[:, 1] <= last_step) & (spikes[:, 2] >= 0)]
+        got = {(int(step), int(neuron)) for _, step, neuron in seen}
+        neurons = np.flatnonzero(times <= last_step)
+        wanted = {(int(times[neuron]), int(neuron)) for neuron in neurons}
+        if got != wanted or len(seen) != len(got):
+            step, neuron = min(got ^ wanted, default=(-1, -1))
+            return name, step, neuron, (step, neuron) in wanted
+    return None
+
+
+def diagnose(
+    directory: GeneratedDirectory,
+    verilog: str,
+    simulator: str,
+    images: Array,
+    inference: Inference,
+    image: int,
+    timeout_cycles: int,
+) -> Divergence:
+    """Run one image again with every layer watched, after up to `HISTORY` images before it.
+
+    Parameters
+    ----------
+    verilog : str
+        What was simulated, which a mutation may have changed.
+    images : uint8 array [N, ...]
+    inference : Inference
+        Of the same images.
+    image : int
+        The one that mismatched.
+    """
+    probes = directory.manifest["probes"]
+    start = max(image - HISTORY, 0)
+    parameters = directory.parameters
+    packets = Packets.of_images(images[start : image + 1], parameters.pixels_per_beat)
+    with Simulation.of_images(
+        verilog, parameters, simulator=simulator, probes=probes
+    ) as simulation:
+        answers = simulation.run(packets, timeout_cycles=timeout_cycles)
+    t_max = directory.network.t_max
+    expected_class, expected_time = (
+        int(inference.classes[image]),
+        int(inference.decision_times[image]),
+    )
+    got_class = got_time = -1
+    if len(answers.words) == len(packets):
+        word = int(answers.words[-1])
+        got_class, got_time = word & 255, word >> 8 & 255
+    last_step = t_max - 1
+    if directory.manifest["configuration"]["early_exit"] and got_time >= 0:
+        last_step = min(expected_time, got_time, t_max - 1)
+    spikes = answers.spikes[answers.spikes[:, 1] == image - start][:, [0, 2, 3]]
+    names = [probe["layer"] for probe in probes]
+    found = first_difference(names, expected_spikes(directory, inference, image), spikes, last_step)
+    if found:
+        return Divergence.of_spike(image, *found)
+    if (got_class, got_time) == (expected_class, expected_time):
+        return Divergence(
+            image, names[-1], min(expected_time, t_max - 1), expected_class, "the same again",
+            f"the right answer when only {image - start} images come before it",
+        )  # fmt: skip
+    return Divergence(
+        image, f"decision of {names[-1]}", min(expected_time, t_max - 1), expected_class,
+        f"class {expected_class} at step {expected_time}",
+        "no answer" if got_class < 0 else f"class {got_class} at step {got_time}",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""One run of a simulator: compile, play packets, collect answers."""

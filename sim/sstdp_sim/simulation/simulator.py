@@ -1,0 +1,357 @@
+"""Compiles the accelerator with its harness once and runs shards of packets through it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from find_libpython import find_libpython
+
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import read_json, write_json, written_whole
+from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.network.layers import Array
+
+from .compiled_cache import CompiledCache
+from .coverage import Coverage
+from .environment import tool_environment
+from .harness import (
+    ANSWERS_FILE,
+    HARNESS_TOP,
+    PACKETS_FILE,
+    RESET,
+    SPIKES_FILE,
+    START,
+    harness_verilog,
+)
+from .packets import Answers, Packets, Traffic
+from .spikes import read_spikes
+
+SIMULATORS = ("verilator", "icarus")
+QUIET_CYCLES = 64
+CXX_OPTIMIZATION = "-O1"
+NO_SPIKES = np.zeros((0, 4), np.int64)
+
+
+def check_simulator(name: str) -> None:
+    """Refuse a simulator that there is no flow for, or that is not installed."""
+    if name not in SIMULATORS:
+        raise UserError(f"Simulator must be {' or '.join(SIMULATORS)}, not {name!r}")
+    if name == "icarus" and shutil.which("iverilog") is None:
+        raise UserError(
+            "Simulator icarus: iverilog is not installed; install it or use --simulator verilator"
+        )
+    if not os.environ.get("LIBPYTHON_LOC") and find_libpython() is None:
+        raise UserError(
+            f"Simulator {name}: Python's shared library is needed to run inside a simulator and "
+            "was not found; install the package libpython3-dev (Debian, Ubuntu)"
+        )
+
+
+class Simulation:
+    """A compiled simulation; use as a context manager, the temporary files go with it.
+
+    Parameters
+    ----------
+    verilog : str
+        Text of the accelerator.
+    pixels_per_beat, max_beats : int
+    simulator : str
+        One of `SIMULATORS`.
+    waves : path, optional
+        Where to write a waveform, VCD from Verilator and FST from Icarus; allowed for one shard
+        only.
+    probes : sequence of dict
+        Probes of the manifest to watch.
+    coverage : Coverage, optional
+        Gets what every run covers; Verilator only.
+
+    Raises
+    ------
+    UserError
+        If the simulator is missing or rejects the Verilog.
+    """
+
+    def __init__(
+        self,
+        verilog: str,
+        *,
+        pixels_per_beat: int,
+        max_beats: int,
+        simulator: str = "verilator",
+        waves: Path | None = None,
+        probes: Sequence[dict[str, Any]] = (),
+        coverage: Coverage | None = None,
+    ) -> None:
+        check_simulator(simulator)
+        self.simulator, self.waves, self.coverage = simulator, waves, coverage
+        self.probes = list(probes)
+        self._folder = tempfile.TemporaryDirectory(prefix="sstdp-hw-")
+        self.folder = Path(self._folder.name)
+        self._stop = self.folder / "stop"  # appears when the simulators should end
+        self.max_beats, self.pixels_per_beat = max_beats, pixels_per_beat
+        harness = harness_verilog(max_beats, pixels_per_beat, self.probes)
+        self._sources = []
+        for name, text in (("accelerator.v", verilog), ("harness.v", harness)):
+            self._sources.append(self.folder / name)
+            self._sources[-1].write_text(text, encoding="utf-8")
+        self._compile()
+
+    @classmethod
+    def of_images(
+        cls, verilog: str, parameters: AcceleratorParameters, **options: Any
+    ) -> Simulation:
+        """A simulation for packets that are whole images of the accelerator's network."""
+        return cls(
+            verilog,
+            pixels_per_beat=parameters.pixels_per_beat,
+            max_beats=parameters.beats,
+            **options,
+        )
+
+    def __enter__(self) -> Simulation:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._folder.cleanup()
+
+    @property
+    def tools(self) -> dict[str, str]:
+        """Versions of what the result rests on."""
+        names = {"cocotb": version("cocotb")}
+        if self.simulator == "verilator":
+            names["verilator"] = version("verilator")
+        else:
+            told = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
+            names["icarus"] = told.stdout.partition("\n")[0].strip()
+        return names
+
+    def _compile(self) -> None:
+        from cocotb_tools.runner import get_runner
+
+        log = self.folder / "build.log"
+        build = self.folder / "build"
+        arguments: list[str] = []
+        cache: CompiledCache | None = None
+        if self.simulator == "verilator":
+            # The design is linted by tests of its own; here speed counts. The runner makes every
+            # signal of the design visible to Python, which doubles the code; the ports of the
+            # harness alone are enough.
+            arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-TIMESCALEMOD", "-O3"]
+            arguments += ["--x-assign", "fast", "--x-initial", "fast", "--output-split", "20000"]
+            arguments += ["--no-public-flat-rw", "--public-depth", "1", "-CFLAGS", CXX_OPTIMIZATION]
+            if self.coverage is not None:
+                arguments += [
+                    "--coverage-line",
+                    "--coverage-toggle",
+                    "--coverage-max-width",
+                    "4096",
+                ]
+            texts = [source.read_bytes() for source in self._sources]
+            waves = ["trace"] if self.waves else []
+            cache = CompiledCache(build, HARNESS_TOP, texts, arguments + waves)
+        try:
+            with tool_environment():
+                if cache is not None and cache.restore():
+                    return
+                get_runner(self.simulator).build(
+                    sources=self._sources,
+                    hdl_toplevel=HARNESS_TOP,
+                    build_dir=build,
+                    build_args=arguments,
+                    always=True,
+                    waves=self.waves is not None,
+                    log_file=log,
+                )
+        except (SystemExit, RuntimeError, OSError, ValueError) as error:
+            raise UserError(
+                f"Simulator {self.simulator}: compiling failed: {_last_line(log, error)}"
+            ) from None
+        if cache is not None:
+            cache.keep()
+
+    def run(self, packets: Packets, **options: Any) -> Answers:
+        """Play packets in one simulator process and collect the answers; options as of `play`."""
+        return self.play(packets, **options)[0]
+
+    def play(
+        self,
+        packets: Packets,
+        *,
+        mutants: Sequence[int] = (0,),
+        answers: int | None = None,
+        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
+        timeout_cycles: int,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Answers]:
+        """Play packets once per mutant in one simulator process, with a reset in between.
+
+        Parameters
+        ----------
+        mutants : sequence of int
+            Which fault of the Verilog is at work (`mutants.instrument`); 0 is none.
+        answers : int, optional
+            How many to wait for; by default one per packet.
+        timeout_cycles : int
+            Longest wait for one answer. When it passes, what came so far is returned.
+        progress : callable, optional
+            Called with the number of answers since the last call.
+
+        Raises
+        ------
+        UserError
+            If the simulator process fails.
+        """
+        from cocotb_tools.runner import get_runner
+
+        shard = Path(tempfile.mkdtemp(prefix="shard-", dir=self.folder))
+        assert packets.data.shape[1] == self.max_beats * self.pixels_per_beat, "of this harness"
+        (shard / PACKETS_FILE).write_bytes(packets.to_bytes())
+        wanted = len(packets) if answers is None else answers
+        settings = {
+            "packets": len(packets),
+            "wanted": wanted,
+            "timeout_cycles": timeout_cycles,
+            "quiet_cycles": QUIET_CYCLES,
+            "isolated": int(traffic.isolated),
+            "gap_chance": traffic.gap_chance,
+            "stall_chance": traffic.stall_chance,
+            "stall_cycles": traffic.stall_cycles,
+            "random_seed": traffic.seed,
+        }
+        write_json(shard / "job.json", {"settings": settings, "mutants": list(mutants)})
+        answer = shard / "answer.json"
+        log = shard / "run.log"
+        runner = get_runner(self.simulator)
+        done = threading.Event()
+        reporter = threading.Thread(target=_report, args=(answer, progress, done), daemon=True)
+        reporter.start()
+        try:
+            with tool_environment():
+                runner.test(
+                    test_module="sstdp_sim.simulation.testbench",
+                    hdl_toplevel_lang="verilog",
+                    hdl_toplevel=HARNESS_TOP,
+                    build_dir=self.folder / "build",
+                    test_dir=shard,
+                    results_xml=str(shard / "results.xml"),
+                    waves=self.waves is not None,
+                    extra_env={
+                        "SSTDP_JOB": str(shard / "job.json"),
+                        "SSTDP_ANSWER": str(answer),
+                        "SSTDP_STOP": str(self._stop),
+                        "COCOTB_LOG_LEVEL": "WARNING",
+                    },
+                    log_file=log,
+                )
+            runs = read_json(answer, "answer")["runs"]
+            table = np.fromfile(shard / ANSWERS_FILE, np.int64, sep=" ").reshape(-1, 3)
+            spikes = read_spikes(shard / SPIKES_FILE, self.probes) if self.probes else NO_SPIKES
+        except (SystemExit, RuntimeError, OSError, ValueError) as error:
+            raise UserError(
+                f"Simulator {self.simulator}: the run failed: {_last_line(log, error)}"
+            ) from None
+        finally:
+            done.set()
+            reporter.join()
+        if self.waves is not None:
+            self._keep_waves(shard)
+        if self.coverage is not None:
+            self.coverage.add(shard / "coverage.dat")
+        shutil.rmtree(shard, ignore_errors=True)
+        starts = np.flatnonzero(table[:, 0] == START)
+        tables = np.split(table, starts)[1:]
+        return [
+            _answers(part, wanted, found, spikes) for part, found in zip(tables, runs, strict=True)
+        ]
+
+    def run_sharded(
+        self,
+        packets: Packets,
+        shards: int,
+        *,
+        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
+        progress: Callable[[int], None] | None = None,
+        **options: Any,
+    ) -> list[Answers]:
+        """As `run`, over several simulator processes at once; one `Answers` per shard, in order.
+
+        Each shard has traffic of its own. An interrupt, or an error of one shard, ends the
+        simulators at their next answer.
+        """
+        size = -(-len(packets) // shards)
+        parts = [packets[start : start + size] for start in range(0, len(packets), size)]
+        traffics = [
+            dataclasses.replace(traffic, seed=traffic.seed + shard) for shard in range(len(parts))
+        ]
+        with ThreadPoolExecutor(max_workers=shards) as pool:
+            try:
+                return list(
+                    pool.map(
+                        lambda part, each: self.run(
+                            part, traffic=each, progress=progress, **options
+                        ),
+                        parts,
+                        traffics,
+                    )
+                )
+            except BaseException:  # also SIGTERM, which `sstdp_hw.command.cli` raises
+                self._stop.touch()
+                raise
+
+    def _keep_waves(self, shard: Path) -> None:
+        assert self.waves is not None, "checked by the caller"
+        for pattern in ("**/*.vcd", "**/*.fst"):
+            for folder in (shard, self.folder / "build"):
+                for found in folder.glob(pattern):
+                    with written_whole(self.waves.with_suffix(found.suffix)) as temporary:
+                        shutil.move(found, temporary)
+                    return
+        raise UserError(f"Simulator {self.simulator}: no waveform file was written")
+
+
+def _report(answer: Path, progress: Callable[[int], None] | None, done: threading.Event) -> None:
+    """Pass on what the simulator process writes about its progress."""
+    reported = 0
+    while progress is not None and not done.wait(0.5):
+        with contextlib.suppress(OSError, ValueError):
+            now = int(Path(f"{answer}.progress").read_text())
+            progress(now - reported)
+            reported = now
+
+
+def _last_line(log: Path, error: BaseException) -> str:
+    """What the log says about a failure: its first error line, else its last line."""
+    if not log.is_file():
+        return str(error)
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or [str(error)])[0 if errors else -1][:300]
+
+
+def _answers(table: Array, wanted: int, found: dict[str, Any], spikes: Array) -> Answers:
+    """Answers of one run from what the harness wrote down."""
+    table = table[1:]
+    resets = np.flatnonzero(table[:, 0] == RESET)
+    before = resets - np.arange(len(resets)), table[resets, 1]
+    table = np.delete(table, resets, axis=0)[:wanted]
+    return Answers(
+        words=table[:, 0],
+        cycles=table[:, 2],
+        first_beats=table[:, 1],
+        extra=found["answered"] > wanted,
+        violated=found["violated"],
+        spikes=spikes,
+        resets=np.stack(before, axis=1),
+    )

@@ -1,0 +1,1 @@
+"""Hostile beats and chosen images."""

@@ -1,0 +1,237 @@
+"""Packets of every length, with and without ``tlast``, cut off by resets, and what must come back.
+
+A packet begins with its first beat and ends with ``tlast`` or with a reset. It is answered once, by
+the rules of docs/streams.md; only a packet that a reset cut off may stay without an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.models import cycles as cycle_model
+from sstdp_hw.network.layers import Array
+from sstdp_hw.reference import events as reference
+
+from ..comparison.cosimulation import timeout_cycles
+from ..simulation.coverage import Coverage
+from ..simulation.directory import GeneratedDirectory
+from ..simulation.packets import Answers, Packets, Traffic
+from ..simulation.simulator import Simulation
+
+FRAME_ERROR = 1 << 17
+#: Every fourth reset comes within so many cycles, while the beats are still in the first queues.
+_SOON = 4
+_FEW = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """What is played and what must be answered.
+
+    Parameters
+    ----------
+    packets : Packets
+    words : int64 array [P]
+        The answer to each packet that begins, in order; -1 to one that is cut off so early that it
+        has none.
+    ends : bool array [P]
+        Whether the packet ends with ``tlast``.
+    """
+
+    packets: Packets
+    words: Array
+    ends: Array
+
+    @property
+    def answers(self) -> int:
+        """Packets that begin; the count of answers if no reset cuts off any."""
+        return len(self.words)
+
+    @property
+    def beats(self) -> int:
+        return int(self.packets.beats.sum())
+
+
+#: How the streams behave in turn, with the share of packets that a reset follows: full speed, gaps,
+#: nearly idle, mild and heavy backpressure, both.
+WEATHER = (
+    (Traffic(0, 0), 0.0),
+    (Traffic(100, 0), 0.2),
+    (Traffic(250, 0), 0.0),
+    (Traffic(0, 128), 0.2),
+    (Traffic(0, 243), 0.0),
+    (Traffic(120, 200), 0.1),
+)
+_PACKETS = (500, 10_000)  # of one run, at least and at most: starting a simulator takes seconds
+
+
+def play(
+    directory: GeneratedDirectory,
+    images: Array,
+    beats: int,
+    *,
+    seed: int = 1,
+    coverage: Coverage | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Play at least so many beats in every weather; ``coverage`` gets what they cover.
+
+    Returns
+    -------
+    dict
+        ``beats``, ``packets`` that began, ``resets``, ``answers`` and ``findings``, one line each.
+    """
+    parameters, random = directory.parameters, np.random.default_rng(seed)
+    fewest, most = _PACKETS
+    count = min(max(beats // (2 * len(WEATHER) * parameters.beats), fewest), most)
+    busy = busy_cycles(parameters, images)
+    total: dict[str, Any] = {"beats": 0, "packets": 0, "resets": 0, "answers": 0, "findings": []}
+    with Simulation(
+        directory.verilog,
+        pixels_per_beat=parameters.pixels_per_beat,
+        max_beats=2 * parameters.beats,
+        coverage=coverage,
+    ) as simulation:
+        run = 0
+        while total["beats"] < beats:
+            traffic, resets = WEATHER[run % len(WEATHER)]
+            traffic = replace(traffic, seed=seed + run)
+            stream = random_stream(parameters, images, random, count, resets=resets, busy=busy)
+            answers = simulation.run(
+                stream.packets, answers=stream.answers, traffic=traffic,
+                timeout_cycles=timeout_cycles(directory, traffic),
+            )  # fmt: skip
+            total["findings"] += [f"run {run}, {text}" for text in findings(stream, answers)]
+            total["beats"] += stream.beats
+            total["packets"] += stream.answers
+            total["resets"] += len(answers.resets)
+            total["answers"] += len(answers.words)
+            run += 1
+            if progress:
+                progress(stream.beats)
+    return total
+
+
+def busy_cycles(parameters: AcceleratorParameters, images: Array) -> int:
+    """Cycles from the first beat of an image to its answer, on the average of a few."""
+    inference = reference.run(parameters.network, images[:_FEW])
+    return int(cycle_model.latency_per_image(parameters, inference).mean())
+
+
+def random_stream(
+    parameters: AcceleratorParameters,
+    images: Array,
+    random: np.random.Generator,
+    count: int,
+    *,
+    malformed: float = 0.4,
+    resets: float = 0.0,
+    busy: int = 1,
+) -> Stream:
+    """A stream of ``count`` packets as a hostile source sends them.
+
+    Parameters
+    ----------
+    images : uint8 array [N, *input_shape]
+        What the packets carry; every tenth is all bright, every tenth all dark.
+    malformed : float
+        Share of packets of any length up to two images, half of them without ``tlast``.
+    resets : float
+        Share of packets followed by a reset: half of them in the middle of the packet, at once or
+        within ``busy`` cycles, in the middle of a step or of an answer.
+    busy : int
+        Cycles that the chain works for an image, see `busy_cycles`.
+    """
+    beats, width = parameters.beats, parameters.pixels_per_beat
+    data = random.integers(0, 256, (count, 2 * beats * width), dtype=np.uint8)
+    data[:, : parameters.pixels] = images[random.integers(len(images), size=count)].reshape(
+        count, -1
+    )
+    data[random.random(count) < 0.1] = 0
+    data[random.random(count) < 0.1] = 255
+    lengths = np.full(count, beats)
+    wrong = random.random(count) < malformed
+    lengths[wrong] = random.integers(1, 2 * beats + 1, np.count_nonzero(wrong))
+    last = ~wrong | (random.random(count) < 0.5)
+    delays = np.full(count, -1)
+    cut = random.random(count) < resets
+    delays[cut] = random.integers(0, busy, np.count_nonzero(cut))
+    soon = cut & (random.random(count) < 0.25)
+    delays[soon] = random.integers(0, _SOON, np.count_nonzero(soon))
+    middle = cut & (random.random(count) < 0.5)
+    lengths[middle], last[middle] = random.integers(1, beats + 1, np.count_nonzero(middle)), False
+    last[-1], delays[-1] = True, -1  # the last packet ends, and is answered
+    return stream_of(parameters, Packets(data, lengths, last, delays))
+
+
+def stream_of(parameters: AcceleratorParameters, packets: Packets) -> Stream:
+    """The packets as AXI4-Stream divides them, and what the reference answers to each."""
+    beats, width = parameters.beats, parameters.pixels_per_beat
+    resets = np.full(len(packets), -1) if packets.resets is None else packets.resets
+    pixels, lengths, ends = [], [], []
+    open_beats: list[Array] | None = None
+    for data, length, last, reset in zip(
+        packets.data, packets.beats.tolist(), packets.last.tolist(), resets.tolist(), strict=True
+    ):
+        if open_beats is None:
+            open_beats = []
+        open_beats.append(data[: length * width])
+        if last or reset >= 0:
+            joined = np.concatenate(open_beats)
+            lengths.append(len(joined) // width)
+            found = np.zeros(beats * width, np.uint8)
+            found[: len(joined)] = joined[: beats * width]
+            pixels.append(found[: parameters.pixels])
+            ends.append(last)
+            open_beats = None
+    assert open_beats is None, "the last packet must end"
+    length, end = np.array(lengths), np.array(ends)
+    shape = (len(length), *parameters.network.input_shape)
+    present = np.arange(parameters.pixels) < length[:, None] * width
+    inference = reference.run(
+        parameters.network, np.reshape(pixels, shape), present=present.reshape(shape)
+    )
+    words = inference.classes.astype(np.int64) | inference.decision_times.astype(np.int64) << 8
+    words |= inference.silent.astype(np.int64) << 16
+    words |= np.where((length != beats) | ~end, FRAME_ERROR, 0)
+    # A whole image is answered, whether its tlast comes or not; a part of one waits for more.
+    words[~end & (length < beats)] = -1
+    return Stream(packets, words, end)
+
+
+def findings(stream: Stream, answers: Answers) -> list[str]:
+    """What is wrong with the answers, a line each: none lost, none too many, each the right one."""
+    found = []
+    if answers.extra:
+        found.append("more answers than packets")
+    if answers.violated:
+        found.append("the output stream changed a beat that was not taken")
+    borders = [(0, 0), *answers.resets.tolist(), (len(answers.words), stream.answers)]
+    for (first, begun), (stop, until) in pairwise(borders):
+        got, wanted = answers.words[first:stop], stream.words[begun:until]
+        compared = min(len(got), len(wanted))
+        wrong = np.flatnonzero(got[:compared] != wanted[:compared])
+        if len(wrong):
+            number = int(wrong[0])
+            found.append(
+                f"packet {begun + number}: expected {_text(wanted[number])}, got "
+                f"{_text(got[number])}"
+            )
+        elif len(got) > len(wanted):
+            found.append(f"packet {begun + len(wanted)}: answered before it came")
+        elif until == stream.answers and len(got) < len(wanted):
+            found.append(f"packet {begun + len(got)}: no answer")
+    return found
+
+
+def _text(word: int) -> str:
+    if word < 0:
+        return "no answer"
+    flags = [name for bit, name in ((16, "silent"), (17, "frame error")) if word >> bit & 1]
+    return ", ".join([f"class {word & 255} at step {word >> 8 & 255}", *flags])

@@ -1,0 +1,183 @@
+"""The verb ``simulate``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.command.verb import Result, Verb, VerbFailed
+
+DESCRIPTION = """\
+Run a data set through the generated Verilog with cocotb and compare class, decision time and the
+silent flag of every image with the integer reference. Writes DIR/results.json, DIR/results.npz and,
+if nothing differs, the record DIR/record.json (see `sstdp-hw verify`),
+and exits with status 1 on any mismatch, naming the first one: image, layer, step, neuron.
+
+  sstdp-hw simulate build/accelerator --dataset mnist
+  sstdp-hw simulate build/accelerator --dataset mnist --samples 200 --gaps 0.3 --backpressure 0.3
+  sstdp-hw simulate build/accelerator --dataset mnist --samples 200 --mutate weight
+
+The last command corrupts one weight in the hardware first; the mismatch that it must report is the
+proof that the check can fail. Its results go to DIR/mutation."""
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "directory", type=Path, metavar="DIR", help="what `sstdp-hw generate` wrote"
+    )
+    parser.add_argument(
+        "--dataset", required=True, metavar="NAME",
+        help="digits, mnist, caltech-face-motorbike or an .npz file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--samples",
+        default="all",
+        metavar="N",
+        help="first N images of the test set (default: all)",
+    )
+    parser.add_argument(
+        "--simulator", default="verilator", metavar="NAME", help="verilator (default) or icarus"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
+        help="simulator processes at once (default: one per core)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gaps", type=float, default=0.0, metavar="P",
+        help="chance that an input beat comes a cycle later (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--backpressure", type=float, default=0.0, metavar="P",
+        help="chance that an answer is not taken in a cycle (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--isolated", action="store_true",
+        help="one image at a time, to measure the latency from its first beat to its answer",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=1, help="of gaps, backpressure and mutation")
+    parser.add_argument(
+        "--every-spike", action="store_true",
+        help="compare every spike of every layer (needs `generate --no-early-exit`)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--waves", type=Path, metavar="FILE", help="write a waveform (VCD; FST with icarus)"
+    )
+    parser.add_argument(
+        "--mutate", metavar="KIND", help="corrupt one number first: weight or threshold"
+    )
+    parser.add_argument(
+        "--mutate-layer", type=int, default=-1, metavar="N",
+        help="weighted layer to corrupt, counted from 0 (default: the last one)",
+    )  # fmt: skip
+
+
+def _count(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"Samples must be a positive number or 'all', not {text!r}")
+    return int(text)
+
+
+def _chance(name: str, value: float) -> int:
+    """A probability in 256ths; below one, or nothing would ever move."""
+    if not 0 <= value <= 0.95:
+        raise UserError(f"{name} must be a chance between 0 and 0.95, not {value}")
+    return round(value * 256)
+
+
+def _run(options: argparse.Namespace) -> Result:
+    from sstdp_hw.base.progress import progress
+    from sstdp_hw.data import datasets
+
+    from ..comparison.cosimulation import cosimulate
+    from ..comparison.mutation import check_kind
+    from ..comparison.record import sign_off
+    from ..simulation.directory import GeneratedDirectory
+    from ..simulation.packets import Traffic
+    from ..simulation.simulator import check_simulator
+
+    if not 0 <= options.seed < 1 << 31:
+        raise UserError(f"Seed must be between 0 and {(1 << 31) - 1}, not {options.seed}")
+    if options.waves is not None and (not options.waves.name or options.waves.is_dir()):
+        raise UserError(f"{options.waves}: must be a file name, not a folder")
+    if options.jobs < 1:
+        raise UserError(f"Jobs must be at least 1, not {options.jobs}")
+    check_simulator(options.simulator)
+    if options.mutate:
+        check_kind(options.mutate)
+    traffic = Traffic(
+        _chance("Gaps", options.gaps), _chance("Backpressure", options.backpressure), options.seed,
+        options.isolated,
+    )  # fmt: skip
+    directory = GeneratedDirectory.load(options.directory)
+    samples = datasets.load(options.dataset)
+    count = _count(options.samples)
+    if count is not None and count > len(samples):
+        raise UserError(
+            f"Samples must be at most the {len(samples)} images of {samples.name}, not {count}"
+        )
+    samples = samples.first(count)
+    mutate = None
+    if options.mutate:
+        mutate = (options.mutate, options.mutate_layer, options.seed)
+    with progress(f"Simulating {len(samples)} images", len(samples)) as advance:
+        report = cosimulate(
+            directory, samples.images, samples.labels,
+            simulator=options.simulator, shards=options.jobs, traffic=traffic,
+            every_spike=options.every_spike, waves=options.waves, mutate=mutate, progress=advance,
+        )  # fmt: skip
+    result = report.result
+    result |= {"dataset": options.dataset, "dataset_digest": samples.digest}
+    report.save(options.directory / "mutation" if mutate else options.directory)
+    if not mutate:
+        sign_off(directory, result)
+    _show(result)
+    if mutate and not result["mismatches"]:
+        raise VerbFailed("the mutation was not noticed by these images", result)
+    if result["mismatches"]:
+        raise VerbFailed(
+            f"{result['mismatches']} of {result['images']} images mismatch; first: "
+            f"{result['first_mismatch']}",
+            result,
+        )
+    if result["protocol_findings"]:
+        raise VerbFailed("; ".join(result["protocol_findings"]), result)
+    return result
+
+
+def _show(result: Result) -> None:
+    if result["mutation"]:
+        print(f"mutated: {result['mutation']['text']}")
+    print(
+        f"{result['images']} images, {result['mismatches']} mismatches; accuracy: software "
+        f"{result['software_accuracy']:.2%}, hardware {result['hardware_accuracy']:.2%}"
+    )
+    cycles, latency = result["cycles_per_image"], result["latency_cycles"]
+    if cycles:
+        shown = "" if result["efficiency"] is None else f", efficiency {result['efficiency']:.3f}"
+        print(
+            f"cycles per image: mean {cycles['mean']:.1f}, min {cycles['min']}, "
+            f"max {cycles['max']}{shown}"
+        )
+        print(
+            f"cycles from first beat to answer: mean {latency['mean']:.1f}, min {latency['min']}, "
+            f"max {latency['max']}"
+        )
+        seconds = result["seconds"]
+        print(
+            f"{result['images_per_second']} images/s simulated by {result['shards']} "
+            f"process{'es' if result['shards'] > 1 else ''} in {seconds['simulate']:.1f} s, "
+            f"{result['images_per_processor_second']} per second of processor time; compiling "
+            f"took {seconds['compile']:.1f} s"
+        )
+
+
+simulate = Verb(
+    summary="co-simulate the Verilog against the integer reference, image by image",
+    description=DESCRIPTION,
+    configure=_configure,
+    run=_run,
+)

@@ -1,0 +1,1 @@
+"""The parameters of the hardware: one object a block, from which every width follows."""

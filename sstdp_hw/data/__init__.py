@@ -1,0 +1,1 @@
+"""Data sets: labelled images from files, caches and the network."""

@@ -1,0 +1,258 @@
+"""Data sets by name: uint8 images [N, C, H, W] and integer labels [N], in a fixed order.
+
+``digits`` comes with scikit-learn; ``mnist`` and ``caltech-face-motorbike`` are looked for in the
+folder that the environment variable ``SSTDP_DATA`` names, then in the local cache; MNIST is
+downloaded with a checksum when it is in neither; anything that ends in ``.npz`` is read as a file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..base.errors import UserError
+from ..base.files import written_whole
+from ..network.chain import MAX_CLASSES
+from ..network.layers import Array
+
+Split = Literal["train", "test"]
+
+MNIST_MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+MNIST_MD5 = {  # of the uncompressed files
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+UNREADABLE_NPZ = (
+    OSError, ValueError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+CALTECH = "caltech-face-motorbike"
+CALTECH_FOLDERS = ("Faces_easy", "Motorbikes")
+CALTECH_SIZE = (24, 36)  # height, width: the aspect of most motorbike pictures
+CALTECH_TRAIN_PER_CLASS = 200
+CALTECH_NAMES = (CALTECH, *(f"{CALTECH}-{number}" for number in range(2, 6)))  # five splits
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """One split of a data set.
+
+    Parameters
+    ----------
+    name : str
+    images : uint8 array [N, C, H, W]
+    labels : int64 array [N]
+    class_names : tuple of str
+    """
+
+    name: str
+    images: Array
+    labels: Array
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def first(self, count: int | None) -> Samples:
+        """The first ``count`` samples, or all for None."""
+        return Samples(self.name, self.images[:count], self.labels[:count], self.class_names)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of images and labels."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.images).tobytes())
+        digest.update(self.labels.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+
+def load(name: str, split: Split = "test") -> Samples:
+    """Load one split of a data set.
+
+    ``digits`` holds out every third image. ``caltech-face-motorbike`` and the same with ``-2`` to
+    ``-5`` are five fixed splits of one set of images, with 200 training images per class each. An
+    ``.npz`` file has no splits of its own: both are the whole file.
+
+    Raises
+    ------
+    UserError
+        If the name is unknown, the data is missing and cannot be fetched, or a file is damaged.
+    """
+    if name.endswith(".npz"):
+        return _npz(Path(name))
+    if name not in LOADERS:
+        raise UserError(
+            f"Data set must be {', '.join(dict.fromkeys(map(family, LOADERS)))} or the path of an "
+            f".npz file, not {name!r}"
+        )
+    return LOADERS[name](split)
+
+
+def _digits(split: Split) -> Samples:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = np.minimum(bunch.images * 16, 255).astype(np.uint8)[:, None]  # 0..16 to 0..255
+    held_out = np.arange(len(images)) % 3 == 2
+    chosen = held_out if split == "test" else ~held_out
+    names = tuple(str(digit) for digit in range(10))
+    return Samples("digits", images[chosen], bunch.target[chosen].astype(np.int64), names)
+
+
+def _mnist(split: Split) -> Samples:
+    prefix = "train" if split == "train" else "t10k"
+    images = _idx(_mnist_file(f"{prefix}-images-idx3-ubyte"), 3)
+    labels = _idx(_mnist_file(f"{prefix}-labels-idx1-ubyte"), 1)
+    names = tuple(str(digit) for digit in range(10))
+    return Samples("mnist", images[:, None], labels.astype(np.int64), names)
+
+
+def _folders(*subfolders: str) -> list[Path]:
+    """Where data may lie, in order of preference."""
+    bases = []
+    if "SSTDP_DATA" in os.environ:
+        bases.append(Path(os.environ["SSTDP_DATA"]))
+    bases.append(cache_folder())
+    return [base / sub for base in bases for sub in (*subfolders, "")]
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: ``$XDG_CACHE_HOME/sstdp-hw``, by default ``~/.cache/sstdp-hw``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sstdp-hw"
+
+
+def _mnist_file(name: str) -> tuple[Path, bytes]:
+    """Path and uncompressed content of one IDX file, checked against its md5."""
+    for folder in _folders("mnist"):
+        for path in (folder / name, folder / f"{name}.gz"):
+            if path.is_file():
+                return path, _checked(path, path.read_bytes(), name)
+    url = f"{MNIST_MIRROR}{name}.gz"
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            packed = response.read()
+    except OSError as error:
+        raise UserError(
+            f"Data set mnist: {name} is neither in SSTDP_DATA nor in {cache_folder()}, and "
+            f"downloading it failed ({error}); put the four IDX files into a folder and set "
+            "SSTDP_DATA"
+        ) from None
+    target = cache_folder() / "mnist" / f"{name}.gz"
+    content = _checked(Path(url), packed, name)
+    with written_whole(target) as temporary:
+        temporary.write_bytes(packed)
+    return target, content
+
+
+def _checked(path: Path, content: bytes, name: str) -> bytes:
+    if content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError) as error:
+            raise UserError(f"{path}: must be a whole gzip file ({error})") from None
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != MNIST_MD5[name]:
+        raise UserError(
+            f"{path}: must have md5 {MNIST_MD5[name]} uncompressed, not {found}; remove the file"
+        )
+    return content
+
+
+def _idx(source: tuple[Path, bytes], rank: int) -> Array:
+    path, content = source
+    sizes = np.frombuffer(content, ">i4", count=rank, offset=4)
+    if content[:4] != bytes((0, 0, 8, rank)) or len(content) != 4 + 4 * rank + int(np.prod(sizes)):
+        raise UserError(f"{path}: must be an IDX file of {rank} dimensions of bytes")
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(sizes)
+
+
+def family(name: str) -> str:
+    """The data set that ``name`` is a split of; any other name as it is."""
+    return CALTECH if name in CALTECH_NAMES else name
+
+
+def _caltech(name: str, split: Split) -> Samples:
+    from PIL import Image
+
+    salt = "" if name == CALTECH else f"{name}/"
+    for folder in _folders("caltech101"):
+        if all((folder / kind).is_dir() for kind in CALTECH_FOLDERS):
+            break
+    else:
+        raise UserError(
+            "Data set caltech-face-motorbike: the folders Faces_easy and Motorbikes are neither in "
+            f"SSTDP_DATA nor in {cache_folder()}; unpack Caltech-101 there and set SSTDP_DATA"
+        )
+    images, labels = [], []
+    for label, kind in enumerate(CALTECH_FOLDERS):
+        paths = sorted((folder / kind).glob("*.jpg"))
+        # A fixed shuffle by file name: file order follows the photographed person.
+        paths.sort(key=lambda path: hashlib.sha256(f"{salt}{path.name}".encode()).digest())
+        train, test = paths[:CALTECH_TRAIN_PER_CLASS], paths[CALTECH_TRAIN_PER_CLASS:]
+        for path in train if split == "train" else test:
+            try:
+                with Image.open(path) as opened:
+                    grey = opened.convert("L").resize(CALTECH_SIZE[::-1], Image.Resampling.BOX)
+            except OSError as error:
+                raise UserError(f"{path}: must be a readable JPEG file ({error})") from None
+            images.append(np.asarray(grey))
+            labels.append(label)
+    if len(set(labels)) < len(CALTECH_FOLDERS):
+        raise UserError(
+            f"{folder}: each of {' and '.join(CALTECH_FOLDERS)} must hold more than "
+            f"{CALTECH_TRAIN_PER_CLASS} *.jpg files, and one does not"
+        )
+    return Samples(name, np.stack(images)[:, None], np.array(labels), ("face", "motorbike"))
+
+
+def _npz(path: Path) -> Samples:
+    try:
+        # Opened here, because np.load leaves a file that it cannot read open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
+            arrays = {name: opened[name] for name in ("images", "labels") if name in opened}
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such data set file") from None
+    except UNREADABLE_NPZ as error:
+        raise UserError(f"{path}: must be an .npz file of plain arrays ({error})") from None
+    for name in ("images", "labels"):
+        if name not in arrays:
+            raise UserError(f"{path}: must hold the array {name!r}, and it is missing")
+    images, labels = arrays["images"], arrays["labels"]
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
+        raise UserError(
+            f"{path}: images must be uint8 [N, H, W] or [N, C, H, W], not {images.dtype} "
+            f"{list(images.shape)}"
+        )
+    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+        raise UserError(
+            f"{path}: labels must be {len(images)} integers, not {labels.dtype} "
+            f"{list(labels.shape)}"
+        )
+    if labels.min() < 0 or labels.max() >= MAX_CLASSES:
+        raise UserError(
+            f"{path}: labels must be from 0 to {MAX_CLASSES - 1}, not from {labels.min()} to "
+            f"{labels.max()}"
+        )
+    if images.ndim == 3:
+        images = images[:, None]
+    names = tuple(str(label) for label in range(int(labels.max()) + 1))
+    return Samples(path.stem, images, labels.astype(np.int64), names)
+
+
+LOADERS: dict[str, Callable[[Split], Samples]] = {
+    "digits": _digits,
+    "mnist": _mnist,
+    **{name: partial(_caltech, name) for name in CALTECH_NAMES},
+}

@@ -1,0 +1,66 @@
+"""LUTs, flip-flops and block RAMs of an accelerator on an ECP5, before any tool runs.
+
+What a block is made of is counted here, bit by bit. How many LUTs and flip-flops one such bit takes
+after synthesis is fitted once, by ``python -m benchmarks.area``, to accelerators drawn for it; the
+result lies beside this file. Block RAMs need no fit: their shapes are the chip's.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ...blocks.hardware import AcceleratorParameters
+from ...network.layers import Array
+from .block_ram import block_rams
+from .composition import FLIP_FLOPS, LUTS, count_parts
+
+COEFFICIENTS_FILE = Path(__file__).with_name("coefficients.json")
+
+#: Largest error of a figure that the model is held to, as a share of what synthesis counts.
+TOLERANCE = 0.15
+
+
+@dataclass(frozen=True)
+class Area:
+    """Units of an ECP5, as ``build`` reports them.
+
+    Parameters
+    ----------
+    lut : int
+        LUT4 equivalents (TRELLIS_COMB): logic, carry cells and LUT RAM.
+    ff : int
+    bram : int
+        Block RAMs of 18 kbit (DP16KD).
+    """
+
+    lut: int
+    ff: int
+    bram: int
+
+
+def predict_area(parameters: AcceleratorParameters) -> Area:
+    """Area of the bare accelerator."""
+    parts, fitted = count_parts(parameters), _coefficients()
+
+    def total(names: tuple[str, ...], kind: str) -> int:
+        return round(float(np.dot([parts[name] for name in names], fitted[kind])))
+
+    return Area(total(LUTS, "lut"), total(FLIP_FLOPS, "ff"), block_rams(parameters))
+
+
+@cache
+def _coefficients() -> dict[str, Array]:
+    """LUTs and flip-flops per unit of each part, in the order of `LUTS` and `FLIP_FLOPS`."""
+    values = json.loads(COEFFICIENTS_FILE.read_text(encoding="utf-8"))["coefficients"]
+    return {
+        kind: np.array([values[kind][name] for name in names])
+        for kind, names in (("lut", LUTS), ("ff", FLIP_FLOPS))
+    }
+
+
+__all__ = ["COEFFICIENTS_FILE", "TOLERANCE", "Area", "block_rams", "count_parts", "predict_area"]

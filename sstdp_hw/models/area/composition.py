@@ -1,0 +1,153 @@
+"""What an accelerator is made of: bits and cells of each kind of part, counted from its parameters.
+
+A part is something whose cost in LUTs or flip-flops is about proportional to a number that is known
+before synthesis: bits of adders, of multiplexers, of registers, cells of LUT RAM.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from ...blocks.convolution import ConvParameters
+from ...blocks.dense import DenseParameters
+from ...blocks.hardware import AcceleratorParameters
+from ...blocks.pipeline import (
+    BANK_ROWS,
+    INPUT_QUEUE_DEPTH,
+    LUT_RAM_DEPTH,
+    PIECE,
+    QUEUE_DEPTH,
+    TAG_WIDTH,
+)
+from ...blocks.pooling import PoolParameters
+from ...blocks.widths import index_width
+from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram
+from .cells import CELL_ROWS, cells
+from .convolution import conv_parts, pool_parts
+
+#: Parts that take LUTs.
+LUTS = (
+    "accelerator",
+    "layer",
+    "slice",
+    "lane",
+    "adder_bit",
+    "clear_bit",
+    "silenced_bit",
+    "initial_bit",
+    "bank_bit",
+    "lut_ram_cell",
+    "output_bit",
+    "split_lane",
+    "list",
+    "list_bit",
+    "table_bit",
+    "link_mux_bit",
+    "conv",
+    "pool",
+    "walk_bit",
+)
+
+#: Parts that take flip-flops.
+FLIP_FLOPS = (
+    "accelerator",
+    "layer",
+    "slice",
+    "lane",
+    "split_lane",
+    "single_bit",
+    "shared_bit",
+    "deep_bit",
+    "initial_bit",
+    "bank_bit",
+    "banked_bit",
+    "output_bit",
+    "queue_bit",
+    "list_bit",
+    "link_bit",
+    "beat_bit",
+    "conv",
+    "pool",
+    "stage_bit",
+    "potential_bit",
+)
+
+
+def count_parts(parameters: AcceleratorParameters) -> Counter[str]:
+    """How many there are of each part."""
+    parts = Counter({"accelerator": 1})
+    for block in parameters.blocks:
+        if isinstance(block, ConvParameters):
+            parts.update(conv_parts(block, parameters.step_width))
+        elif isinstance(block, PoolParameters):
+            parts.update(pool_parts(block, parameters.step_width))
+        else:
+            parts.update(_layer(block, parameters.step_width))
+    parts.update(_encoder(parameters))
+    return parts
+
+
+def _layer(layer: DenseParameters, step_width: int) -> Counter[str]:
+    lanes, width = layer.lanes, layer.membrane_width
+    group = TAG_WIDTH + 2 + step_width + index_width(layer.neurons) + lanes
+    group += lanes * width * layer.output
+    event = TAG_WIDTH + 2 + step_width + index_width(layer.neurons)
+    queues = [group] if layer.output else [group, event]
+    membranes, weights = lanes * (width + 1), lanes * layer.weight_width
+    shared = 1 < layer.groups <= LUT_RAM_DEPTH
+    banks = -(-layer.weight_depth // BANK_ROWS)
+    constant = layer.groups == 1 or layer.initial.min() == layer.initial.max()
+    return Counter(
+        {
+            "layer": 1,
+            "slice": layer.skew,
+            "lane": lanes,
+            "adder_bit": lanes * width,
+            "clear_bit": lanes * width if layer.groups > 1 else 0,
+            "silenced_bit": weights if layer.output or layer.spontaneous else 0,
+            "single_bit": membranes if layer.groups == 1 else 0,
+            "shared_bit": membranes if shared else 0,
+            "deep_bit": membranes if layer.groups > LUT_RAM_DEPTH else 0,
+            "initial_bit": 0 if constant else lanes * width * -(-layer.groups // CELL_ROWS),
+            "bank_bit": weights * banks,
+            "banked_bit": weights if banks > 1 else 0,
+            "output_bit": lanes * width * layer.output,
+            "split_lane": lanes if lanes > PIECE and not layer.output else 0,
+            "queue_bit": sum(queues),
+            "lut_ram_cell": sum(cells(1, bits) for bits in queues)
+            + (cells(layer.groups, membranes) if shared else 0),
+        }
+    )
+
+
+def _encoder(parameters: AcceleratorParameters) -> Counter[str]:
+    p = parameters
+    beats, lists = len(p.live_beats), 2 * p.pixels_per_beat
+    link = index_width(beats) + 1
+    loaded, deep = beat_bits(p), p.beat_queue_depth > QUEUE_DEPTH
+    event = TAG_WIDTH + 2 + p.step_width + index_width(len(p.pixel_order))
+    arriving = 8 * p.pixels_per_beat + 1
+    in_luts = not links_in_block_ram(p)
+    # A table of 256 entries costs as much logic as its columns change from entry to entry.
+    entries = np.where(p.network.encoder < p.t_max, p.network.encoder.astype(int) * 2 + 1, 0)
+    columns = entries[:, None] >> np.arange(p.step_width + 1) & 1
+    changes = int(np.minimum(np.abs(np.diff(columns, axis=0)).sum(axis=0), 64).sum())
+    queues = (loaded, event, arriving)
+    return Counter(
+        {
+            "list": lists,
+            "list_bit": lists * link,
+            "link_bit": lists * link * in_luts,
+            "link_mux_bit": lists * link * (-(-beats // CELL_ROWS) - 1) * in_luts,
+            "table_bit": p.pixels_per_beat * changes,
+            "beat_bit": p.live_latency * arriving,
+            "queue_bit": sum(queues) + deep * loaded,
+            "lut_ram_cell": lists * cells(p.t_max, link)
+            + lists * cells(beats, link) * in_luts
+            + cells(INPUT_QUEUE_DEPTH, arriving)
+            + (0 if beats_in_block_ram(p) else cells(p.beat_queue_depth, loaded))
+            + cells(1, event),
+        }
+    )

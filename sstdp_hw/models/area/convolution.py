@@ -1,0 +1,111 @@
+"""What convolution and pooling layers are made of; see `composition`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ...blocks.convolution import ConvParameters
+from ...blocks.pipeline import (
+    BACKLOG_DEPTH,
+    BANK_ROWS,
+    LUT_RAM_DEPTH,
+    PIECE,
+    QUEUE_DEPTH,
+    TAG_WIDTH,
+)
+from ...blocks.pooling import PoolParameters
+from ...blocks.widths import index_width
+from .cells import cells, in_block_ram, of_memory, of_rom
+
+
+def conv_parts(layer: ConvParameters, step_width: int) -> Counter[str]:
+    """Parts of a convolution layer and its serializer."""
+    lanes, width = layer.lanes, layer.membrane_width
+    head = TAG_WIDTH + 2 + step_width
+    base, address = layer.leaving.index_width, layer.address_width
+    weight = index_width(layer.weight_depth)
+    reach = head + 1 + base + address + weight
+    reach += index_width(layer.shape[1]) + index_width(layer.shape[2])
+    word = TAG_WIDTH + step_width + 4 + index_width(layer.groups) + address + base
+    potentials = lanes * (width + 1) + 1
+    queues = [reach, head + base + lanes]
+    if layer.queue_depth == QUEUE_DEPTH:
+        queues.append(head + base)
+    small = [] if _listed_rams(layer) else [cells(layer.words, address + base)]
+    small += [] if _stamp_rams(layer.words, layer.stamp_width) else [
+        cells(layer.words, layer.stamp_width)
+    ]  # fmt: skip
+    if layer.words <= LUT_RAM_DEPTH:
+        small.append(cells(layer.words, potentials))
+    constant = layer.groups == 1 or layer.initial.min() == layer.initial.max()
+    banks = -(-layer.weight_depth // BANK_ROWS)
+    return Counter(
+        {
+            "conv": 1,
+            "lane": lanes,
+            "adder_bit": lanes * width,
+            "clear_bit": lanes * width,
+            "silenced_bit": lanes * layer.weight_width,
+            "initial_bit": 0 if constant else lanes * width,
+            "walk_bit": address + base + weight,
+            "stage_bit": word * layer.latency,
+            "potential_bit": potentials,
+            "bank_bit": lanes * layer.weight_width * banks,
+            "banked_bit": lanes * layer.weight_width if banks > 1 else 0,
+            "split_lane": lanes if lanes > PIECE else 0,
+            "queue_bit": sum(queues),
+            "lut_ram_cell": sum(cells(1, bits) for bits in queues) + sum(small),
+        }
+    )
+
+
+def pool_parts(layer: PoolParameters, step_width: int) -> Counter[str]:
+    """Parts of a pooling layer."""
+    event = TAG_WIDTH + 2 + step_width + layer.leaving.index_width
+    shallow = layer.queue_depth == QUEUE_DEPTH
+    marks = 0
+    if not _stamp_rams(layer.cells, layer.stamp_width):
+        marks = cells(layer.cells, layer.stamp_width)
+    return Counter(
+        {
+            "pool": 1,
+            "stage_bit": event * layer.latency,
+            "queue_bit": event * shallow,
+            "lut_ram_cell": cells(1, event) * shallow + marks,
+        }
+    )
+
+
+def conv_block_rams(layer: ConvParameters, step_width: int) -> int:
+    """Block RAMs of a convolution layer and its serializer."""
+    count = _listed_rams(layer) + _stamp_rams(layer.words, layer.stamp_width)
+    if layer.layer.weight.min() != layer.layer.weight.max():
+        count += of_rom(layer.weight_depth, layer.lanes * layer.weight_width)
+    if layer.words > LUT_RAM_DEPTH:
+        count += of_memory(layer.words, layer.lanes * (layer.membrane_width + 1) + 1)
+    return count + _map_rams(layer, step_width)
+
+
+def pool_block_rams(layer: PoolParameters, step_width: int) -> int:
+    """Block RAMs of a pooling layer."""
+    return _stamp_rams(layer.cells, layer.stamp_width) + _map_rams(layer, step_width)
+
+
+def _map_rams(layer: ConvParameters | PoolParameters, step_width: int) -> int:
+    """Block RAMs of the table of coordinates and of the queue of events behind the layer."""
+    count = 0
+    if layer.places is not None and layer.places_style == "block":
+        count += of_rom(layer.inputs, layer.arriving.index_width)
+    if layer.queue_depth == BACKLOG_DEPTH:
+        event = TAG_WIDTH + 2 + step_width + layer.leaving.index_width
+        count += of_memory(BACKLOG_DEPTH - 1, event)
+    return count
+
+
+def _listed_rams(layer: ConvParameters) -> int:
+    width = layer.address_width + layer.leaving.index_width
+    return of_memory(layer.words, width) if in_block_ram(layer.words, width) else 0
+
+
+def _stamp_rams(rows: int, width: int) -> int:
+    return of_memory(rows, width) if in_block_ram(rows, width) else 0

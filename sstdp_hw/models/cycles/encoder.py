@@ -1,0 +1,172 @@
+"""The encoder: when an image is loaded, and when each of its spikes leaves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...blocks.hardware import AcceleratorParameters
+from ...blocks.pipeline import (
+    HAS_ROOM_LATENCY,
+    LIST_INTERVAL,
+    LIST_LATENCY,
+    MAX_IN_FLIGHT,
+    QUEUE_LATENCY,
+    RESET_BEFORE_BEAT,
+    most_with_room,
+    queue_latency,
+    reserve,
+)
+from ...network.layers import Array
+from .room import LONG_AGO, Room
+from .server import EventServer
+from .spikes import ListCounts, ListIndices
+
+
+class Loader:
+    """From the input port to a sorter: the cycle in which an image's last beat is filed.
+
+    Beats are there in every cycle. They enter the encoder's tables while the queue behind these has
+    room, and only beats with a live pixel, and the last, take a place in that queue.
+    """
+
+    def __init__(self, parameters: AcceleratorParameters) -> None:
+        latency, depth = parameters.live_latency, parameters.beat_queue_depth
+        kept: Array = np.array(parameters.live.any(axis=1))
+        kept[-1] = True  # the image's last beat always goes on
+        self.places = np.flatnonzero(kept).tolist()
+        self.beats = parameters.beats
+        self.latency = latency
+        # Whether an item leaves the queue for a register behind it.
+        self.register = queue_latency(depth) - QUEUE_LATENCY
+        self.room = Room(reserve(latency), depth)
+        # While a sorter takes an item a cycle the level cannot rise. So room can lack only until
+        # the first items have left, and the items that may be on their way then.
+        self.spare = most_with_room(reserve(latency), depth)
+        self.explicit = self.spare + latency + HAS_ROOM_LATENCY + 1
+        # The cycle in which the last beat entered; the first one passes the input port's queue.
+        self.entered = QUEUE_LATENCY - 1
+        self.filed = LONG_AGO  # cycle in which the last beat of the image before was filed
+
+    def load(self, free: int) -> int:
+        """One image, into a sorter that takes beats from cycle ``free`` on."""
+        room, places = self.room, self.places
+        travel = self.latency + QUEUE_LATENCY
+        register = self.register
+        popped, before = max(self.filed, free - 1), -1
+        first = popped + 1
+        cycle = self.entered
+        for place in places[: self.explicit]:
+            cycle = room.issue(cycle + 1, place - before)
+            before = place
+            room.wrote(cycle + self.latency)
+            left = max(cycle + travel, popped + 1 - register)
+            popped = max(left + register, popped + 1)
+            room.pops.append(left)
+        if len(places) > self.explicit:  # all that follow enter without a gap
+            start = cycle - before
+            for index in range(max(self.explicit, len(places) - self.spare), len(places)):
+                left = max(start + places[index] + travel, first + index - register)
+                popped = left + register
+                room.pops.append(left)
+            cycle = start + self.beats - 1
+        self.entered, self.filed = cycle, popped
+        return popped
+
+
+class Encoder:
+    """Two sorters that load and emit in turn.
+
+    Parameters
+    ----------
+    parameters : AcceleratorParameters
+    stale : list of int
+        See `chain.Decision`; one entry per image.
+    layer : EventServer
+        The first one.
+    """
+
+    def __init__(
+        self, parameters: AcceleratorParameters, stale: list[int], layer: EventServer
+    ) -> None:
+        self.t_max, self.stale, self.layer = parameters.t_max, stale, layer
+        self.loader = Loader(parameters)
+        # The cycle from which each sorter takes beats; after a reset it clears its lists.
+        self.free = [parameters.t_max - RESET_BEFORE_BEAT] * 2
+        self.ended = LONG_AGO  # the image before has left, or was dropped
+        self.stages = parameters.encoder_stages
+        self.room = Room(reserve(self.stages))
+
+    def run(self, image: int, counts: ListCounts, indices: ListIndices) -> None:
+        """Emit one image; images come in order."""
+        sorter = image % 2
+        sorted_ = self.loader.load(self.free[sorter]) + 1
+        go = max(sorted_, self.ended + 1)
+        if image >= MAX_IN_FLIGHT:
+            go = max(go, self.stale[image - MAX_IN_FLIGHT])
+        cycle, step = go + 1, 0  # the next step to be looked at, and when
+        for at, lists in counts:
+            if self._dropped(image, sorter, step, cycle, at):
+                return
+            last, left = self._emit(image, at, lists, indices.get(at), cycle + at - step)
+            if left:
+                # A step's last spike that goes stale as it leaves still ends the step.
+                ended = left == 1 and last == self.stale[image] and at < self.t_max - 1
+                self._drop(image, sorter, self.t_max - at - ended)
+                return
+            cycle, step = last + 1, at + 1
+        if self._dropped(image, sorter, step, cycle, self.t_max):
+            return
+        end = self.room.issue(cycle + self.t_max - step)
+        if end >= self.stale[image]:
+            self._drop(image, sorter, 0)
+            return
+        self._leave(image, end, self.t_max - 1, False, True, -1)
+        self.ended, self.free[sorter] = end, end + 1
+
+    def _emit(
+        self, image: int, step: int, lists: list[int], indices: list[list[int]] | None, cycle: int
+    ) -> tuple[int, int]:
+        """The spikes of one step, looked at in ``cycle``: the cycle of the last one, and 0; or, if
+        the image goes stale, when the next one would have left, and how many did not."""
+        left = sum(lists)
+        offers = [cycle + LIST_LATENCY if count else -1 for count in lists]
+        counts = list(lists)
+        room = self.room
+        while left:
+            cycle += 1
+            ready = [offer for offer in offers if offer >= 0]
+            earliest = min(ready)
+            if earliest > cycle:
+                cycle = earliest
+            if room.blocked:
+                cycle = room.issue(cycle)
+            if cycle >= self.stale[image]:
+                return cycle, left
+            chosen = next(n for n, offer in enumerate(offers) if 0 <= offer <= cycle)
+            index = indices[chosen][-counts[chosen]] if indices else -1
+            counts[chosen] -= 1
+            offers[chosen] = cycle + LIST_INTERVAL if counts[chosen] else -1
+            left -= 1
+            self._leave(image, cycle, step, not left, False, index)
+        return cycle, 0
+
+    def _leave(self, image: int, cycle: int, step: int, last: bool, end: bool, index: int) -> None:
+        """An event leaves its sorter, and is written into the queue some stages later."""
+        written = cycle + self.stages
+        self.room.wrote(written)
+        self.room.pops.append(self.layer.push(image, written, step, last, end, index))
+
+    def _dropped(self, image: int, sorter: int, step: int, cycle: int, upto: int) -> bool:
+        """Whether the image goes stale while the empty steps before ``upto`` are looked at, one a
+        cycle, ``step`` in ``cycle``."""
+        empty = self.stale[image] - cycle
+        if empty >= upto - step:
+            return False
+        # The step looked at last is empty and needs no clearing, but the last one is not left.
+        self._drop(image, sorter, max(1, self.t_max - 1 - step - empty))
+        return True
+
+    def _drop(self, image: int, sorter: int, steps: int) -> None:
+        """The image is stale; the lists of so many steps are cleared, one a cycle."""
+        self.ended = self.stale[image]
+        self.free[sorter] = self.ended + 1 + steps

@@ -1,0 +1,180 @@
+"""What a network is whatever its numbers are: an encoder and layers one after the other.
+
+`Network` (integers) and `FloatNetwork` share these rules and the figures that follow from them.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NoReturn
+
+import numpy as np
+
+from ..base.errors import UserError
+from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, ShapeError
+
+MAX_T = 255
+MAX_CLASSES = 256
+
+#: Strides, paddings and windows are below this; what training is asked for, too.
+EXTENTS = 1 << 16
+
+
+def shortened(value: object) -> str:
+    """A value as text of at most 60 characters, whatever an untrusted file put there."""
+    text = str(value) if not isinstance(value, int) or abs(value) < 1 << 200 else "a huge integer"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class LayerChain:
+    """Base of both kinds of network; the attributes are the fields of the subclass.
+
+    Raises
+    ------
+    UserError
+        From `check_frame`, if a rule is broken: names the source, the field, the rule and the
+        value.
+    """
+
+    name: str
+    t_max: int
+    input_shape: Shape
+    class_names: tuple[str, ...]
+    encoder: Array
+    layers: tuple[Layer, ...]
+    source: str
+
+    def refuse(self, subject: str, rule_and_value: str) -> NoReturn:
+        raise UserError(f"{self.source}: {subject} {rule_and_value}")
+
+    def check_frame(self) -> None:
+        """Check everything but the types and ranges of weights and thresholds."""
+        if not 1 <= self.t_max <= MAX_T:
+            self.refuse("t_max", f"must be between 1 and {MAX_T}, not {shortened(self.t_max)}")
+        for subject, text in [("name", self.name), *(("class_names", n) for n in self.class_names)]:
+            if not text.isprintable():
+                self.refuse(subject, f"must be printable text, not {shortened(ascii(text))}")
+        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
+            self.refuse(
+                "input_shape", f"must be three positive integers, not {list(self.input_shape)}"
+            )
+        self.check_array("encoder", self.encoder, ("uint8",), (256,))
+        if self.encoder.max() > self.t_max:
+            self.refuse("encoder", f"must not exceed t_max {self.t_max}, not {self.encoder.max()}")
+
+    def check_array(
+        self, subject: str, array: Array, dtypes: tuple[str, ...], shape: tuple[int | None, ...]
+    ) -> None:
+        """Check type and shape; ``None`` in ``shape`` stands for any positive extent."""
+        if array.dtype.name not in dtypes:
+            self.refuse(subject, f"must be {' or '.join(dtypes)}, not {array.dtype.name}")
+        found = list(array.shape)
+        if len(found) != len(shape) or any(
+            size < 1 if rule is None else size != rule
+            for size, rule in zip(found, shape, strict=False)
+        ):
+            wanted = ", ".join("*" if rule is None else str(rule) for rule in shape)
+            self.refuse(subject, f"must have shape [{wanted}], not {found}")
+
+    def check_weights(
+        self,
+        index: int,
+        layer: Dense | Conv2d,
+        weight_types: tuple[str, ...],
+        threshold_types: tuple[str, ...],
+    ) -> None:
+        """Check type and rank of a weighted layer's tensors."""
+        rank = 4 if isinstance(layer, Conv2d) else 2
+        self.check_array(f"layers.{index}.weight", layer.weight, weight_types, (None,) * rank)
+        self.check_array(
+            f"layers.{index}.threshold", layer.threshold, threshold_types, layer.weight.shape[:1]
+        )
+
+    def check_geometry(self, index: int, layer: Layer) -> None:
+        """Check stride, padding and kernel."""
+        if isinstance(layer, Conv2d):
+            if min(layer.stride) < 1:
+                self.refuse(f"layers.{index}.stride", f"must be positive, not {list(layer.stride)}")
+            if min(layer.padding) < 0:
+                self.refuse(
+                    f"layers.{index}.padding", f"must not be negative, not {list(layer.padding)}"
+                )
+            self._check_extent(f"layers.{index}.stride", layer.stride)
+            self._check_extent(f"layers.{index}.padding", layer.padding)
+        if isinstance(layer, Pool2d):
+            if min(layer.kernel) < 1:
+                self.refuse(f"layers.{index}.kernel", f"must be positive, not {list(layer.kernel)}")
+            self._check_extent(f"layers.{index}.kernel", layer.kernel)
+
+    def _check_extent(self, subject: str, values: tuple[int, int]) -> None:
+        if max(values) >= EXTENTS:
+            self.refuse(subject, f"must be below {EXTENTS}, not {list(values)}")
+
+    def check_chain(self) -> None:
+        """Check that the layers fit each other and end in the classes."""
+        if not self.layers or not isinstance(self.layers[-1], Dense):
+            found = self.layers[-1].kind if self.layers else "no layer at all"
+            self.refuse(
+                "layers", f"must end with a dense layer, whose neurons are the classes, not {found}"
+            )
+        _ = self.shapes
+        classes = self.layers[-1].neurons
+        if classes > MAX_CLASSES:
+            self.refuse("layers", f"must end in at most {MAX_CLASSES} classes, not {classes}")
+        if len(self.class_names) != classes:
+            self.refuse(
+                "class_names",
+                f"must have one name per output neuron, {classes}, not {len(self.class_names)}",
+            )
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Shape of the input and of every layer's output: ``shapes[n]`` is the input of layer n."""
+        shapes = [self.input_shape]
+        for index, layer in enumerate(self.layers):
+            try:
+                shapes.append(layer.output_shape(shapes[-1]))
+            except ShapeError as error:
+                self.refuse(f"layers.{index}", str(error))
+        return tuple(shapes)
+
+    @property
+    def inputs(self) -> int:
+        """Number of pixels."""
+        return int(np.prod(self.input_shape))
+
+    @property
+    def weighted(self) -> tuple[tuple[int, Dense | Conv2d], ...]:
+        """The layers that have neurons, each with its index in `layers`."""
+        return tuple(
+            (index, layer)
+            for index, layer in enumerate(self.layers)
+            if isinstance(layer, Conv2d | Dense)
+        )
+
+    @cached_property
+    def live_inputs(self) -> Array:
+        """Pixels that any neuron has a weight for, in C order: bool [inputs].
+
+        The spike of another one changes no potential. Looks at the first weighted layer, past
+        nothing but ``flatten``; behind a pooling layer every pixel counts as live.
+        """
+        first, layer = self.weighted[0]
+        live: Array = np.ones(self.shapes[0], bool)
+        if all(isinstance(before, Flatten) for before in self.layers[:first]):
+            used = (layer.weight != 0).any(axis=0)  # dense [inputs]; conv [channels, kh, kw]
+            live &= (
+                used.reshape(live.shape) if used.ndim == 1 else used.any(axis=(1, 2), keepdims=True)
+            )
+        return live.reshape(-1)
+
+    @cached_property
+    def multiply_accumulates(self) -> int:
+        """Multiply-accumulates of the same network without spikes, padding among them."""
+        total = 0
+        for index, layer in self.weighted:
+            if isinstance(layer, Dense):
+                total += layer.weight.size
+            else:
+                total += layer.weight.size * int(np.prod(self.shapes[index + 1][1:]))
+        return total

@@ -1,0 +1,1 @@
+"""What a network computes, in numpy, and what that is worth on labelled images."""

@@ -1,0 +1,1 @@
+"""What a run folder tells, collected and written for a person."""

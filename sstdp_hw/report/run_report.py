@@ -1,0 +1,185 @@
+"""Everything a run folder tells, collected from the files of its steps.
+
+A figure whose step has not run is None and listed under ``not_run``; a file that belongs to another
+network than the rest is left out and listed under ``stale``. Nothing is estimated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..base.errors import UserError
+from ..base.files import file_digest, read_json
+from ..network.network import FILE_NAME
+
+TRAIN, QUANTIZE, EVALUATE = "train.json", "quantize.json", "evaluate.json"
+MANIFEST = Path("accelerator", "manifest.json")
+RESULTS = Path("accelerator", "results.json")
+RECORD = Path("accelerator", "record.json")
+BUILDS = Path("accelerator", "build")
+UTILISATION = "utilisation.json"
+
+STEPS = {
+    # file of the step: how to run it
+    TRAIN: "sstdp-hw train --out {run}",
+    QUANTIZE: "sstdp-hw quantize {run} --weight-width 4 --out {run}/" + FILE_NAME,
+    EVALUATE: "sstdp-hw evaluate {run} --json {run}/" + EVALUATE,
+    str(MANIFEST): "sstdp-hw generate {run}/" + FILE_NAME + " --out {run}/accelerator",
+    str(RESULTS): "sstdp-hw simulate {run}/accelerator --dataset {dataset}",
+    str(BUILDS / "*" / UTILISATION): "sstdp-hw build {run}/accelerator --board ulx3s-85f",
+}
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What the steps of a run wrote, as they wrote it.
+
+    Parameters
+    ----------
+    run : Path
+    train, quantize, evaluate, manifest, results : dict or None
+        Content of the step's file; None if it has not run or is stale.
+    record : dict or None
+        What `simulate` signed off; absent where an image mismatched, and where it is stale.
+    builds : tuple of dict
+        Content of every ``utilisation.json``, by target name.
+    stale : tuple of str
+        One line per file that was left out, with the reason.
+    """
+
+    run: Path
+    train: dict[str, Any] | None = None
+    quantize: dict[str, Any] | None = None
+    evaluate: dict[str, Any] | None = None
+    manifest: dict[str, Any] | None = None
+    results: dict[str, Any] | None = None
+    record: dict[str, Any] | None = None
+    builds: tuple[dict[str, Any], ...] = ()
+    stale: tuple[str, ...] = field(default=())
+
+    @property
+    def not_run(self) -> dict[str, str]:
+        """The steps without a result: name of the file, and the command that makes it."""
+        found = {
+            TRAIN: self.train,
+            QUANTIZE: self.quantize,
+            EVALUATE: self.evaluate,
+            str(MANIFEST): self.manifest,
+            str(RESULTS): self.results,
+            str(BUILDS / "*" / UTILISATION): self.builds,
+        }
+        dataset = pick(self.train, "asked", "dataset") or pick(self.train, "dataset") or "NAME"
+        return {
+            name: STEPS[name].format(run=self.run, dataset=dataset)
+            for name, content in found.items()
+            if not content
+        }
+
+    def figures(self) -> dict[str, Any]:
+        """The figures of the summary, None where the step has not run.
+
+        ``microseconds_per_image`` is the mean of the cycles per image over the build's fmax.
+        """
+        cycles = pick(self.results, "cycles_per_image", "mean")
+        fine_tuned = pick(self.train, "recipe", "weight_widths")
+        own = pick(self.train, "test_accuracy")
+        return {
+            "network": pick(self.quantize, "network") or pick(self.manifest, "name"),
+            "dataset": pick(self.train, "dataset") or pick(self.quantize, "dataset"),
+            "float_accuracy": pick(self.train, "initial", "test_accuracy") if fine_tuned else own,
+            "fine_tuned_accuracy": own if fine_tuned else None,
+            "integer_accuracy": pick(self.quantize, "after", "rule_6")
+            if pick(self.quantize, "split") == "test"
+            else None,
+            "hardware_accuracy": pick(self.results, "hardware_accuracy"),
+            "images": pick(self.results, "images"),
+            "mismatches": pick(self.results, "mismatches"),
+            "first_mismatch": pick(self.results, "first_mismatch"),
+            "cycles_per_image": cycles,
+            "efficiency": pick(self.results, "efficiency"),
+            "additions_per_image": pick(self.evaluate, "additions"),
+            "multiply_accumulates": pick(self.evaluate, "multiply_accumulates"),
+            "builds": [_build_figures(build, cycles) for build in self.builds],
+        }
+
+
+def _build_figures(build: dict[str, Any], cycles: float | None) -> dict[str, Any]:
+    names = (
+        "target", "kind", "lut", "ff", "bram", "lut_ram", "multiplier", "fmax_mhz", "clock_mhz",
+        "timing_met",
+    )  # fmt: skip
+    fmax = pick(build, "fmax_mhz")
+    return {
+        **{name: build.get(name) for name in names},
+        "bitstream": pick(build, "bitstream", "file"),
+        "bitstream_bytes": pick(build, "bitstream", "bytes"),
+        "microseconds_per_image": cycles / fmax if cycles and fmax else None,
+    }
+
+
+def pick(content: Any, *keys: str) -> Any:
+    """A value deep in JSON, or None if there is none on the way."""
+    for key in keys:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content
+
+
+def collect(run: Path | str) -> RunReport:
+    """Read what is there of a run.
+
+    Raises
+    ------
+    UserError
+        If the folder is missing, holds no result of any step, or one of its files is damaged.
+    """
+    run = Path(run)
+    if not run.is_dir():
+        raise UserError(f"{run}: no such run folder; write one with `sstdp-hw train`")
+
+    def read(place: Path | str) -> dict[str, Any] | None:
+        return read_json(run / place, "result") if (run / place).is_file() else None
+
+    train, quantize, evaluate = read(TRAIN), read(QUANTIZE), read(EVALUATE)
+    manifest, results = read(MANIFEST), read(RESULTS)
+    builds = {path: read(path.relative_to(run)) or {} for path in _utilisations(run)}
+    if not any((train, quantize, evaluate, manifest, results, builds)):
+        raise UserError(
+            f"{run}: must hold a result of at least one step ({TRAIN}, {QUANTIZE}, ...), and holds "
+            "none"
+        )
+    stale: list[str] = []
+
+    def belongs(name: str, content: dict[str, Any] | None, keys: Iterable[str], to: Any) -> bool:
+        found = pick(content, *keys)
+        if content and to and found and found != to:
+            stale.append(f"{name} is of another network or Verilog than the files before it")
+            return False
+        return True
+
+    digest = pick(quantize, "digest")
+    if not belongs(EVALUATE, evaluate, ["digest"], digest):
+        evaluate = None
+    if not belongs(str(MANIFEST), manifest, ["network", "digest"], digest):
+        manifest = None
+    verilog = pick(manifest, "verilog_sha256")
+    if str(MANIFEST) in " ".join(stale):
+        verilog = "none that is up to date"
+    if not belongs(str(RESULTS), results, ["verilog_sha256"], verilog):
+        results = None
+    record = read(RECORD)
+    played = file_digest(run / RESULTS) if results else "none"
+    if not belongs(str(RECORD), record, ["files", RESULTS.name], played):
+        record = None
+    kept = tuple(
+        content
+        for path, content in builds.items()
+        if belongs(str(path.relative_to(run)), content, ["design", "verilog_sha256"], verilog)
+    )
+    return RunReport(run, train, quantize, evaluate, manifest, results, record, kept, tuple(stale))
+
+
+def _utilisations(run: Path) -> list[Path]:
+    return sorted((run / BUILDS).glob(f"*/{UTILISATION}"))

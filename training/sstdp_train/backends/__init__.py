@@ -1,0 +1,1 @@
+"""The sums over events that the rule is made of, in PyTorch and compiled."""

@@ -1,0 +1,1 @@
+"""Sums over events compiled for the CPU by numba."""

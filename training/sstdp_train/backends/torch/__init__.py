@@ -1,0 +1,1 @@
+"""Sums over events in plain PyTorch, on any device."""

@@ -1,0 +1,1 @@
+"""The network in training: layers, encoder, quantization, pruning, export."""

@@ -1,0 +1,109 @@
+"""From torch modules to the float network file and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.data.datasets import Samples
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d
+
+from ..recipes.architecture import ConvSpec, DenseSpec, PoolSpec, Spec, place
+from ..recipes.recipe import Recipe
+from .layers import DenseIF, IFLayer, SpikingNetwork
+from .quantization import Grid
+
+# Axes from a module's weights, output last, to those of the network file, and back; by rank.
+OUT_FIRST = {2: (1, 0), 4: (3, 2, 0, 1)}
+OUT_LAST = {2: (1, 0), 4: (2, 3, 1, 0)}
+
+
+def to_float_network(
+    network: SpikingNetwork, recipe: Recipe, samples: Samples, provenance: dict[str, Any],
+    encoder: Array,
+) -> FloatNetwork:  # fmt: skip
+    """The float network that ``network`` is.
+
+    A layer with a grid is exported as exactly ``scale * integer``, weights and thresholds, with
+    its width and scale; ``rint(weight / scale)`` and ``floor(threshold / scale)`` give back the
+    integers it was trained with.
+    """
+    layers: list[Layer] = []
+    scales: list[float | None] = []
+    modules = iter(network.layers)
+    shape: tuple[int, ...] = tuple(samples.images.shape[1:])
+    for layer in place(recipe.layers, shape, network.classes):
+        if isinstance(layer.spec, DenseSpec) and len(layer.inputs) == 3:
+            layers.append(Flatten())
+            scales.append(None)
+        made, scale = _exported(layer.spec, modules)
+        layers.append(made)
+        scales.append(scale)
+    return FloatNetwork(
+        name=f"{samples.name}-{'-'.join(str(size) for size in (*recipe.layers, network.classes))}",
+        t_max=recipe.t_max,
+        input_shape=tuple(samples.images.shape[1:]),
+        class_names=samples.class_names,
+        encoder=encoder,
+        layers=tuple(layers),
+        scales=tuple(scales),
+        provenance=provenance,
+        source="trained network",
+    )
+
+
+def _exported(spec: Spec, modules: Iterator[IFLayer]) -> tuple[Layer, float | None]:
+    """The layer of the network file, with weights of the next module if it has any; its scale."""
+    if isinstance(spec, PoolSpec):
+        return Pool2d(spec.kernel), None
+    weight, threshold, width, scale = _tensors(next(modules))
+    if isinstance(spec, ConvSpec):
+        return Conv2d(weight, threshold, width, spec.stride, spec.padding), scale
+    return Dense(weight, threshold, width), scale
+
+
+@torch.no_grad()
+def _tensors(module: IFLayer) -> tuple[Array, Array, int, float | None]:
+    """Weight [out, in] or [out, in, kh, kw], threshold [out], width and scale of a layer."""
+    weight, threshold = module.weight.detach().cpu(), module.threshold.detach().cpu()
+    axes = OUT_FIRST[weight.dim()]
+    if module.grid is None:
+        filed = np.ascontiguousarray(weight.permute(axes).numpy())
+        return filed, threshold.numpy().copy(), 0, None
+    grid = module.grid
+    integers = [grid.weights(weight).permute(axes).numpy(), grid.thresholds(threshold).numpy()]
+    exported = [(array.astype(np.float64) * grid.scale).astype(np.float32) for array in integers]
+    recovered = [
+        np.rint(exported[0].astype(np.float64) / grid.scale),
+        np.floor(exported[1].astype(np.float64) / grid.scale),
+    ]
+    for name, before, after in zip(("weights", "thresholds"), integers, recovered, strict=True):
+        if not np.array_equal(before, after):
+            raise UserError(
+                f"Quantized {name} must be exact in float32 at scale {grid.scale:g}, and the "
+                f"largest is {np.abs(before).max():.0f} steps; choose a smaller weight width"
+            )
+    return np.ascontiguousarray(exported[0]), exported[1], grid.width, grid.scale
+
+
+@torch.no_grad()
+def load_weights(network: SpikingNetwork, source: FloatNetwork) -> None:
+    """Copy weights and thresholds of ``source`` into ``network``, which has the same layers."""
+    for module, (_, layer) in zip(network.layers, source.weighted, strict=True):
+        axes = OUT_LAST[layer.weight.ndim]
+        module.weight.copy_(torch.from_numpy(layer.weight.astype(np.float32)).permute(axes))
+        module.threshold.copy_(torch.from_numpy(layer.threshold.astype(np.float32)))
+    first = network.layers[0]
+    if isinstance(first, DenseIF):
+        first.kept.copy_(first.weight.any(1))  # a pruned pixel stays pruned
+
+
+def fit_grids(network: SpikingNetwork, widths: tuple[int, ...]) -> None:
+    """Give every layer the integer grid of its width, fitted to its present weights."""
+    for module, width in zip(network.layers, widths, strict=True):
+        module.grid = Grid.fitted(module.weight, width)

@@ -1,0 +1,1 @@
+"""What is trained and how: architectures, recipes."""

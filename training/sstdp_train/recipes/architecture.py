@@ -1,0 +1,304 @@
+"""Networks named in text: ``conv16k5,pool2,conv32k5,pool2,400`` to layers and their shapes.
+
+    400            400 fully connected neurons
+    conv16k5       convolution: 16 channels, kernel 5x5; k3x5 is 3 high and 5 wide
+    conv16k5s2p1   the same with stride 2 and padding 1; both may be given as 2x1 as well
+    pool2          first-spike pooling of windows 2x2 side by side; pool2x1 is 2 high and 1 wide
+
+The output layer, one neuron per class, is not named. Kinds and rules are those of the network file
+(docs/network-format.md); what has no place there, such as a stride of pooling, is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.chain import EXTENTS
+from sstdp_hw.network.layers import (
+    Array,
+    Conv2d,
+    Flatten,
+    Layer,
+    Pool2d,
+    Shape,
+    ShapeError,
+    conv_name,
+    layer_name,
+)
+
+Pair = tuple[int, int]
+
+_PAIR = r"(\d+(?:x\d+)?)"
+_CONV = re.compile(rf"conv(\d+)k{_PAIR}(?:s{_PAIR})?(?:p{_PAIR})?")
+_POOL = re.compile(rf"pool{_PAIR}")
+_POOL_STRIDE = re.compile(rf"pool{_PAIR}s{_PAIR}")
+
+
+@dataclass(frozen=True)
+class ConvSpec:
+    """A convolution as named; pairs are vertical and horizontal."""
+
+    channels: int
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+
+    weighted = True
+
+    def __str__(self) -> str:
+        return conv_name(self.channels, self.kernel, self.stride, self.padding)
+
+
+@dataclass(frozen=True)
+class PoolSpec:
+    """First-spike pooling as named."""
+
+    kernel: Pair
+
+    weighted = False
+
+    def __str__(self) -> str:
+        return layer_name(Pool2d(self.kernel))
+
+
+@dataclass(frozen=True)
+class DenseSpec:
+    """Fully connected neurons as named."""
+
+    neurons: int
+
+    weighted = True
+
+    def __str__(self) -> str:
+        return str(self.neurons)
+
+
+Spec = ConvSpec | PoolSpec | DenseSpec
+
+
+def _pair(text: str | None, default: int) -> Pair:
+    numbers = [int(part) for part in text.split("x")] if text else [default]
+    return numbers[0], numbers[-1]
+
+
+def parse(name: int | str) -> Spec:
+    """The layer that ``name`` stands for.
+
+    Raises
+    ------
+    UserError
+        If it stands for none, or a number in it is out of its range.
+    """
+    text = str(name)
+    if text.isdecimal():
+        return DenseSpec(_within(text, "neurons", int(text), 1))
+    if found := _CONV.fullmatch(text):
+        spec = ConvSpec(
+            _within(text, "channels", int(found[1]), 1), _pair(found[2], 1), _pair(found[3], 1),
+            _pair(found[4], 0),
+        )  # fmt: skip
+        for what, pair, low in (
+            ("kernel", spec.kernel, 1), ("stride", spec.stride, 1), ("padding", spec.padding, 0)
+        ):  # fmt: skip
+            for number in pair:
+                _within(text, what, number, low)
+        return spec
+    if found := _POOL.fullmatch(text):
+        pool = PoolSpec(_pair(found[1], 1))
+        for number in pool.kernel:
+            _within(text, "kernel", number, 1)
+        return pool
+    if _POOL_STRIDE.fullmatch(text):
+        raise UserError(
+            f"Layer {text}: pooling must have no stride of its own, for windows lie side by side "
+            f"(docs/network-format.md); use {text[: text.index('s')]}"
+        )
+    raise UserError(
+        f"Layer {text!r}: must be a number of neurons, or like conv16k5, conv16k3s2p1, pool2"
+    )
+
+
+def _within(text: str, what: str, number: int, low: int) -> int:
+    if not low <= number < EXTENTS:
+        raise UserError(
+            f"Layer {text}: {what} must be between {low} and {EXTENTS - 1}, not {number}"
+        )
+    return number
+
+
+def canonical(names: Sequence[int | str]) -> tuple[int | str, ...]:
+    """The layers as recipes hold them: numbers for fully connected ones, the shortest name for
+    others."""
+    specs = [parse(name) for name in names]
+    return tuple(spec.neurons if isinstance(spec, DenseSpec) else str(spec) for spec in specs)
+
+
+def weighted_layers(names: Sequence[int | str]) -> int:
+    """How many layers have weights, the output layer among them."""
+    return sum(parse(name).weighted for name in names) + 1
+
+
+def begins_dense(names: Sequence[int | str]) -> bool:
+    """Whether the first layer is fully connected."""
+    return not names or isinstance(parse(names[0]), DenseSpec)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the kernel of a convolution lies, for every output position.
+
+    Parameters
+    ----------
+    inputs, outputs : (height, width, channels)
+        Channels are last here: one position's neurons lie side by side.
+    kernel, stride, padding : (int, int)
+    """
+
+    inputs: tuple[int, int, int]
+    outputs: tuple[int, int, int]
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+
+    @property
+    def fan_in(self) -> int:
+        return self.kernel[0] * self.kernel[1] * self.inputs[2]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A weighted layer as one of a chain, with the pooling behind it.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        A fully connected layer is a convolution whose kernel covers its input.
+    pool : (int, int)
+        Window of first-spike pooling between this layer and the next; (1, 1) for none.
+    dense : bool
+    """
+
+    geometry: Geometry
+    pool: Pair
+    dense: bool
+
+    @property
+    def pooled(self) -> tuple[int, int, int]:
+        """Height, width and channels behind pooling."""
+        height, width, channels = self.geometry.outputs
+        return height // self.pool[0], width // self.pool[1], channels
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the layer's neurons, as its spike times have it."""
+        return self.geometry.outputs[2:] if self.dense else self.geometry.outputs
+
+    def channels_first(self, weight: Array) -> Array:
+        """A layer's weights, in its own order, as [channels, kernel height, kernel width, out]."""
+        if not self.dense:
+            return weight.transpose(2, 0, 1, 3)
+        return weight.reshape(self.geometry.inputs[2], *self.geometry.kernel, -1)
+
+    def own_order(self, weight: Array) -> Array:
+        """The inverse of `channels_first`."""
+        if not self.dense:
+            return np.ascontiguousarray(weight.transpose(1, 2, 0, 3))
+        return weight.reshape(self.geometry.fan_in, -1)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A layer in its place: what it is called, its spec, and shapes as in the network file."""
+
+    name: str
+    spec: Spec
+    inputs: Shape
+    outputs: Shape
+
+    @property
+    def geometry(self) -> Geometry:
+        """Of a weighted layer; see `Link`."""
+        assert not isinstance(self.spec, PoolSpec)
+        channels, height, width = self.inputs if len(self.inputs) == 3 else (*self.inputs, 1, 1)
+        if isinstance(self.spec, DenseSpec):
+            return Geometry(
+                (height, width, channels), (1, 1, self.spec.neurons), (height, width), (1, 1),
+                (0, 0),
+            )  # fmt: skip
+        neurons, rows, columns = self.outputs
+        return Geometry(
+            (height, width, channels), (rows, columns, neurons), self.spec.kernel,
+            self.spec.stride, self.spec.padding,
+        )  # fmt: skip
+
+
+def place(names: Sequence[int | str], input_shape: Shape, classes: int) -> tuple[Placed, ...]:
+    """All layers of a network, the output layer as the last, each with its shapes.
+
+    Parameters
+    ----------
+    names : sequence of int or str
+    input_shape : (channels, height, width)
+    classes : int
+
+    Raises
+    ------
+    UserError
+        If a layer does not fit what comes before it: names the layer, the rule and the value.
+    """
+    placed: list[Placed] = []
+    shape = tuple(input_shape)
+    for number, spec in enumerate([*map(parse, names), DenseSpec(classes)]):
+        what = "the output layer" if number == len(names) else f"{number + 1} ({spec})"
+        if isinstance(spec, DenseSpec):
+            outputs: Shape = (spec.neurons,)
+        else:
+            try:
+                outputs = _as_layer(spec, shape).output_shape(shape)
+            except ShapeError as error:
+                raise UserError(f"Layer {what} on an input of {_by(shape)}: {error}") from None
+        placed.append(Placed(what, spec, shape, outputs))
+        shape = outputs
+    return tuple(placed)
+
+
+def links(placed: Sequence[Placed]) -> list[Link] | None:
+    """The weighted layers as a chain; pooling before the first is no part of it.
+
+    None if neurons are pooled twice: larger windows have the same spikes, but not the same first
+    one of equally early ones.
+    """
+    chained: list[Link] = []
+    for layer in placed:
+        if not isinstance(layer.spec, PoolSpec):
+            chained.append(Link(layer.geometry, (1, 1), isinstance(layer.spec, DenseSpec)))
+        elif chained and chained[-1].pool == (1, 1):
+            chained[-1] = replace(chained[-1], pool=layer.spec.kernel)
+        elif chained:
+            return None
+    return chained
+
+
+def _as_layer(spec: ConvSpec | PoolSpec, shape: Shape) -> Layer:
+    """The layer of the network file, whose rules on shapes hold here too."""
+    if isinstance(spec, PoolSpec):
+        return Pool2d(spec.kernel)
+    depth = shape[0] if len(shape) == 3 else 1
+    weight = np.broadcast_to(np.int8(0), (spec.channels, depth, *spec.kernel))
+    threshold = np.broadcast_to(np.int32(0), (spec.channels,))
+    return Conv2d(weight, threshold, 1, spec.stride, spec.padding)
+
+
+def _by(shape: Shape) -> str:
+    return "x".join(str(extent) for extent in shape)
+
+
+def names_of(layers: Sequence[Layer]) -> tuple[int | str, ...]:
+    """The names of a network's hidden layers, flatten left out: the inverse of `place`."""
+    names = [layer_name(layer) for layer in layers if not isinstance(layer, Flatten)]
+    return canonical(names[:-1])

@@ -1,0 +1,1 @@
+"""The SSTDP rule as an autograd function."""

@@ -1,0 +1,377 @@
+"""One training run from samples to files: what the verb ``train`` and ``sstdp_train.train`` do."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sstdp_hw import __version__
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import write_json
+from sstdp_hw.base.progress import progress, say
+from sstdp_hw.data.datasets import Samples
+from sstdp_hw.network.float_network import FILE_NAME as FLOAT_FILE
+from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.layers import Array
+from sstdp_hw.reference import events as reference
+
+from ..backends.protocol import Kernel, kernel_for
+from ..network import export
+from ..network.encoder import equalized_table, ttfs_table
+from ..network.layers import SpikingNetwork, initialize
+from ..recipes.architecture import names_of, place
+from ..recipes.recipe import Recipe
+from . import checkpoint, curves
+from .loop import Training, generator_of, split
+
+OUTPUTS = (FLOAT_FILE, checkpoint.FILE_NAME, "history.json", "curves.png", "train.json")
+INITIALIZATION_IMAGES = 512
+EVERY_EPOCH_SAID = 10  # with more epochs than this, only some are told in a log
+
+
+@dataclass(frozen=True)
+class Job:
+    """What `run` needs beside the recipe.
+
+    Parameters
+    ----------
+    samples : Samples
+        Training images.
+    test : Samples or None
+        Images for the one look at the end; without them the test accuracy is null.
+    out : Path
+        Folder of the run.
+    resume : bool
+        Continue from the folder's checkpoint.
+    overwrite : bool
+        Replace an earlier run in the folder.
+    device : str
+        ``cpu``, ``cuda`` or ``auto``.
+    kernel : str
+        ``torch``, ``native`` or ``auto``: that of the resumed run, else native where it can run.
+    init : FloatNetwork or None
+        Start from these weights instead of random ones.
+    command : str or None
+    asked : dict
+        For the provenance: command line, and names of data and initial network.
+    """
+
+    samples: Samples
+    test: Samples | None
+    out: Path
+    resume: bool = False
+    overwrite: bool = False
+    device: str = "auto"
+    kernel: str = "auto"
+    init: FloatNetwork | None = None
+    command: str | None = None
+    asked: dict[str, Any] = field(default_factory=dict)
+
+
+def run(recipe: Recipe, job: Job) -> dict[str, Any]:
+    """Train, choose the epoch by validation, test once, and write the files of the run.
+
+    Returns
+    -------
+    dict
+        The content of ``train.json``.
+
+    Raises
+    ------
+    UserError
+        On bad input, a damaged checkpoint, or divergence.
+    """
+    _check(recipe, job)
+    start = time.monotonic()
+    device = _device(job.device)
+    state = checkpoint.load(job.out / checkpoint.FILE_NAME) if job.resume else None
+    kernel = _kernel(job, device, state)
+    with _one_thread():
+        training = _set_up(recipe, job, device, kernel)
+    data = {"train": job.samples.digest, "images": len(job.samples)}
+    before = 0.0
+    if state is not None:
+        before = _resume(recipe, job, training, data, state)
+    else:
+        _clear(job)
+    with _one_thread():
+        _train(recipe, job, training, data, start - before)
+    training.network.load_state_dict(training.best["network"])
+    with _out_of_memory_told(recipe):
+        return _finish(recipe, job, training, before + time.monotonic() - start)
+
+
+def _check(recipe: Recipe, job: Job) -> None:
+    samples, test = job.samples, job.test
+    place(recipe.layers, samples.images.shape[1:], len(samples.class_names))  # refuses misfits
+    if len(samples.labels) - round(len(samples) * recipe.validation_share) < 1:
+        raise UserError(f"Data set {samples.name}: must have at least one training image, not 0")
+    if int(samples.labels.max()) >= len(samples.class_names):
+        raise UserError(
+            f"Data set {samples.name}: labels must be below its {len(samples.class_names)} "
+            f"classes, not {int(samples.labels.max())}"
+        )
+    if test is not None and test.images.shape[1:] != samples.images.shape[1:]:
+        raise UserError(
+            f"Test data set {test.name}: images must have the shape of the training images, "
+            f"{list(samples.images.shape[1:])}, not {list(test.images.shape[1:])}"
+        )
+    if test is not None and len(test) == 0:
+        raise UserError(f"Test data set {test.name}: must have at least one image, not 0")
+    if test is not None and int(test.labels.max()) >= len(samples.class_names):
+        raise UserError(
+            f"Test data set {test.name}: labels must be below the {len(samples.class_names)} "
+            f"classes of {samples.name}, not {int(test.labels.max())}"
+        )
+    if job.init is not None:
+        if tuple(job.init.input_shape) != samples.images.shape[1:]:
+            raise UserError(
+                f"{job.init.source}: input_shape must be that of data set {samples.name}, "
+                f"{list(samples.images.shape[1:])}, not {list(job.init.input_shape)}"
+            )
+        if len(job.init.class_names) != len(samples.class_names):
+            raise UserError(
+                f"{job.init.source}: class_names must be as many as data set {samples.name} has, "
+                f"{len(samples.class_names)}, not {len(job.init.class_names)}"
+            )
+        layers = names_of(job.init.layers)
+        if job.init.t_max != recipe.t_max or layers != recipe.layers:
+            raise UserError(
+                f"{job.init.source}: t_max and layers must be the recipe's, {recipe.t_max} and "
+                f"{list(recipe.layers)}, not {job.init.t_max} and {list(layers)}"
+            )
+        if recipe.weight_widths[:1] == (1,) and not job.init.live_inputs.all():
+            raise UserError(
+                f"{job.init.source}: weights must not be 0 at width 1, and "
+                f"{np.count_nonzero(~job.init.live_inputs)} pixels are pruned; choose a width of "
+                "at least 2 for the first layer"
+            )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Work on one core: the order of a sum, and so its last bits, is the same on every machine, and
+    training is faster. The event lists of a batch are too short to share out: a second thread
+    mostly waits, and on a busy machine it makes training several times slower."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise UserError(f"Device must be cpu, cuda or auto, not {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "Device cuda must be available to this PyTorch, and is not; use --device cpu"
+        )
+    return torch.device(name)
+
+
+def _kernel(job: Job, device: torch.device, state: dict[str, Any] | None) -> Kernel:
+    """The kernel asked for; a resumed run keeps its own, so that it ends at the same bits."""
+    if state is not None and job.kernel == "auto":
+        return kernel_for(state["kernel"], device)
+    return kernel_for(job.kernel, device)
+
+
+def _table(recipe: Recipe, job: Job) -> Array:
+    """The encoder: of the network that training starts from, or the recipe's."""
+    if job.init is not None:
+        return job.init.encoder
+    if recipe.encoding == "equalized":
+        return equalized_table(recipe.t_max, recipe.cutoff, job.samples.images)
+    return ttfs_table(recipe.t_max, recipe.cutoff)
+
+
+def _set_up(recipe: Recipe, job: Job, device: torch.device, kernel: Kernel) -> Training:
+    samples = job.samples
+    parts = split(len(samples), recipe.validation_share, recipe.seed)
+    images, held_back_images = (torch.from_numpy(samples.images[part]) for part in parts)
+    labels, held_back_labels = (
+        torch.from_numpy(samples.labels[part].astype(np.int64)) for part in parts
+    )
+    table = torch.from_numpy(_table(recipe, job).copy())
+    network = SpikingNetwork(images.shape[1:], len(samples.class_names), recipe, kernel)
+    if job.init is not None:
+        export.load_weights(network, job.init)
+    else:
+        first = table[images[:INITIALIZATION_IMAGES].to(torch.int64)].flatten(1)
+        initialize(network, first, recipe, generator_of(recipe.seed, 0))
+    if recipe.weight_widths:
+        export.fit_grids(network, recipe.weight_widths)
+    return Training(
+        network=network.to(device),
+        recipe=recipe,
+        table=table.to(device),
+        images=images.to(device),
+        labels=labels.to(device),
+        validation_images=held_back_images.to(device),
+        validation_labels=held_back_labels.to(device),
+    )
+
+
+def _resume(
+    recipe: Recipe, job: Job, training: Training, data: dict[str, Any], state: dict[str, Any]
+) -> float:
+    """Restore the checkpoint; return the seconds that the run has already taken."""
+    path = job.out / checkpoint.FILE_NAME
+    for name, value in recipe.as_dict().items():
+        if state["recipe"].get(name) != value:
+            raise UserError(
+                f"{path}: recipe must be the same to resume, and {name} was "
+                f"{state['recipe'].get(name)!r}, not {value!r}"
+            )
+    if state["data"] != data:
+        raise UserError(f"{path}: data set must be the same to resume, and its images have changed")
+    try:
+        for network in (training.network, training.result):
+            for module, grid in zip(network.layers, state["scales"], strict=True):
+                if grid is not None:
+                    module.grid = export.Grid(*grid)
+        training.restore(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0][:100]
+        raise UserError(f"{path}: checkpoint must fit its own recipe ({reason})") from None
+    return float(state["seconds"])
+
+
+def _clear(job: Job) -> None:
+    """Make room for a new run, so that no file of an old one stays beside it."""
+    if job.init is not None and Path(job.init.source).resolve() == (job.out / FLOAT_FILE).resolve():
+        raise UserError(
+            f"{job.out}: must not be the run that training starts from; choose another --out"
+        )
+    found = [name for name in OUTPUTS if (job.out / name).exists()]
+    if found and not job.overwrite:
+        raise UserError(
+            f"{job.out}: must hold no earlier run, and holds {found[0]}; continue it with "
+            "--resume, replace it with --overwrite, or choose another --out"
+        )
+    if job.out.exists() and not job.out.is_dir():
+        raise UserError(f"{job.out}: must be a folder, not a file; choose another --out")
+    place = next(path for path in (job.out, *job.out.absolute().parents) if path.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):  # told now, not after an epoch
+        raise UserError(f"{job.out}: {place} must be a folder to write into; choose another --out")
+    for name in found:
+        (job.out / name).unlink()
+
+
+def _train(
+    recipe: Recipe, job: Job, training: Training, data: dict[str, Any], start: float
+) -> None:
+    remaining = recipe.epochs - training.epoch
+    if remaining <= 0:
+        return
+    what = f"Training {job.samples.name} ({recipe.name}), {remaining} epochs"
+    with progress(what, remaining * len(training.labels)) as advance, _out_of_memory_told(recipe):
+        while training.epoch < recipe.epochs:
+            entry = training.run_epoch(advance)
+            checkpoint.save(
+                job.out / checkpoint.FILE_NAME,
+                {
+                    **training.state(),
+                    "recipe": recipe.as_dict(),
+                    "data": data,
+                    "kernel": training.network.kernel.name,
+                    "asked": job.asked,
+                    "scales": [
+                        module.grid and (module.grid.width, module.grid.scale)
+                        for module in training.network.layers
+                    ],
+                    "seconds": time.monotonic() - start,
+                },
+            )
+            _tell(recipe, entry)
+
+
+def _tell(recipe: Recipe, entry: dict[str, Any]) -> None:
+    every = max(1, recipe.epochs // EVERY_EPOCH_SAID)
+    if entry["epoch"] % every and entry["epoch"] != recipe.epochs:
+        return
+    validation = entry["validation_accuracy"]
+    shown = "" if validation is None else f", validation {100 * validation:.2f} %"
+    say(
+        f"epoch {entry['epoch']}: loss {entry['loss']:.4f}, training "
+        f"{100 * entry['train_accuracy']:.2f} %{shown}, {entry['seconds']:.1f} s"
+    )
+
+
+@contextmanager
+def _out_of_memory_told(recipe: Recipe) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"Device memory must hold a batch of {recipe.batch_size} images, and does not; "
+            "lower --batch-size"
+        ) from None
+
+
+def _finish(recipe: Recipe, job: Job, training: Training, seconds: float) -> dict[str, Any]:
+    """Export, look at the test images once, write the files."""
+    summary: dict[str, Any] = {
+        "dataset": job.samples.name,
+        "recipe": recipe.as_dict(),
+        "seed": recipe.seed,
+        "command": job.command,
+        "asked": job.asked,
+        "versions": _versions(),
+        "device": str(training.table.device),
+        "kernel": training.network.kernel.name,
+        "wall_seconds": round(seconds, 1),
+        "training_images": len(training.labels),
+        "validation_images": len(training.validation_labels),
+        "parameters": sum(layer.weight.numel() for layer in training.network.layers),
+        "epochs": training.epoch,
+        "exported_epoch": training.best["epoch"],
+        "validation_accuracy": training.best["validation_accuracy"],
+        "test_images": 0 if job.test is None else len(job.test),
+        "test_accuracy": None,
+        "test_accuracy_ties_counted": None,
+    }
+    if job.init is not None:
+        summary["initial"] = {"source": job.init.source, **_accuracies(job.init.provenance)}
+    network = export.to_float_network(
+        training.network, recipe, job.samples, summary, encoder=training.table.cpu().numpy()
+    )
+    if job.test is not None:
+        inference = reference.run(network, job.test.images)
+        summary["test_accuracy"] = inference.accuracy(job.test.labels)
+        summary["test_accuracy_ties_counted"] = inference.accuracy_ties_counted(job.test.labels)
+    network.save(job.out / FLOAT_FILE)  # its provenance is the same dict, now with the accuracies
+    write_json(job.out / "history.json", {"epochs": training.history})
+    curves.draw(job.out / "curves.png", training.history, f"{network.name}, recipe {recipe.name}")
+    summary = {**summary, "float_network": str(job.out / FLOAT_FILE)}
+    write_json(job.out / "train.json", summary)
+    return summary
+
+
+def _accuracies(provenance: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: provenance.get(name)
+        for name in ("validation_accuracy", "test_accuracy", "test_accuracy_ties_counted")
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": str(torch.__version__),
+        "sstdp-hw": __version__,
+    }
