@@ -83,7 +83,7 @@ class BuildPlan:
 
 
 def _source_hash() -> str:
-    """Hash of the flow's and the boards' source: a changed one must not answer from an old result."""
+    """Hash of the sources of flow and boards: changed ones must not answer from an old result."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     files = (path for folder in ("synthesis", "boards") for path in (root / folder).rglob("*.py"))
