@@ -36,7 +36,7 @@ from sstdp_hw import __version__
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json
 from sstdp_hw.base.tables import number, percent, show, table
-from sstdp_hw.network.network import MAX_T
+from sstdp_hw.network.chain import MAX_T
 
 SIZES = (784, 400, 10)
 FEWEST_STEPS = published.UNSIMULATED + 1

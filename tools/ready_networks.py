@@ -29,6 +29,7 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import read_json, written_whole
 from sstdp_hw.command import cli
 from sstdp_hw.data import datasets
+from sstdp_hw.network import ready_files
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.network import FILE_NAME, Network
 from sstdp_hw.ready.card import card, sizes, widths
@@ -70,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def write(name: str, network: Network) -> Path:
-    """Write network file and card into `ready.FOLDER`."""
-    file = ready.FOLDER / f"{name}{ready.SUFFIX}"
+    """Write network file and card into `ready_files.FOLDER`."""
+    file = ready_files.FOLDER / f"{name}{ready_files.SUFFIX}"
     network.save(file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     with written_whole(file.with_suffix(".md")) as temporary:

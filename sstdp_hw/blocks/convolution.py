@@ -9,6 +9,7 @@ import numpy as np
 
 from ..network.chain import MAX_T
 from ..network.layers import Array, Conv2d, Shape
+from ..network.reach import Reach
 from .feature_map import FeatureMap, MapParameters
 from .lane_parameters import LaneParameters
 from .pipeline import (
@@ -18,7 +19,6 @@ from .pipeline import (
     queue_latency,
     stamp_width,
 )
-from .reach import Reach
 from .widths import index_width
 
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from ..base.errors import UserError
-from ..network.layers import Array, Conv2d, Dense
-from ..reference.events import potential_bounds
+from ..network.layers import Array, WeightedLayer
+from ..reference.firing import potential_bounds
 from .pipeline import PIECE, rom_latency
 from .widths import pack_rows, signed_width
 
@@ -22,7 +22,7 @@ class LaneParameters:
     """
 
     name: str
-    layer: Dense | Conv2d
+    layer: WeightedLayer
     lanes: int
 
     #: What the lanes span, for messages.

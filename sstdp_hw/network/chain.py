@@ -11,13 +11,10 @@ from typing import NoReturn
 import numpy as np
 
 from ..base.errors import UserError
-from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, ShapeError
+from .layers import Array, Dense, Layer, Shape, ShapeError, WeightedLayer
 
 MAX_T = 255
 MAX_CLASSES = 256
-
-#: Strides, paddings and windows are below this; what training is asked for, too.
-EXTENTS = 1 << 16
 
 
 def shortened(value: object) -> str:
@@ -79,36 +76,24 @@ class LayerChain:
     def check_weights(
         self,
         index: int,
-        layer: Dense | Conv2d,
+        layer: WeightedLayer,
         weight_types: tuple[str, ...],
         threshold_types: tuple[str, ...],
     ) -> None:
         """Check type and rank of a weighted layer's tensors."""
-        rank = 4 if isinstance(layer, Conv2d) else 2
-        self.check_array(f"layers.{index}.weight", layer.weight, weight_types, (None,) * rank)
+        shape = (None,) * layer.weight_rank
+        self.check_array(f"layers.{index}.weight", layer.weight, weight_types, shape)
         self.check_array(
             f"layers.{index}.threshold", layer.threshold, threshold_types, layer.weight.shape[:1]
         )
 
     def check_geometry(self, index: int, layer: Layer) -> None:
-        """Check stride, padding and kernel."""
-        if isinstance(layer, Conv2d):
-            if min(layer.stride) < 1:
-                self.refuse(f"layers.{index}.stride", f"must be positive, not {list(layer.stride)}")
-            if min(layer.padding) < 0:
-                self.refuse(
-                    f"layers.{index}.padding", f"must not be negative, not {list(layer.padding)}"
-                )
-            self._check_extent(f"layers.{index}.stride", layer.stride)
-            self._check_extent(f"layers.{index}.padding", layer.padding)
-        if isinstance(layer, Pool2d):
-            if min(layer.kernel) < 1:
-                self.refuse(f"layers.{index}.kernel", f"must be positive, not {list(layer.kernel)}")
-            self._check_extent(f"layers.{index}.kernel", layer.kernel)
+        """Check stride, padding, kernel and the like."""
 
-    def _check_extent(self, subject: str, values: tuple[int, int]) -> None:
-        if max(values) >= EXTENTS:
-            self.refuse(subject, f"must be below {EXTENTS}, not {list(values)}")
+        def refuse(key: str, rule_and_value: str) -> NoReturn:
+            self.refuse(f"layers.{index}.{key}", rule_and_value)
+
+        layer.check_geometry(refuse)
 
     def check_chain(self) -> None:
         """Check that the layers fit each other and end in the classes."""
@@ -144,37 +129,34 @@ class LayerChain:
         return int(np.prod(self.input_shape))
 
     @property
-    def weighted(self) -> tuple[tuple[int, Dense | Conv2d], ...]:
+    def weighted(self) -> tuple[tuple[int, WeightedLayer], ...]:
         """The layers that have neurons, each with its index in `layers`."""
         return tuple(
             (index, layer)
             for index, layer in enumerate(self.layers)
-            if isinstance(layer, Conv2d | Dense)
+            if isinstance(layer, WeightedLayer)
         )
+
+    def takes_pixels(self, index: int) -> bool:
+        """Whether layer ``index`` takes the encoder's spikes as they are, at most in one row."""
+        return all(layer.passes_inputs_on for layer in self.layers[:index])
 
     @cached_property
     def live_inputs(self) -> Array:
         """Pixels that any neuron has a weight for, in C order: bool [inputs].
 
-        The spike of another one changes no potential. Looks at the first weighted layer, past
-        nothing but ``flatten``; behind a pooling layer every pixel counts as live.
+        The spike of another one changes no potential. Behind a pooling layer every pixel counts as
+        live.
         """
         first, layer = self.weighted[0]
-        live: Array = np.ones(self.shapes[0], bool)
-        if all(isinstance(before, Flatten) for before in self.layers[:first]):
-            used = (layer.weight != 0).any(axis=0)  # dense [inputs]; conv [channels, kh, kw]
-            live &= (
-                used.reshape(live.shape) if used.ndim == 1 else used.any(axis=(1, 2), keepdims=True)
-            )
-        return live.reshape(-1)
+        if not self.takes_pixels(first):
+            return np.ones(self.inputs, bool)
+        return layer.used_inputs(self.shapes[first]).reshape(-1)
 
     @cached_property
     def multiply_accumulates(self) -> int:
         """Multiply-accumulates of the same network without spikes, padding among them."""
-        total = 0
-        for index, layer in self.weighted:
-            if isinstance(layer, Dense):
-                total += layer.weight.size
-            else:
-                total += layer.weight.size * int(np.prod(self.shapes[index + 1][1:]))
-        return total
+        return sum(
+            layer.multiply_accumulates(shape)
+            for layer, shape in zip(self.layers, self.shapes, strict=False)
+        )

@@ -16,10 +16,12 @@ import numpy as np
 
 from ..base.errors import UserError
 from .chain import LayerChain
-from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape
-from .network import read_tensors, write_tensors
+from .header import HeaderReader, shown
+from .layers import Array, Layer, Shape, WeightedLayer
+from .tensor_file import read_tensors, write_tensors
 
 FILE_NAME = "float.safetensors"
+LAYER_FIELDS = frozenset({"weight_width", "scale"})
 FLOAT_DTYPES = ("float32", "float64")
 
 
@@ -55,7 +57,7 @@ class FloatNetwork(LayerChain):
     def __post_init__(self) -> None:
         self.check_frame()
         for index, layer in enumerate(self.layers):
-            if isinstance(layer, Conv2d | Dense):
+            if isinstance(layer, WeightedLayer):
                 self.check_weights(index, layer, FLOAT_DTYPES, FLOAT_DTYPES)
                 self._check_finite(index, layer)
             self.check_geometry(index, layer)
@@ -68,7 +70,7 @@ class FloatNetwork(LayerChain):
                 self.refuse(f"layers.{index}.scale", f"must be positive and finite, not {scale}")
         self.check_chain()
 
-    def _check_finite(self, index: int, layer: Dense | Conv2d) -> None:
+    def _check_finite(self, index: int, layer: WeightedLayer) -> None:
         for part, array in (("weight", layer.weight), ("threshold", layer.threshold)):
             bad = int(np.sum(~np.isfinite(array)))
             if bad:
@@ -84,14 +86,11 @@ class FloatNetwork(LayerChain):
         entries: list[dict[str, Any]] = []
         for index, (layer, scale) in enumerate(zip(self.layers, self.scales, strict=True)):
             entry: dict[str, Any] = {"kind": layer.kind}
-            if isinstance(layer, Conv2d | Dense):
+            if isinstance(layer, WeightedLayer):
                 tensors[f"layers.{index}.weight"] = layer.weight.astype(np.float32)
                 tensors[f"layers.{index}.threshold"] = layer.threshold.astype(np.float32)
                 entry |= {"weight_width": layer.weight_width, "scale": scale}
-            if isinstance(layer, Conv2d):
-                entry |= {"stride": list(layer.stride), "padding": list(layer.padding)}
-            if isinstance(layer, Pool2d):
-                entry |= {"kernel": list(layer.kernel)}
+            entry |= layer.geometry()
             entries.append(entry)
         header = {
             "name": self.name,
@@ -121,42 +120,18 @@ class FloatNetwork(LayerChain):
                 f"{path}: must be a float network as `sstdp-hw train` writes it, and is one of "
                 "integers already"
             )
-        try:
-            layers, scales = [], []
-            for index, entry in enumerate(header["layers"]):
-                layers.append(_layer(entry, tensors, index))
-                scales.append(entry.get("scale"))
-            return cls(
-                name=header["name"],
-                t_max=header["t_max"],
-                input_shape=tuple(header["input_shape"]),
-                class_names=tuple(header["class_names"]),
-                encoder=tensors["encoder"],
-                layers=tuple(layers),
-                scales=tuple(scales),
-                provenance=header["provenance"],
-                source=str(path),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(
-                f"{path}: must be a float network as `sstdp-hw train` writes it, and has no valid "
-                f"{error}"
-            ) from None
+        reader = HeaderReader(str(path), tensors, header, LAYER_FIELDS)
+        network = cls(**reader.frame(), layers=reader.layers(), scales=_scales(reader))
+        reader.check_all_read()
+        return network
 
 
-def _layer(entry: dict[str, Any], tensors: dict[str, Array], index: int) -> Layer:
-    kind = entry["kind"]
-    if kind == "flatten":
-        return Flatten()
-    if kind == "pool2d":
-        return Pool2d((entry["kernel"][0], entry["kernel"][1]))
-    weight, threshold = tensors[f"layers.{index}.weight"], tensors[f"layers.{index}.threshold"]
-    if kind == "dense":
-        return Dense(weight, threshold, entry["weight_width"])
-    if kind == "conv2d":
-        stride, padding = entry["stride"], entry["padding"]
-        return Conv2d(
-            weight, threshold, entry["weight_width"],
-            (stride[0], stride[1]), (padding[0], padding[1]),
-        )  # fmt: skip
-    raise ValueError(f"layer kind {kind!r}")
+def _scales(reader: HeaderReader) -> tuple[float | None, ...]:
+    """The scale of every layer, None for one without."""
+    scales = []
+    for index, entry in enumerate(reader.header["layers"]):
+        scale = entry.get("scale")
+        if scale is not None and (isinstance(scale, bool) or not isinstance(scale, int | float)):
+            reader.refuse(f"layers.{index}.scale", f"must be a number or null, not {shown(scale)}")
+        scales.append(scale)
+    return tuple(scales)

@@ -7,7 +7,8 @@ from pathlib import Path
 from ..base.errors import UserError
 from .float_network import FILE_NAME as FLOAT_FILE
 from .float_network import FloatNetwork
-from .network import FILE_NAME, Network, read_tensors
+from .network import FILE_NAME, Network
+from .tensor_file import read_tensors
 
 
 def load_network(path: Path | str) -> Network | FloatNetwork:

@@ -12,20 +12,17 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any
 
-import numpy as np
-
-from .. import ready
-from ..base.errors import UserError
-from ..base.files import sha256, written_whole
-from .chain import EXTENTS, LayerChain, shortened
-from .chain import MAX_T as MAX_T
-from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, fits_width
+from ..base.files import sha256
+from .chain import LayerChain
+from .header import HeaderReader
+from .layers import Array, Layer, Shape, WeightedLayer, fits_width
+from .tensor_file import read_tensors, write_tensors
 
 FORMAT_VERSION = 1
 FILE_NAME = "network.safetensors"  # in a run folder
-METADATA_KEY = "sstdp_hw"
+LAYER_FIELDS = frozenset({"weight_width"})
 WEIGHT_DTYPES = ("int8", "int16", "int32")
 MAX_WEIGHT_WIDTH = 32
 
@@ -67,13 +64,13 @@ class Network(LayerChain):
     def __post_init__(self) -> None:
         self.check_frame()
         for index, layer in enumerate(self.layers):
-            if isinstance(layer, Conv2d | Dense):
+            if isinstance(layer, WeightedLayer):
                 self.check_weights(index, layer, WEIGHT_DTYPES, ("int32",))
                 self._check_width(f"layers.{index}", layer)
             self.check_geometry(index, layer)
         self.check_chain()
 
-    def _check_width(self, subject: str, layer: Dense | Conv2d) -> None:
+    def _check_width(self, subject: str, layer: WeightedLayer) -> None:
         if not 1 <= layer.weight_width <= MAX_WEIGHT_WIDTH:
             self.refuse(
                 f"{subject}.weight_width",
@@ -102,12 +99,8 @@ class Network(LayerChain):
     def _header(self) -> dict[str, Any]:
         entries: list[dict[str, Any]] = []
         for layer in self.layers:
-            entry: dict[str, Any] = {"kind": layer.kind}
-            if isinstance(layer, Conv2d):
-                entry |= {"stride": list(layer.stride), "padding": list(layer.padding)}
-            if isinstance(layer, Pool2d):
-                entry |= {"kernel": list(layer.kernel)}
-            if isinstance(layer, Conv2d | Dense):
+            entry: dict[str, Any] = {"kind": layer.kind, **layer.geometry()}
+            if isinstance(layer, WeightedLayer):
                 entry |= {"weight_width": layer.weight_width}
             entries.append(entry)
         return {
@@ -140,162 +133,10 @@ class Network(LayerChain):
         UserError
             If the file is missing, damaged or breaks a rule.
         """
-        tensors, header = read_tensors(path, "network")
-        return _NetworkReader(str(path), tensors, header).read()
-
-
-def write_tensors(path: Path | str, tensors: dict[str, Array], header: dict[str, Any]) -> None:
-    """Write tensors and one metadata entry, whole or not at all; same input, same bytes."""
-    from safetensors.numpy import save
-
-    try:
-        text = json.dumps(header, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path}: provenance must be JSON of finite numbers ({error})") from None
-    data = save(
-        {name: np.ascontiguousarray(tensor) for name, tensor in sorted(tensors.items())},
-        metadata={METADATA_KEY: text},
-    )
-    with written_whole(path) as temporary:
-        temporary.write_bytes(data)
-
-
-def _not_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def read_tensors(path: Path | str, what: str) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Read all tensors of a safetensors file and the JSON object of its ``sstdp_hw`` metadata.
-
-    ``path`` may be ``ready:NAME``; ``what`` names the file's role in errors ("network").
-    """
-    from safetensors import SafetensorError, safe_open
-
-    file = ready.located(path)
-    if not file.is_file():
-        raise UserError(f"{path}: no such {what} file")
-    try:
-        with safe_open(str(file), framework="numpy") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, ValueError, AttributeError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path}: the {what} must be a whole safetensors file of numpy types ({reason})"
-        ) from None
-    if METADATA_KEY not in metadata:
-        raise UserError(
-            f"{path}: the {what} must have the metadata entry {METADATA_KEY!r}, not "
-            f"{sorted(metadata) or 'none'}"
-        )
-    try:
-        header = json.loads(metadata[METADATA_KEY], parse_constant=_not_json)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: metadata {METADATA_KEY} must be JSON ({error})") from None
-    if not isinstance(header, dict):
-        raise UserError(
-            f"{path}: metadata {METADATA_KEY} must be a JSON object, not {type(header).__name__}"
-        )
-    return tensors, header
-
-
-class _NetworkReader:
-    """Turns untrusted tensors and JSON into a `Network`, refusing with one line."""
-
-    LAYER_KEYS: ClassVar[dict[str, tuple[set[str], set[str]]]] = {  # kind -> required, optional
-        "dense": ({"weight_width"}, set()),
-        "conv2d": ({"weight_width"}, {"stride", "padding"}),
-        "pool2d": ({"kernel"}, set()),
-        "flatten": (set(), set()),
-    }
-
-    def __init__(self, source: str, tensors: dict[str, Array], header: dict[str, Any]) -> None:
-        self.source, self.tensors, self.header = source, dict(tensors), header
-
-    def _refuse(self, subject: str, rule_and_value: str) -> NoReturn:
-        raise UserError(f"{self.source}: {subject} {rule_and_value}")
-
-    def _get(self, key: str, kind: type, rule: str) -> Any:
-        if key not in self.header:
-            self._refuse(key, "must be present in the metadata, and is missing")
-        value = self.header[key]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            self._refuse(key, f"must be {rule}, not {_shown(value)}")
-        return value
-
-    def _integers(self, subject: str, value: Any, count: int) -> tuple[int, ...]:
-        if (
-            not isinstance(value, list)
-            or len(value) != count
-            or not all(type(item) is int and 0 <= item < EXTENTS for item in value)
-        ):
-            self._refuse(subject, f"must be {count} integers below {EXTENTS}, not {_shown(value)}")
-        return tuple(value)
-
-    def _tensor(self, name: str) -> Array:
-        if name not in self.tensors:
-            self._refuse(name, "must be present as a tensor, and is missing")
-        return self.tensors.pop(name)
-
-    def read(self) -> Network:
-        version = self._get("format_version", int, "an integer")
+        reader = HeaderReader(str(path), *read_tensors(path, "network"), LAYER_FIELDS)
+        version = reader.get("format_version", int, "an integer")
         if version != FORMAT_VERSION:
-            self._refuse("format_version", f"must be {FORMAT_VERSION}, not {version}")
-        names = self._get("class_names", list, "a list of strings")
-        if not all(isinstance(name, str) for name in names):
-            self._refuse("class_names", f"must be a list of strings, not {_shown(names)}")
-        entries = self._get("layers", list, "a list of objects")
-        provenance = self.header.get("provenance", {})
-        if not isinstance(provenance, dict):
-            self._refuse("provenance", f"must be an object, not {_shown(provenance)}")
-        network = Network(
-            name=self._get("name", str, "a string"),
-            t_max=self._get("t_max", int, "an integer"),
-            input_shape=self._integers("input_shape", self._get("input_shape", list, "a list"), 3),
-            class_names=tuple(names),
-            encoder=self._tensor("encoder"),
-            layers=tuple(self._layer(index, entry) for index, entry in enumerate(entries)),
-            provenance=provenance,
-            source=self.source,
-        )
-        if self.tensors:
-            self._refuse("tensors", f"must each belong to a layer, not {sorted(self.tensors)[0]!r}")
+            reader.refuse("format_version", f"must be {FORMAT_VERSION}, not {version}")
+        network = cls(**reader.frame(), layers=reader.layers())
+        reader.check_all_read()
         return network
-
-    def _layer(self, index: int, entry: Any) -> Layer:
-        subject = f"layers.{index}"
-        kind = entry.get("kind") if isinstance(entry, dict) else None
-        if not isinstance(kind, str) or kind not in self.LAYER_KEYS:
-            self._refuse(
-                subject,
-                f"must be an object with kind {' or '.join(self.LAYER_KEYS)}, not {_shown(entry)}",
-            )
-        required, optional = self.LAYER_KEYS[kind]
-        keys = set(entry) - {"kind"}
-        if missing := required - keys:
-            self._refuse(f"{subject}.{min(missing)}", "must be present, and is missing")
-        if unknown := keys - required - optional:
-            self._refuse(subject, f"must have no field {min(unknown)!r} in a {kind} layer")
-        if kind == "flatten":
-            return Flatten()
-        if kind == "pool2d":
-            height, width = self._integers(f"{subject}.kernel", entry["kernel"], 2)
-            return Pool2d((height, width))
-        width_found = entry["weight_width"]
-        if type(width_found) is not int:
-            self._refuse(
-                f"{subject}.weight_width", f"must be an integer, not {_shown(width_found)}"
-            )
-        weight, threshold = self._tensor(f"{subject}.weight"), self._tensor(f"{subject}.threshold")
-        if kind == "dense":
-            return Dense(weight, threshold, width_found)
-        stride = self._integers(f"{subject}.stride", entry.get("stride", [1, 1]), 2)
-        padding = self._integers(f"{subject}.padding", entry.get("padding", [0, 0]), 2)
-        return Conv2d(
-            weight, threshold, width_found, (stride[0], stride[1]), (padding[0], padding[1])
-        )
-
-
-def _shown(value: Any) -> str:
-    """A value as one short line, whatever an untrusted file put there."""
-    return shortened(json.dumps(value))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..network.float_network import FloatNetwork
-from ..network.layers import Array, Conv2d, Dense, Layer
-from ..reference.events import BATCH, check_images, classify, fire, spike_times
+from ..network.layers import Array, Dense, Layer, WeightedLayer
+from ..reference.firing import fire, spike_times
+from ..reference.inference import BATCH, check_images, classify
 
 
 class Calibration:
@@ -42,7 +43,7 @@ class Calibration:
         index: int,
         layers: Sequence[Layer],
         scales: Sequence[float],
-        trial: Callable[[float], Dense | Conv2d],
+        trial: Callable[[float], WeightedLayer],
     ) -> float:
         """The scale with which the fewest spikes of layer ``index`` move.
 
@@ -75,10 +76,10 @@ class Calibration:
             self._wanted_classes = self._classify(layers[index], self._wanted[index])
         return min(scales, key=loss)
 
-    def _classes_changed(self, layer: Dense | Conv2d) -> float:
+    def _classes_changed(self, layer: WeightedLayer) -> float:
         return float(np.mean(self._classify(layer, self._inputs) != self._wanted_classes))
 
     def _classify(self, layer: Layer, inputs: Array) -> Array:
         assert isinstance(layer, Dense), "the network's own check"
         t_max = self.network.t_max
-        return classify(*fire(layer, inputs, t_max, margins_at_first_spike=True), t_max)[0]
+        return classify(*fire(layer, inputs, t_max), t_max)[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
@@ -17,9 +17,9 @@ import numpy as np
 
 from ..base.errors import UserError
 from ..network.float_network import FloatNetwork
-from ..network.layers import Array, Conv2d, Dense
+from ..network.layers import Array, WeightedLayer
 from ..network.network import Network
-from ..reference.events import potential_bounds
+from ..reference.firing import potential_bounds
 from .calibration import Calibration
 
 MAX_WIDTH = 16
@@ -203,8 +203,8 @@ def exact_thresholds(threshold: Array, scale: float) -> list[int]:
 
 
 def quantize_layer(
-    layer: Dense | Conv2d, width: int, scale: float, *, name: str, output: bool
-) -> tuple[Dense | Conv2d, int]:
+    layer: WeightedLayer, width: int, scale: float, *, name: str, output: bool
+) -> tuple[WeightedLayer, int]:
     """The layer in integers, and how many of its thresholds were moved.
 
     A hidden neuron whose threshold int32 cannot hold always or never fires: the potential, a sum of
@@ -230,9 +230,7 @@ def quantize_layer(
             for value, lowest, highest in zip(exact, low, high, strict=True)
         ]
     threshold = np.array(exact, np.int32)
-    if isinstance(layer, Conv2d):
-        return Conv2d(weight, threshold, width, layer.stride, layer.padding), moved
-    return Dense(weight, threshold, width), moved
+    return replace(layer, weight=weight, threshold=threshold, weight_width=width), moved
 
 
 def weight_scale(weight: Array, width: int) -> float:
@@ -258,13 +256,13 @@ def weight_scale(weight: Array, width: int) -> float:
 
 
 def _trial(
-    layer: Dense | Conv2d, width: int, name: str, output: bool, scale: float
-) -> Dense | Conv2d:
+    layer: WeightedLayer, width: int, name: str, output: bool, scale: float
+) -> WeightedLayer:
     return quantize_layer(layer, width, scale, name=name, output=output)[0]
 
 
 def _detail(
-    index: int, before: Dense | Conv2d, after: Dense | Conv2d, scale: float, origin: str, moved: int
+    index: int, before: WeightedLayer, after: WeightedLayer, scale: float, origin: str, moved: int
 ) -> LayerQuantization:
     weight = before.weight.astype(np.float64)
     steps = weight / scale

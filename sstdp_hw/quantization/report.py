@@ -12,7 +12,7 @@ from ..data.datasets import Samples
 from ..network.float_network import FloatNetwork
 from ..network.layers import Array
 from ..network.network import Network
-from ..reference import events as reference
+from ..reference import inference as reference
 from ..reference.evaluation import check_samples, chunks
 from .quantize import LayerQuantization, integer_range
 

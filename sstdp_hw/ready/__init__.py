@@ -1,55 +1,15 @@
 """Trained networks that come with the package, for hardware without training.
 
-Every network is a network file ``NAME.safetensors`` and its card ``NAME.md`` in this folder. All
+Every network is a network file ``NAME.safetensors`` and its card ``NAME.md`` in this folder; all
 that reads a network by its path takes ``ready:NAME`` as well. tools/ready_networks.py makes them.
 """
 
-from __future__ import annotations
+from ..network.network import Network
+from ..network.ready_files import PREFIX, card_path, names, path
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from ..base.errors import UserError
-
-if TYPE_CHECKING:
-    from ..network.network import Network
-
-PREFIX = "ready:"
-FOLDER = Path(__file__).parent
-SUFFIX = ".safetensors"
-
-
-def names() -> tuple[str, ...]:
-    """What there is, in alphabetical order."""
-    return tuple(sorted(file.name.removesuffix(SUFFIX) for file in FOLDER.glob(f"*{SUFFIX}")))
-
-
-def path(name: str) -> Path:
-    """The network file of a ready network, named with or without `PREFIX`.
-
-    Raises
-    ------
-    UserError
-        If there is none of that name.
-    """
-    plain = name.removeprefix(PREFIX)
-    if plain not in names():
-        raise UserError(f"Ready network must be {' or '.join(names())}, not {plain!r}")
-    return FOLDER / f"{plain}{SUFFIX}"
-
-
-def card_path(name: str) -> Path:
-    """The card of a ready network, which tells in Markdown what it is and how it was made."""
-    return path(name).with_suffix(".md")
+__all__ = ["PREFIX", "card_path", "load", "names", "path"]
 
 
 def load(name: str) -> Network:
     """The ready network of that name."""
-    from ..network.network import Network
-
-    return Network.load(PREFIX + path(name).name.removesuffix(SUFFIX))
-
-
-def located(file: Path | str) -> Path:
-    """The file that ``ready:NAME`` stands for; any other path as it is."""
-    return path(str(file)) if str(file).startswith(PREFIX) else Path(file)
+    return Network.load(PREFIX + path(name).stem)

@@ -7,7 +7,6 @@ import shlex
 from typing import Any
 
 from ..base.tables import number, percent
-from ..network.layers import Dense, Flatten, layer_name
 from ..network.network import Network
 from ..report.document import Section, markdown
 from ..report.run_report import pick
@@ -19,8 +18,9 @@ Rows = list[tuple[str, ...]]
 def sizes(network: Network) -> str:
     """``64-128-10``: inputs and neurons of every layer; with convolutions the layers' names behind
     the shape of the image, ``1x8x8-conv8k3-pool2-10``."""
-    names = [layer_name(layer) for layer in network.layers if not isinstance(layer, Flatten)]
-    if all(isinstance(layer, Dense | Flatten) for layer in network.layers):
+    kinds = {layer.kind for layer in network.layers}
+    names = [layer.name for layer in network.layers if layer.kind != "flatten"]
+    if kinds <= {"dense", "flatten"}:
         return "-".join([str(math.prod(network.input_shape)), *names])
     return "-".join(["x".join(map(str, network.input_shape)), *names])
 

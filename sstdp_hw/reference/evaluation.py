@@ -14,11 +14,11 @@ import numpy as np
 
 from ..base.errors import UserError
 from ..data.datasets import Samples
-from ..models import cost
 from ..network.float_network import FloatNetwork
 from ..network.network import Network
-from . import events as reference
-from .events import Inference
+from . import inference as reference
+from .additions import additions
+from .inference import Inference
 
 CHUNK = 2048
 
@@ -153,8 +153,8 @@ def evaluate(
             round(inference.accuracy_ties_counted(chunk.labels) * len(chunk)),
             inference.decision_times.sum(dtype=np.int64),
             inference.silent.sum(),
-            cost.additions(network, inference).sum(),
-            cost.additions(network, inference, up_to_decision=False).sum(),
+            additions(network, inference).sum(),
+            additions(network, inference, up_to_decision=False).sum(),
         ]
         spikes += _spikes(network, inference)
     means = [float(value) for value in sums / len(samples)]

@@ -5,10 +5,14 @@ Slow and obvious on purpose: no matrix, no floating point, no shared code with t
 
 from __future__ import annotations
 
-from ..network.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape
+from collections.abc import Callable
+from typing import Any
+
+from ..network.layers import Array, Conv2d, Dense, Layer, Pool2d, Shape, WeightedLayer
 from ..network.network import Network
 
 Times = dict[tuple[int, ...], int]
+Synapses = dict[tuple[int, ...], list[tuple[tuple[int, ...], int]]]
 
 
 def infer(network: Network, image: Array) -> tuple[int, int, bool, list[Times]]:
@@ -40,20 +44,11 @@ def _items(image: Array) -> list[tuple[tuple[int, ...], int]]:
 def _layer(
     layer: Layer, inputs: Times, shape: Shape, t_max: int
 ) -> tuple[Times, dict[tuple[int, ...], list[int]]]:
-    if isinstance(layer, Flatten):
-        return {(index,): inputs[key] for index, key in enumerate(sorted(inputs))}, {}
-    if isinstance(layer, Pool2d):
-        pooled: Times = {
-            (c, y, x): min(
-                inputs[c, y * layer.kernel[0] + dy, x * layer.kernel[1] + dx]
-                for dy in range(layer.kernel[0]) for dx in range(layer.kernel[1])
-            )
-            for c in range(shape[0]) for y in range(shape[1]) for x in range(shape[2])
-        }  # fmt: skip
-        return pooled, {}
+    if not isinstance(layer, WeightedLayer):
+        return PASSED_ON[layer.kind](layer, inputs, shape), {}
     times: Times = {}
     margins: dict[tuple[int, ...], list[int]] = {}
-    for neuron, synapses in _synapses(layer, inputs, shape).items():
+    for neuron, synapses in SYNAPSES[layer.kind](layer, inputs, shape).items():
         theta = int(layer.threshold[neuron[0]])
         margins[neuron] = []
         times[neuron] = t_max
@@ -65,18 +60,31 @@ def _layer(
     return times, margins
 
 
-def _synapses(
-    layer: Dense | Conv2d, inputs: Times, shape: Shape
-) -> dict[tuple[int, ...], list[tuple[tuple[int, ...], int]]]:
-    """The inputs of every neuron, each with its weight."""
-    if isinstance(layer, Dense):
-        keys = sorted(inputs)
-        return {
-            (j,): [(key, int(layer.weight[j, i])) for i, key in enumerate(keys)]
-            for j in range(shape[0])
-        }
+def _flatten(layer: Layer, inputs: Times, shape: Shape) -> Times:
+    return {(index,): inputs[key] for index, key in enumerate(sorted(inputs))}
+
+
+def _pool2d(layer: Pool2d, inputs: Times, shape: Shape) -> Times:
+    return {
+        (c, y, x): min(
+            inputs[c, y * layer.kernel[0] + dy, x * layer.kernel[1] + dx]
+            for dy in range(layer.kernel[0]) for dx in range(layer.kernel[1])
+        )
+        for c in range(shape[0]) for y in range(shape[1]) for x in range(shape[2])
+    }  # fmt: skip
+
+
+def _dense(layer: Dense, inputs: Times, shape: Shape) -> Synapses:
+    keys = sorted(inputs)
+    return {
+        (j,): [(key, int(layer.weight[j, i])) for i, key in enumerate(keys)]
+        for j in range(shape[0])
+    }
+
+
+def _conv2d(layer: Conv2d, inputs: Times, shape: Shape) -> Synapses:
     _, depth, kernel_height, kernel_width = layer.weight.shape
-    synapses: dict[tuple[int, ...], list[tuple[tuple[int, ...], int]]] = {}
+    synapses: Synapses = {}
     for o in range(shape[0]):
         for y in range(shape[1]):
             for x in range(shape[2]):
@@ -95,3 +103,16 @@ def _synapses(
                     in inputs
                 ]
     return synapses
+
+
+#: By the kind of a layer without neurons: the spike times it passes on.
+PASSED_ON: dict[str, Callable[[Any, Times, Shape], Times]] = {
+    "pool2d": _pool2d,
+    "flatten": _flatten,
+}
+
+#: By the kind of a weighted layer: the inputs of every neuron, each with its weight.
+SYNAPSES: dict[str, Callable[[Any, Times, Shape], Synapses]] = {
+    "dense": _dense,
+    "conv2d": _conv2d,
+}

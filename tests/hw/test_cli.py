@@ -261,7 +261,7 @@ def test_quantize_refuses(capsys, run_folder, tmp_path):
 
 
 def test_quantize_refuses_nan(capsys, run_folder, tmp_path):
-    from sstdp_hw.network.network import read_tensors, write_tensors
+    from sstdp_hw.network.tensor_file import read_tensors, write_tensors
 
     path = run_folder / "float.safetensors"
     tensors, header = read_tensors(path, "float network")

@@ -12,11 +12,11 @@ from sstdp_hw.blocks.dense import DenseParameters
 from sstdp_hw.blocks.feature_map import FeatureMap
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.blocks.pooling import PoolParameters
-from sstdp_hw.blocks.reach import Reach
 from sstdp_hw.models.cost import cycle_bound, layer_work
 from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference import events as reference
+from sstdp_hw.network.reach import Reach
+from sstdp_hw.reference import inference as reference
 
 
 @pytest.mark.parametrize(

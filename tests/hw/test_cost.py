@@ -6,14 +6,15 @@ from hw.random_networks import conv_network, dense_network, random_images
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.models import cost
-from sstdp_hw.reference import events as reference
-from sstdp_hw.reference.plain import _synapses
+from sstdp_hw.reference import inference as reference
+from sstdp_hw.reference.additions import additions
+from sstdp_hw.reference.plain import SYNAPSES
 
 
 def synapses_per_input(layer, shape, output_shape):
     """Neurons that each input reaches, from the list of all synapses."""
     every = {tuple(int(i) for i in index): 0 for index in np.ndindex(*shape)}
-    for reached in _synapses(layer, every, output_shape).values():
+    for reached in SYNAPSES[layer.kind](layer, every, output_shape).values():
         for source, _ in reached:
             every[source] += 1
     return np.array([every[index] for index in np.ndindex(*shape)]).reshape(shape)
@@ -26,7 +27,7 @@ def test_fan_out(seed):
     for index, layer in network.weighted:
         shape = network.shapes[index]
         wanted = synapses_per_input(layer, shape, network.shapes[index + 1])
-        assert np.array_equal(cost.fan_out(layer, shape), wanted)
+        assert np.array_equal(layer.fan_out(shape), wanted)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -35,7 +36,7 @@ def test_additions(seed, up_to_decision):
     rng = np.random.default_rng(seed)
     network = (conv_network if seed % 2 else dense_network)(rng)
     inference = reference.run(network, random_images(rng, network, 5))
-    found = cost.additions(network, inference, up_to_decision=up_to_decision)
+    found = additions(network, inference, up_to_decision=up_to_decision)
     for image in range(5):
         last = network.t_max - 1
         if up_to_decision and not inference.silent[image]:
@@ -62,7 +63,7 @@ def test_pixels_without_a_weight_cost_as_much_as_dark_ones(make):
     images[1, dead] = 0
     inference = reference.run(network, images)
     assert inference.spike_times[0][0].reshape(dead.shape)[dead].max() < network.t_max
-    lit, dark = cost.additions(network, inference, up_to_decision=False)
+    lit, dark = additions(network, inference, up_to_decision=False)
     assert lit == dark > 0
 
 

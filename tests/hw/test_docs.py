@@ -18,6 +18,6 @@ def test_example_of_the_network_format_is_json_of_every_kind():
     text = (DOCS / "network-format.md").read_text()
     (example,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     header = json.loads(example)
-    from sstdp_hw.network.network import _NetworkReader
+    from sstdp_hw.network.layers import KINDS
 
-    assert {layer["kind"] for layer in header["layers"]} == set(_NetworkReader.LAYER_KEYS)
+    assert {layer["kind"] for layer in header["layers"]} == set(KINDS)

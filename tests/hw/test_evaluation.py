@@ -6,9 +6,9 @@ from hw.random_networks import conv_network, dense_network, float_network, rando
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.data.datasets import Samples
-from sstdp_hw.models import cost
 from sstdp_hw.reference import evaluation
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
+from sstdp_hw.reference.additions import additions
 
 
 def samples_for(network, count):
@@ -30,9 +30,9 @@ def test_figures(monkeypatch, make):
     assert found.accuracy_ties_counted == whole.accuracy_ties_counted(samples.labels)
     assert found.mean_decision_time == pytest.approx(whole.decision_times.mean())
     assert found.silent == whole.silent.mean()
-    assert found.additions == pytest.approx(cost.additions(network, whole).mean())
+    assert found.additions == pytest.approx(additions(network, whole).mean())
     assert found.additions_without_exit == pytest.approx(
-        cost.additions(network, whole, up_to_decision=False).mean()
+        additions(network, whole, up_to_decision=False).mean()
     )
     assert found.layers[0].name == "input"
     for layer, place in zip(found.layers, [0, *(i + 1 for i, _ in network.weighted)], strict=True):

@@ -11,7 +11,8 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
 from sstdp_hw.network.load import load_network
-from sstdp_hw.network.network import Network, read_tensors, write_tensors
+from sstdp_hw.network.network import Network
+from sstdp_hw.network.tensor_file import read_tensors, write_tensors
 
 
 def test_what_is_written_comes_back(tmp_path):

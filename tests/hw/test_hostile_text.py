@@ -9,7 +9,8 @@ from support.networks import small_network
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.cli import main
-from sstdp_hw.network.network import METADATA_KEY, Network, read_tensors
+from sstdp_hw.network.network import Network
+from sstdp_hw.network.tensor_file import METADATA_KEY, read_tensors
 
 
 def test_markup_in_a_name_is_printed_as_it_is(tmp_path, capsys):

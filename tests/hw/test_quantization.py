@@ -23,7 +23,7 @@ from sstdp_hw.quantization.quantize import (
     weight_scale,
 )
 from sstdp_hw.quantization.report import histogram, report
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 
 floats32 = st.floats(-1e6, 1e6, width=32)
 scales = st.floats(1e-6, 1e3)

@@ -18,6 +18,7 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.tables import number, percent
 from sstdp_hw.command import cli
 from sstdp_hw.data import datasets
+from sstdp_hw.network import ready_files
 from sstdp_hw.network.load import load_network
 from sstdp_hw.network.network import Network
 from sstdp_hw.ready import card, rebuild
@@ -202,7 +203,7 @@ def recorded(tmp_path, monkeypatch):
         },
     }
     network = dense_network(rng, neurons=[5, 3], inputs=(1, 2, 2), t_max=8, provenance=told)
-    monkeypatch.setattr(ready, "FOLDER", tmp_path / "shipped")
+    monkeypatch.setattr(ready_files, "FOLDER", tmp_path / "shipped")
     network.save(tmp_path / "shipped" / "mine.safetensors")
     made = {"recipe": dict(recipe), "network": network}
 
@@ -271,7 +272,7 @@ def test_rebuild_refuses_what_cannot_come_out_the_same(recorded, capsys, tmp_pat
 
 def test_a_float_network_is_no_ready_network(tmp_path, monkeypatch):
     """The folder is for integers; a stray float network is refused like any other file."""
-    monkeypatch.setattr(ready, "FOLDER", tmp_path)
+    monkeypatch.setattr(ready_files, "FOLDER", tmp_path)
     float_network(np.random.default_rng(0)).save(tmp_path / "stray.safetensors")
     with pytest.raises(UserError, match="format_version must be present"):
         ready.load("stray")

@@ -11,9 +11,10 @@ from hw.random_networks import conv_network, dense_network, float_network, rando
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import firing
+from sstdp_hw.reference import inference as reference
 from sstdp_hw.reference import plain as reference_plain
-from sstdp_hw.reference.events import arriving_spikes, sent_spikes
+from sstdp_hw.reference.inference import arriving_spikes, sent_spikes
 
 IDENTITY = np.minimum(np.arange(256), 8).astype(np.uint8)  # a pixel's value is its spike time
 
@@ -166,9 +167,9 @@ def test_sums_are_exact_around_the_mantissa_of_float32(bits):
 
 def test_float32_is_used_only_below_its_mantissa():
     layer = Dense(np.full((1, 2), (1 << 23) - 1, np.int32), np.zeros(1, np.int32), 32)
-    assert reference._arithmetic(layer)[1] is np.float32  # reach 2**24 - 2
+    assert firing._arithmetic(layer)[1] is np.float32  # reach 2**24 - 2
     layer = Dense(np.full((1, 2), 1 << 23, np.int32), np.zeros(1, np.int32), 32)
-    assert reference._arithmetic(layer)[1] is np.float64
+    assert firing._arithmetic(layer)[1] is np.float64
 
 
 def test_potential_beyond_int32():
@@ -227,7 +228,7 @@ def test_windows_of_a_few_images_at_a_time_leave_no_trace(monkeypatch, cells):
     network = conv_network(rng)
     images = random_images(rng, network, 23)
     whole = reference.run(network, images)
-    monkeypatch.setattr(reference, "WINDOW_CELLS", cells)
+    monkeypatch.setattr(firing, "WINDOW_CELLS", cells)
     parts = reference.run(network, images)
     for one, other in zip(whole.spike_times, parts.spike_times, strict=True):
         assert np.array_equal(one, other)
@@ -275,7 +276,8 @@ def test_margins_of_a_float_network_are_float():
 SPEED = """
 import sys, time
 import numpy as np
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import firing
+from sstdp_hw.reference import inference as reference
 from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
 from sstdp_hw.network.network import Network
 rng = np.random.default_rng(0)

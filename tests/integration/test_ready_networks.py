@@ -14,6 +14,7 @@ import sstdp_train
 from sstdp_hw import ready
 from sstdp_hw.command import cli
 from sstdp_hw.data.datasets import Samples
+from sstdp_hw.network import ready_files
 from sstdp_hw.ready import rebuild
 from sstdp_train import Recipe
 from sstdp_train.backends.torch.dense import KERNEL
@@ -21,7 +22,7 @@ from sstdp_train.network.export import to_float_network
 from sstdp_train.network.layers import SpikingNetwork
 
 TOOL = Path(__file__).parents[2] / "tools" / "ready_networks.py"
-SHIPPED = ready.FOLDER
+SHIPPED = ready_files.FOLDER
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(ready, "FOLDER", tmp_path / "ready")
+    monkeypatch.setattr(ready_files, "FOLDER", tmp_path / "ready")
     return tmp_path / "ready"
 
 

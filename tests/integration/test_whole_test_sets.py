@@ -17,7 +17,7 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.data import datasets
 from sstdp_hw.network.layers import Conv2d
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_train import Recipe
 from sstdp_train.backends.protocol import kernel_for
 from sstdp_train.network.export import load_weights

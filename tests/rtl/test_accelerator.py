@@ -9,7 +9,7 @@ from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.blocks.pipeline import SLICE_LANES
 from sstdp_hw.network.layers import Dense, Flatten
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 
 SEEDS = range(50)
 

@@ -9,7 +9,7 @@ from support.simulation import expected_spikes, expected_words, run
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.network.layers import Conv2d, Dense, Pool2d
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 
 SEEDS = range(40)
 

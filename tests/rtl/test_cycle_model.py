@@ -12,7 +12,7 @@ from sstdp_hw.blocks.pipeline import QUEUE_DEPTH, SLICE_LANES
 from sstdp_hw.data import datasets
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.models.cycles.room import Room
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 
 
 def both(network, configuration, images):

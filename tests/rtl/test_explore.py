@@ -18,7 +18,7 @@ from sstdp_hw.models.exploration import (
     find_workload,
     pareto_front,
 )
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 
 NETWORK = "digits-64-64-10-4bit"
 

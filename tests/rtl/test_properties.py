@@ -18,7 +18,7 @@ from support.simulation import expected_spikes, expected_words, run
 from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, Configuration
 from sstdp_hw.network.layers import Dense, Flatten
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_rtl.gateware import decision
 
 EXAMPLES = int(os.environ.get("SSTDP_EXAMPLES", "12"))

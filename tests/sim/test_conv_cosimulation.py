@@ -64,7 +64,7 @@ def test_a_mutation_of_a_convolution_is_named(generated_conv, kind, layer, name)
 
 def test_predicted_cycles_are_those_of_the_verilog(generated_conv):
     from sstdp_hw.models.cycles import cycles_per_image
-    from sstdp_hw.reference import events as reference
+    from sstdp_hw.reference import inference as reference
 
     directory, images = generated_conv
     report = cosimulate(directory, images, np.zeros(len(images), int), simulator="icarus")

@@ -8,7 +8,7 @@ import pytest
 from support.networks import random_case
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim import Accelerator
 from sstdp_sim.comparison.cosimulation import cosimulate

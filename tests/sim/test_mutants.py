@@ -9,7 +9,7 @@ from support.networks import small_network
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.comparison.mutation import Mutation, changed_network
 from sstdp_sim.mutants import campaign, equivalence

@@ -3,7 +3,7 @@
 import numpy as np
 from support.networks import small_network
 
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_sim.stress.stimulus import early_decisions, random_images
 
 

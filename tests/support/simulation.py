@@ -9,7 +9,7 @@ from amaranth.sim import Simulator
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.blocks.pipeline import RESET_BEFORE_BEAT
-from sstdp_hw.reference.events import sent_spikes
+from sstdp_hw.reference.inference import sent_spikes
 from sstdp_rtl.gateware.accelerator import Accelerator
 
 

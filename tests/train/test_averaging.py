@@ -11,7 +11,7 @@ import torch
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.quantization.quantize import quantize
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_train import fine_tuning, train
 from sstdp_train.training.loop import Training
 

@@ -13,7 +13,7 @@ from train.largest_tensor import LargestTensor
 
 from sstdp_hw.network.layers import Conv2d, Dense, Flatten
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_train.backends.protocol import kernel_for
 from sstdp_train.recipes.architecture import ConvSpec, Placed, place
 from sstdp_train.rule.spike_once import LayerRule, SpikeOnce

@@ -10,7 +10,7 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.network import Network
 from sstdp_hw.quantization.quantize import quantize
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_train import fine_tuning, train
 from sstdp_train.backends.protocol import kernel_for
 from sstdp_train.network.export import load_weights, to_float_network

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sstdp_hw.network.layers import Pool2d
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference.firing import spike_times
 from sstdp_train.network.layers import FirstSpikePool
 
 
@@ -47,7 +47,7 @@ def test_spikes_are_those_of_the_reference():
     rng = np.random.default_rng(3)
     times = rng.integers(0, 9, (6, 2, 7, 5)).astype(np.uint8)
     layer = Pool2d((2, 3))
-    expected = reference.spike_times(layer, times, layer.output_shape((2, 7, 5)), 8)
+    expected = spike_times(layer, times, layer.output_shape((2, 7, 5)), 8)
     found, _ = FirstSpikePool((2, 3))(torch.from_numpy(times).permute(0, 2, 3, 1), None)
     np.testing.assert_array_equal(found.permute(0, 3, 1, 2).numpy(), expected)
 

@@ -8,7 +8,7 @@ import torch
 
 from sstdp_hw.network.layers import Dense, Flatten, fits_width
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_train import fine_tuning, train
 from sstdp_train.backends.protocol import kernel_for
 from sstdp_train.network.encoder import ttfs_table

@@ -12,7 +12,7 @@ from train.largest_tensor import LargestTensor
 
 from sstdp_hw.network.layers import Dense, Flatten
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_train.backends.protocol import kernel_for
 from sstdp_train.backends.torch.dense import TorchKernel
 from sstdp_train.network.layers import decide

@@ -12,7 +12,7 @@ import torch
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.float_network import FloatNetwork
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_train import Recipe, fine_tuning, train
 from sstdp_train.backends.protocol import kernel_for
 from sstdp_train.network.encoder import ttfs_table

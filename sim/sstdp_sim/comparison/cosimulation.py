@@ -15,7 +15,7 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json, written_whole
 from sstdp_hw.models.cost import cycle_bound, efficiency
 from sstdp_hw.network.layers import Array
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 
 from ..simulation.directory import GeneratedDirectory
 from ..simulation.packets import Answers, Packets, Traffic

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.network.layers import Array
-from sstdp_hw.reference.events import Inference, sent_spikes
+from sstdp_hw.reference.inference import Inference, sent_spikes
 
 from ..simulation.directory import GeneratedDirectory
 from ..simulation.packets import Packets

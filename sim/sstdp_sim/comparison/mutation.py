@@ -12,7 +12,7 @@ import numpy as np
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.layers import Array, Conv2d
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference.events import Inference, arriving_spikes, run
+from sstdp_hw.reference.inference import Inference, arriving_spikes, run
 
 from ..simulation.directory import GeneratedDirectory
 

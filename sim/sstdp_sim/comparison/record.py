@@ -18,7 +18,7 @@ from sstdp_hw import __version__
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import file_digest, read_json, sha256, write_json
 from sstdp_hw.data import datasets
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 
 from ..simulation.directory import MANIFEST_FILE, GeneratedDirectory, inside
 from .cosimulation import Report, cosimulate

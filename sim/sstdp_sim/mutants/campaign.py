@@ -15,7 +15,7 @@ import numpy as np
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.models import cycles as cycle_model
 from sstdp_hw.network.layers import Array
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
 from ..comparison.mutation import Mutation

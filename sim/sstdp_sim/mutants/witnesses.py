@@ -9,7 +9,7 @@ import numpy as np
 
 from sstdp_hw.network.layers import Array, Dense
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference.events import Inference, arriving_spikes, run
+from sstdp_hw.reference.inference import Inference, arriving_spikes, run
 
 from ..comparison.mutation import Mutation, changed_network
 from ..simulation.directory import GeneratedDirectory

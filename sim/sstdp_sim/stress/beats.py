@@ -16,7 +16,7 @@ import numpy as np
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.models import cycles as cycle_model
 from sstdp_hw.network.layers import Array
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
 from ..simulation.coverage import Coverage

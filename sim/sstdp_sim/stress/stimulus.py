@@ -10,7 +10,7 @@ import numpy as np
 
 from sstdp_hw.network.layers import Array
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 
 _POOL_FACTOR = 10  # random images drawn for each that is decided early
 

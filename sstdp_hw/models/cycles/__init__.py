@@ -22,7 +22,7 @@ from ...blocks.hardware import AcceleratorParameters
 from ...blocks.pipeline import PIECE
 from ...blocks.pooling import PoolParameters
 from ...network.layers import Array
-from ...reference.events import Inference
+from ...reference.inference import Inference
 from .chain import NEVER, Decision, Layer, Serializer, Splitter
 from .conv import Conv, word_times
 from .encoder import Encoder

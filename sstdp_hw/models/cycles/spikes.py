@@ -7,7 +7,7 @@ import numpy as np
 
 from ...blocks.dense import DenseParameters
 from ...blocks.hardware import AcceleratorParameters
-from ...reference.events import Inference, sent_spikes
+from ...reference.inference import Inference, sent_spikes
 
 #: For each step with spikes: the step, and how many there are in each list.
 ListCounts = list[tuple[int, list[int]]]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...blocks.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
 from ...network.network import Network
-from ...reference.events import Inference
+from ...reference.inference import Inference
 from ..area import Area, predict_area
 from ..cost import layer_work
 from ..cycles import cycles_per_image

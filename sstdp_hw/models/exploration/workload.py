@@ -9,9 +9,9 @@ import numpy as np
 from ...data import datasets
 from ...network.load import data_sets
 from ...network.network import Network
-from ...reference import events as reference
+from ...reference import inference as reference
 from ...reference.evaluation import check_samples
-from ...reference.events import Inference
+from ...reference.inference import Inference
 
 #: Images of the worst case: as many as it takes until the mean settles.
 WORST_CASE_IMAGES = 16

@@ -13,7 +13,7 @@ from sstdp_hw.base.fpga_tools import find_tool, run_tool
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.network.layers import Dense
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 from sstdp_rtl.boards.parameters import BoardParameters
 from sstdp_rtl.boards.protocol import ANSWER_BYTES, Answer, Status, decode_answer, encode_request
 from sstdp_rtl.boards.top import SerialAccelerator

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.chain import MAX_T
 from sstdp_hw.network.layers import Array
-from sstdp_hw.network.network import MAX_T
 
 PIXEL_VALUES = 256
 

@@ -18,17 +18,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.network.chain import EXTENTS
 from sstdp_hw.network.layers import (
+    EXTENTS,
     Array,
-    Conv2d,
-    Flatten,
+    ConvGeometry,
     Layer,
     Pool2d,
     Shape,
     ShapeError,
-    conv_name,
-    layer_name,
 )
 
 Pair = tuple[int, int]
@@ -51,7 +48,11 @@ class ConvSpec:
     weighted = True
 
     def __str__(self) -> str:
-        return conv_name(self.channels, self.kernel, self.stride, self.padding)
+        return self.on(1).name
+
+    def on(self, depth: int) -> ConvGeometry:
+        """On an input of ``depth`` channels."""
+        return ConvGeometry(self.channels, depth, self.kernel, self.stride, self.padding)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class PoolSpec:
     weighted = False
 
     def __str__(self) -> str:
-        return layer_name(Pool2d(self.kernel))
+        return Pool2d(self.kernel).name
 
 
 @dataclass(frozen=True)
@@ -284,14 +285,9 @@ def links(placed: Sequence[Placed]) -> list[Link] | None:
     return chained
 
 
-def _as_layer(spec: ConvSpec | PoolSpec, shape: Shape) -> Layer:
+def _as_layer(spec: ConvSpec | PoolSpec, shape: Shape) -> ConvGeometry | Pool2d:
     """The layer of the network file, whose rules on shapes hold here too."""
-    if isinstance(spec, PoolSpec):
-        return Pool2d(spec.kernel)
-    depth = shape[0] if len(shape) == 3 else 1
-    weight = np.broadcast_to(np.int8(0), (spec.channels, depth, *spec.kernel))
-    threshold = np.broadcast_to(np.int32(0), (spec.channels,))
-    return Conv2d(weight, threshold, 1, spec.stride, spec.padding)
+    return Pool2d(spec.kernel) if isinstance(spec, PoolSpec) else spec.on(shape[0])
 
 
 def _by(shape: Shape) -> str:
@@ -300,5 +296,5 @@ def _by(shape: Shape) -> str:
 
 def names_of(layers: Sequence[Layer]) -> tuple[int | str, ...]:
     """The names of a network's hidden layers, flatten left out: the inverse of `place`."""
-    names = [layer_name(layer) for layer in layers if not isinstance(layer, Flatten)]
+    names = [layer.name for layer in layers if layer.kind != "flatten"]
     return canonical(names[:-1])

@@ -15,7 +15,7 @@ from typing import Any
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.data.datasets import family
-from sstdp_hw.network.network import MAX_T
+from sstdp_hw.network.chain import MAX_T
 
 from .architecture import begins_dense, canonical, weighted_layers
 

@@ -22,7 +22,7 @@ from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.float_network import FILE_NAME as FLOAT_FILE
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.layers import Array
-from sstdp_hw.reference import events as reference
+from sstdp_hw.reference import inference as reference
 
 from ..backends.protocol import Kernel, kernel_for
 from ..network import export

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sstdp_hw.blocks.reach import Reach
 from sstdp_hw.network.layers import Array
+from sstdp_hw.network.reach import Reach
 
 from ...recipes.architecture import Geometry
 from .rows import select_late
@@ -134,7 +134,7 @@ class Spans:
     """The spans of a geometry, as tables of small integers.
 
     An input in column x reaches output columns that lie side by side
-    (`sstdp_hw.blocks.reach.Reach`). Kernel columns are stored in its order, so that their weights
+    (`sstdp_hw.network.reach.Reach`). Kernel columns are stored in its order, so that their weights
     lie side by side as well.
     """
 

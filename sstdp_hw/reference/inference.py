@@ -1,0 +1,180 @@
+"""The integer reference: what the hardware must do, spike for spike (docs/arithmetic.md).
+
+`run` takes pixels, `encode` makes spike times of them, `infer` goes on from there. When the neurons
+of a layer fire stands in `firing`. `plain` holds the same rules as plain loops and checks this
+module in the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..base.errors import UserError
+from ..network.float_network import FloatNetwork
+from ..network.layers import Array, Dense
+from ..network.network import Network
+from .firing import fire, flattened, spike_times
+
+BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """What the reference says about a batch of N images.
+
+    Parameters
+    ----------
+    classes : int array [N]
+    decision_times : uint8 array [N]
+        ``t_max`` where every output neuron stayed silent.
+    silent : bool array [N]
+    margins : int64 (float64 for a float network) array [N, classes]
+        ``V - theta`` of the output neurons at the decision time (at ``t_max - 1`` if silent).
+    spike_times : tuple of uint8 arrays
+        ``spike_times[0]`` is the encoded input [N, channels, height, width], ``spike_times[n + 1]``
+        the output of layer n, all of them complete (as without early exit).
+    """
+
+    classes: Array
+    decision_times: Array
+    silent: Array
+    margins: Array
+    spike_times: tuple[Array, ...]
+
+    def accuracy(self, labels: Array) -> float:
+        """Share of images whose class by rule 6 is the label, on all images."""
+        return float(np.mean(self.classes == labels))
+
+    def accuracy_ties_counted(self, labels: Array) -> float:
+        """The laxer figure of the SSTDP paper's script: a tie for the first spike is correct."""
+        rows = np.arange(len(labels))
+        tied = self.spike_times[-1][rows, labels] == self.decision_times
+        return float(np.mean(np.where(self.silent, self.classes == labels, tied)))
+
+    def only(self, chosen: slice) -> Inference:
+        """The same of some of the images."""
+        return Inference(
+            self.classes[chosen], self.decision_times[chosen], self.silent[chosen],
+            self.margins[chosen], tuple(times[chosen] for times in self.spike_times),
+        )  # fmt: skip
+
+    def last_steps(self) -> Array:
+        """The last step that matters per image: the decision's, or the last of all if silent."""
+        return self.decision_times - self.silent.astype(np.uint8)
+
+
+def sent_spikes(network: Network | FloatNetwork, inference: Inference, place: int) -> Array:
+    """Spike times [N, neurons] of ``inference.spike_times[place]`` as far as they are worth a
+    message: silent are also the pixels that no neuron has a weight for
+    (`LayerChain.live_inputs`).
+    """
+    times = flattened(inference.spike_times[place])
+    return times if place else np.where(network.live_inputs, times, np.uint8(network.t_max))
+
+
+def arriving_spikes(network: Network | FloatNetwork, inference: Inference, index: int) -> Array:
+    """Spike times [N, inputs] of what reaches layer ``index``; see `sent_spikes`."""
+    return sent_spikes(network, inference, 0 if network.takes_pixels(index) else index)
+
+
+def check_images(network: Network | FloatNetwork, images: Array) -> Array:
+    """Return images as uint8 [N, *input_shape]; [N, H, W] is taken as one channel.
+
+    Raises
+    ------
+    UserError
+        If type or shape do not fit the network.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise UserError(f"Images must be uint8, not {images.dtype}")
+    if images.ndim == 3:
+        images = images[:, None]
+    if images.shape[1:] != tuple(network.input_shape):
+        raise UserError(
+            f"Images must have the network's input shape {list(network.input_shape)}, "
+            f"not {list(images.shape[1:])}"
+        )
+    return images
+
+
+def run(
+    network: Network | FloatNetwork,
+    images: Array,
+    *,
+    present: Array | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Inference:
+    """Run every image through the network.
+
+    Parameters
+    ----------
+    network : Network or FloatNetwork
+    images : uint8 array [N, *input_shape] or [N, H, W]
+    present : bool array [N, *input_shape], optional
+        Pixels that are there; the others never fire, as in a packet that ends early.
+    progress : callable, optional
+        Called with the number of images done since the last call.
+
+    Raises
+    ------
+    UserError
+        If the images do not fit the network.
+    """
+    return infer(network, encode(network, images, present=present), progress=progress)
+
+
+def encode(
+    network: Network | FloatNetwork, images: Array, *, present: Array | None = None
+) -> Array:
+    """Spike times of the input, uint8 [N, *input_shape]; arguments and errors as of `run`."""
+    times: Array = network.encoder[check_images(network, images)]
+    return times if present is None else np.where(present, times, np.uint8(network.t_max))
+
+
+def infer(
+    network: Network | FloatNetwork,
+    times: Array,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Inference:
+    """Run the input's spike times, uint8 [N, *input_shape], through all layers."""
+    batches = []
+    for start in range(0, max(len(times), 1), BATCH):
+        batches.append(_infer_batch(network, times[start : start + BATCH]))
+        if progress:
+            progress(len(batches[-1].classes))
+    return Inference(
+        np.concatenate([batch.classes for batch in batches]),
+        np.concatenate([batch.decision_times for batch in batches]),
+        np.concatenate([batch.silent for batch in batches]),
+        np.concatenate([batch.margins for batch in batches]),
+        tuple(
+            np.concatenate(parts)
+            for parts in zip(*(batch.spike_times for batch in batches), strict=True)
+        ),
+    )
+
+
+def _infer_batch(network: Network | FloatNetwork, inputs: Array) -> Inference:
+    t_max, times = network.t_max, [inputs]
+    for layer, shape in zip(network.layers[:-1], network.shapes[1:-1], strict=True):
+        times.append(spike_times(layer, times[-1], shape, t_max))
+    output = network.layers[-1]
+    assert isinstance(output, Dense), "the network's own check"
+    last, margins = fire(output, times[-1], t_max)
+    times.append(last)
+    return Inference(*classify(last, margins, t_max), margins, tuple(times))
+
+
+def classify(times: Array, margins: Array, t_max: int) -> tuple[Array, Array, Array]:
+    """Rule 6: classes, decision times and silent flags from the output layer's `fire`."""
+    decision_times = times.min(axis=1)
+    silent = decision_times == t_max
+    candidates = (times == decision_times[:, None]) | silent[:, None]
+    lowest = np.iinfo(np.int64).min if margins.dtype == np.int64 else -np.inf
+    classes = np.argmax(np.where(candidates, margins, lowest), axis=1)  # first of equal ones
+    return classes, decision_times, silent
