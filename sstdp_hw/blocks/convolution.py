@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,8 +11,9 @@ import numpy as np
 from ..network.chain import MAX_T
 from ..network.layers import Array, Conv2d, Shape
 from ..network.reach import Reach
-from .feature_map import FeatureMap, MapParameters
+from .feature_map import FeatureMap
 from .lane_parameters import LaneParameters
+from .map_parameters import MapParameters
 from .pipeline import (
     CONV_HAZARD,
     CONV_STAGES,
@@ -19,6 +21,7 @@ from .pipeline import (
     queue_latency,
     stamp_width,
 )
+from .place import Place
 from .widths import index_width
 
 
@@ -54,6 +57,11 @@ class ConvParameters(LaneParameters, MapParameters):
     )
     output = False  # the file format wants the classes in a dense layer
 
+    @classmethod
+    def create(cls, layer: Conv2d, place: Place, lanes: Iterator[int]) -> ConvParameters:
+        """The block of a layer in its place; takes its lanes from ``lanes``."""
+        return cls(*MapParameters.surroundings(place), layer, next(lanes))
+
     def __post_init__(self) -> None:
         self.check_lanes()
 
@@ -84,7 +92,7 @@ class ConvParameters(LaneParameters, MapParameters):
     @property
     def spike_neurons(self) -> Array | None:
         """Neuron behind every index of a spike, -1 for none."""
-        return self.leaving.neurons
+        return self.sent
 
     @property
     def words(self) -> int:
@@ -100,17 +108,13 @@ class ConvParameters(LaneParameters, MapParameters):
         return self._reach(1)
 
     def _reach(self, axis: int) -> Reach:
-        layer = self.layer
-        return Reach(
-            self.arriving.shape[1 + axis], int(layer.weight.shape[2 + axis]),
-            layer.stride[axis], layer.padding[axis],
-        )  # fmt: skip
+        return self.layer.without_weights.reaches(self.arriving.shape)[axis]
 
     @cached_property
     def walk_cycles(self) -> Array:
         """Weight words that the event of each input fetches: int64, inputs in C order."""
-        reached = np.outer(self.rows.count, self.columns.count) * self.groups
-        return np.broadcast_to(reached, self.arriving.shape).reshape(-1)
+        reached = self.layer.without_weights.positions_reached(self.arriving.shape)
+        return (reached * self.groups).reshape(-1)
 
     @property
     def most_cycles(self) -> int:
@@ -167,6 +171,11 @@ class ConvParameters(LaneParameters, MapParameters):
         """Rows of the weight memory, see `WEIGHT_ROW`: what a walk fetches in one row of positions
         stands side by side."""
         return int(np.prod(self.layer.weight.shape[1:])) * self.groups
+
+    @property
+    def weight_sources(self) -> Array:
+        """Places, in C order, of those weights of a channel that the hardware holds: int64."""
+        return np.arange(int(np.prod(self.layer.weight.shape[1:])))
 
     def weight_place(self, channel: int, source: int) -> tuple[int, int]:
         """Row and lane of a weight, by output channel and place among the channel's weights in C

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +10,10 @@ import numpy as np
 
 from ..network.chain import MAX_T
 from ..network.layers import Array, Dense
+from .feature_map import FeatureMap
 from .lane_parameters import LaneParameters
 from .pipeline import LAYER_STAGES, QUEUE_DEPTH, SLICE_LANES
+from .place import Place
 from .widths import index_width
 
 
@@ -50,6 +53,11 @@ class DenseParameters(LaneParameters):
     #: Row of the weight memory in words.
     WEIGHT_ROW = "group * inputs + index of the event"
 
+    @classmethod
+    def create(cls, layer: Dense, place: Place, lanes: Iterator[int]) -> DenseParameters:
+        """The block of a layer in its place; takes its lanes from ``lanes``."""
+        return cls(place.name, layer, next(lanes), place.after is None, place.sources)
+
     def __post_init__(self) -> None:
         self.check_lanes()
 
@@ -66,6 +74,16 @@ class DenseParameters(LaneParameters):
     def spike_width(self) -> int:
         """Bits of the index of a spike of the layer."""
         return index_width(self.neurons)
+
+    @property
+    def sent(self) -> Array:
+        """Neuron behind every index of a spike."""
+        return np.arange(self.neurons)
+
+    @property
+    def leaving(self) -> FeatureMap | None:
+        """How spikes are numbered: without coordinates."""
+        return None
 
     @property
     def queue_depth(self) -> int:
@@ -115,6 +133,11 @@ class DenseParameters(LaneParameters):
     def walk_cycles(self) -> Array:
         """Weight words that the event of each input fetches: int64, one per column of weights."""
         return np.full(self.layer.inputs, self.groups, np.int64)
+
+    @property
+    def weight_sources(self) -> Array:
+        """Places, in C order, of those weights of a neuron that the hardware holds: int64."""
+        return self.sources[self.sources >= 0]
 
     def weight_place(self, neuron: int, source: int) -> tuple[int, int]:
         """Row and lane of a weight, by neuron and column of the layer's weights."""

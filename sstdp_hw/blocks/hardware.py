@@ -7,23 +7,19 @@ themselves.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-
-import numpy as np
+from typing import Any
 
 from ..base.errors import UserError
-from ..network.layers import Array, Conv2d, Dense, Pool2d
+from ..network.layers import Array
 from ..network.network import Network
 from .convolution import ConvParameters
 from .dense import DenseParameters
 from .feature_map import FeatureMap
-from .pipeline import (
-    LARGEST_BEAT_QUEUE,
-    LARGEST_TABLE,
-    QUEUE_DEPTH,
-    rom_latency,
-)
+from .inputs import INPUTS, PixelInput
+from .place import Place
 from .pooling import PoolParameters
 from .widths import index_width
 
@@ -65,8 +61,16 @@ class Configuration:
 #: A block that has neurons.
 WeightedBlock = DenseParameters | ConvParameters
 
-#: A block behind the encoder.
+#: A block behind the input.
 Block = DenseParameters | ConvParameters | PoolParameters
+
+#: By the kind of layer: its block, from the layer, its place, and the lanes that are still to be
+#: given away. Kinds that pass their inputs on are no hardware.
+BLOCKS: dict[str, Callable[[Any, Place, Iterator[int]], Block]] = {
+    "dense": DenseParameters.create,
+    "conv2d": ConvParameters.create,
+    "pool2d": PoolParameters.create,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,43 +96,33 @@ class AcceleratorParameters:
         _ = self.blocks
 
     @cached_property
+    def input(self) -> PixelInput:
+        """What stands in front of the blocks."""
+        return INPUTS[PixelInput.kind](self.network, self.configuration.pixels_per_beat)
+
+    @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """What stands behind the encoder, in order: weighted layers and pooling layers; the last
+        """What stands behind the input, in order: weighted layers and pooling layers; the last
         one is the output layer."""
         network = self.network
         most = Configuration.DEFAULT_LANES
         lanes = iter(
-            self.configuration.lanes
-            or [min(most, len(layer.weight)) for _, layer in network.weighted]
+            self.configuration.lanes or [min(most, layer.outputs) for _, layer in network.weighted]
         )
         found: list[Block] = []
         bits = 0
-        present = [(n, layer) for n, layer in enumerate(network.layers) if layer.kind != "flatten"]
-        arriving: FeatureMap | None = None  # of a convolution or pooling layer before
-        sources = self.pixel_order
+        present = [(n, layer) for n, layer in enumerate(network.layers) if layer.kind in BLOCKS]
+        sources: Array = self.input.order
+        arriving: FeatureMap | None = None
         for (index, layer), (_, after) in zip(present, [*present[1:], (0, None)], strict=True):
-            name = f"layers.{index}"
-            if isinstance(layer, Dense):
-                found.append(DenseParameters(name, layer, next(lanes), after is None, sources))
-                bits = self._with_memory(bits, found[-1])
-                sources = np.arange(layer.neurons)
-                continue
-            assert after is not None, "the network's own check"
-            places = None
-            if arriving is None:
-                shape = network.shapes[index]
-                arriving = FeatureMap.fields(shape, shape[0])
-                places = np.where(sources >= 0, arriving.indices[sources], -1)
-            block: ConvParameters | PoolParameters
-            if isinstance(layer, Conv2d):
-                block = ConvParameters(name, arriving, places, after.kind, layer, next(lanes))
-            else:
-                assert isinstance(layer, Pool2d), "no other layer is left"
-                block = PoolParameters(name, arriving, places, after.kind, layer)
+            place = Place(
+                f"layers.{index}", network.shapes[index], sources, arriving,
+                after.kind if after else None,
+            )  # fmt: skip
+            block = BLOCKS[layer.kind](layer, place, lanes)
             found.append(block)
             bits = self._with_memory(bits, block)  # before tables as large as the map are made
-            arriving = block.leaving
-            sources = arriving.neurons
+            sources, arriving = block.sent, block.leaving
         return tuple(found)
 
     @staticmethod
@@ -146,7 +140,7 @@ class AcceleratorParameters:
     @cached_property
     def layers(self) -> tuple[WeightedBlock, ...]:
         """The weighted layers in order; the last one is the output layer."""
-        return tuple(block for block in self.blocks if not isinstance(block, PoolParameters))
+        return tuple(block for block in self.blocks if isinstance(block, WeightedBlock))
 
     @property
     def output(self) -> DenseParameters:
@@ -154,57 +148,6 @@ class AcceleratorParameters:
         last = self.layers[-1]
         assert isinstance(last, DenseParameters), "the network's own check"
         return last
-
-    @cached_property
-    def live(self) -> Array:
-        """Pixels whose spikes the encoder sends: bool [beats, pixels_per_beat]."""
-        positions = np.zeros(self.beats * self.pixels_per_beat, bool)
-        positions[: self.pixels] = self.network.live_inputs
-        return positions.reshape(self.beats, self.pixels_per_beat)
-
-    @cached_property
-    def live_beats(self) -> Array:
-        """The beats that hold a live pixel, in order, at least one: int64."""
-        found = np.flatnonzero(self.live.any(axis=1))
-        return found if len(found) else np.zeros(1, np.int64)
-
-    @cached_property
-    def pixel_order(self) -> Array:
-        """The pixel behind every index of the encoder's events, -1 for none: int64.
-
-        Live beats are numbered without gaps, so that dead ones take no row of memory; within a beat
-        every pixel keeps its place.
-        """
-        places = np.arange(self.beats * self.pixels_per_beat).reshape(self.live.shape)
-        order = np.where(self.live, places, -1)[self.live_beats].reshape(-1)
-        last = np.flatnonzero(order >= 0)[-1:]
-        return order[: int(last[0]) + 1 if len(last) else 1]
-
-    @property
-    def live_style(self) -> str:
-        """What the encoder's table of live pixels is made of."""
-        small = self.pixels <= LARGEST_TABLE or bool(self.live.all())
-        return "logic" if small else "block"
-
-    @property
-    def live_latency(self) -> int:
-        """Cycles from a beat's entry into the encoder to its spike times in the sorters' queue."""
-        return rom_latency(len(self.live), self.live_style)
-
-    @property
-    def beat_queue_depth(self) -> int:
-        """Beats that wait in front of the sorters. Several pixels a beat make an image short:
-        then a whole one may wait, so that the sorters have work after one that took long."""
-        if self.pixels_per_beat == 1:
-            return QUEUE_DEPTH
-        whole = 1 << index_width(len(self.live_beats))
-        return min(max(QUEUE_DEPTH, whole), LARGEST_BEAT_QUEUE)
-
-    @property
-    def encoder_stages(self) -> int:
-        """Stages of the encoder between the choice of a spike and the queue of events: the spike,
-        and, where it is one of several lists', its number."""
-        return 1 if self.pixels_per_beat == 1 else 2
 
     @property
     def lanes(self) -> tuple[int, ...]:
@@ -224,12 +167,12 @@ class AcceleratorParameters:
 
     @property
     def pixels(self) -> int:
-        return self.network.inputs
+        return self.input.pixels
 
     @property
     def beats(self) -> int:
-        """Beats of one image on the input stream."""
-        return -(-self.pixels // self.pixels_per_beat)
+        """Beats of one inference on the input stream."""
+        return self.input.beats
 
     @property
     def t_max(self) -> int:

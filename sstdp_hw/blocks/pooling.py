@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ..network.layers import Array, Pool2d, Shape
-from .feature_map import FeatureMap, MapParameters
+from .feature_map import FeatureMap
+from .map_parameters import MapParameters
 from .pipeline import POOL_STAGES, STAMP_LATENCY, stamp_width
+from .place import Place
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +27,11 @@ class PoolParameters(MapParameters):
     layer: Pool2d
 
     kind = "pool2d"
+
+    @classmethod
+    def create(cls, layer: Pool2d, place: Place, lanes: Iterator[int]) -> PoolParameters:
+        """The block of a layer in its place; takes none of the ``lanes``."""
+        return cls(*MapParameters.surroundings(place), layer)
 
     @property
     def shape(self) -> Shape:

@@ -111,6 +111,8 @@ class WeightedLayer(Layer):
     -------
     weight_rank : int
         Number of dimensions of ``weight``.
+    shares_weights : bool
+        Whether one weight serves many neurons.
     """
 
     weight: Array
@@ -118,6 +120,7 @@ class WeightedLayer(Layer):
     weight_width: int
 
     weight_rank: ClassVar[int]
+    shares_weights: ClassVar[bool] = False
 
     @property
     def outputs(self) -> int:
@@ -261,6 +264,7 @@ class Conv2d(WeightedLayer):
 
     kind = "conv2d"
     weight_rank = 4
+    shares_weights = True
     optional = frozenset({"stride", "padding"})
 
     @property

@@ -204,7 +204,7 @@ def test_pruned_pixels_take_no_index_where_a_whole_beat_is_dead(pixels_per_beat,
     encoder = np.zeros(256, np.uint8)
     network = Network("pruned", 4, (1, 2, 4), ("a", "b", "c"), encoder, layers)
     p = AcceleratorParameters(network, Configuration((3,), pixels_per_beat))
-    assert p.pixel_order.tolist() == order
+    assert p.input.order.tolist() == order
     words = {1: 5, 4: (-2 & 15) << 4, 6: 7 << 8}
     assert p.layers[0].weight_rows() == [words.get(pixel, 0) for pixel in order]
 
@@ -213,7 +213,7 @@ def test_a_network_whose_pixels_are_all_pruned_has_hardware():
     layers = (Flatten(), Dense(np.zeros((2, 8), np.int8), np.array([0, -1], np.int32), 4))
     network = Network("none", 4, (1, 2, 4), ("a", "b"), np.zeros(256, np.uint8), layers)
     p = AcceleratorParameters(network, Configuration((2,), 4))
-    assert p.pixel_order.tolist() == [-1]
+    assert p.input.order.tolist() == [-1]
     assert p.layers[0].weight_rows() == [0]
 
 

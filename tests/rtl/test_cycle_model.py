@@ -63,7 +63,7 @@ def test_beats_that_pass_the_register_behind_a_deep_queue():
     """The first image finds sorters that were cleared long before its last beat comes."""
     network, configuration = small_network(), Configuration((20, 7), 2)
     parameters = AcceleratorParameters(network, configuration)
-    assert parameters.t_max < parameters.beats // 2 and parameters.beat_queue_depth > QUEUE_DEPTH
+    assert parameters.t_max < parameters.beats // 2 and parameters.input.queue_depth > QUEUE_DEPTH
     images = np.random.default_rng(5).integers(0, 256, (4, 8, 8), np.uint8)
     predicted, simulated = both(network, configuration, images)
     assert predicted.tolist() == simulated.tolist()

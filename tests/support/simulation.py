@@ -110,7 +110,7 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
         raise AssertionError(f"{len(seen.words)} of {len(images)} answers after {limit} cycles")
 
     async def watch(ctx):
-        neurons = [parameters.pixel_order, *(layer.spike_neurons for layer in parameters.layers)]
+        neurons = [parameters.input.order, *(layer.spike_neurons for layer in parameters.layers)]
         signals = [s for block in dut.probes for s in (block.spikes_valid, block.spikes)]
         async for _, _, *values in ctx.tick().sample(*signals):
             for probe, (valid, item) in enumerate(zip(values[::2], values[1::2], strict=True)):

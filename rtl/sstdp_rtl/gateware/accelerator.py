@@ -3,9 +3,7 @@
 from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Signal
 from amaranth.lib import wiring
 
-from sstdp_hw.blocks.convolution import ConvParameters
 from sstdp_hw.blocks.pipeline import INPUT_QUEUE_DEPTH, PIECE
-from sstdp_hw.blocks.pooling import PoolParameters
 
 from .conv.conv import ConvLayer
 from .decision import RESULT, Decision
@@ -16,6 +14,15 @@ from .parts.queue import Queue
 from .parts.serializer import SpikeSerializer
 from .parts.splitter import GroupSplitter
 from .pool import PoolLayer
+
+#: By the kind of a weighted block: its component.
+LAYERS = {"dense": DenseLayer, "conv2d": ConvLayer}
+
+#: By the kind of a block that only passes spikes on: its component.
+FILTERS = {"pool2d": PoolLayer}
+
+#: By the kind of the accelerator's input: its component.
+INPUTS = {"pixels": Encoder}
 
 
 class Accelerator(Elaboratable):
@@ -80,7 +87,7 @@ class Accelerator(Elaboratable):
             axis_layout(8 * p.pixels_per_beat), depth=INPUT_QUEUE_DEPTH
         )
         m.submodules.reader = reader = PacketReader(8 * p.pixels_per_beat, p.beats)
-        m.submodules.encoder = encoder = Encoder(p)
+        m.submodules.encoder = encoder = INPUTS[p.input.kind](p)
         m.d.comb += [
             input_queue.i.payload.data.eq(self.s_axis_tdata),
             input_queue.i.payload.last.eq(self.s_axis_tlast),
@@ -98,15 +105,13 @@ class Accelerator(Elaboratable):
         ]
         events, layers, pools = encoder.o, 0, 0
         for block in p.blocks:
-            if isinstance(block, PoolParameters):
-                m.submodules[f"pool_{pools}"] = pool = PoolLayer(
-                    block, p.step_width, name=f"pool_{pools}"
-                )
+            if block.kind in FILTERS:
+                name = f"pool_{pools}"
+                m.submodules[name] = pool = FILTERS[block.kind](block, p.step_width, name=name)
                 wiring.connect(m, events, pool.i)
                 events, pools = pool.o, pools + 1
                 continue
-            make = ConvLayer if isinstance(block, ConvParameters) else DenseLayer
-            layer = make(block, p.step_width, name=f"layer_{layers}")
+            layer = LAYERS[block.kind](block, p.step_width, name=f"layer_{layers}")
             m.submodules[f"layer_{layers}"] = layer
             self.probes.append(layer)
             m.d.comb += layer.oldest.eq(decision.oldest)

@@ -5,9 +5,6 @@ from importlib.metadata import version
 from amaranth.lib.data import Layout
 
 from sstdp_hw import __version__
-from sstdp_hw.blocks.convolution import ConvParameters
-from sstdp_hw.blocks.pooling import PoolParameters
-from sstdp_hw.blocks.widths import index_width
 
 from ..gateware.decision import RESULT
 from ..gateware.parts.streams import event_layout, group_layout
@@ -74,15 +71,9 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
         },
         "layers": [_layer(number, layer) for number, layer in enumerate(parameters.layers)],
         "pooling": [
-            {
-                "name": block.name,
-                "kind": block.kind,
-                "inputs": block.inputs,
-                "kernel": list(block.layer.kernel),
-                "output_shape": list(block.shape),
-            }
+            FILTER_FIELDS[block.kind](block)
             for block in parameters.blocks
-            if isinstance(block, PoolParameters)
+            if block.kind in FILTER_FIELDS
         ],
         "cycle_model": {
             "bound": "max(beats, over layers: weight words fetched for input spikes up to the "
@@ -112,14 +103,37 @@ def _layer(number, layer):
         "weight_width": layer.weight_width,
         "membrane_width": layer.membrane_width,
     }
-    if isinstance(layer, ConvParameters):
-        found |= {
-            "kernel": list(layer.layer.weight.shape[2:]),
-            "stride": list(layer.layer.stride),
-            "padding": list(layer.layer.padding),
-            "output_shape": list(layer.shape),
-        }
+    found |= LAYER_FIELDS[layer.kind](layer)
     return found | {"memories": _memories(number, layer)}
+
+
+def _dense_fields(layer):
+    return {}
+
+
+def _conv_fields(layer):
+    return {
+        "kernel": list(layer.layer.weight.shape[2:]),
+        **layer.layer.geometry(),
+        "output_shape": list(layer.shape),
+    }
+
+
+def _pool_fields(block):
+    return {
+        "name": block.name,
+        "kind": block.kind,
+        "inputs": block.inputs,
+        **block.layer.geometry(),
+        "output_shape": list(block.shape),
+    }
+
+
+#: By the kind of a weighted block: what the manifest says of it alone.
+LAYER_FIELDS = {"dense": _dense_fields, "conv2d": _conv_fields}
+
+#: By the kind of a block that only passes spikes on: its entry.
+FILTER_FIELDS = {"pool2d": _pool_fields}
 
 
 def _fields(layout: Layout):
@@ -159,11 +173,11 @@ def _probes(parameters):
             "scope": ["encoder"],
             "valid": "spikes_valid",
             "payload": "spikes",
-            "fields": _fields(event_layout(index_width(len(parameters.pixel_order)), step_width)),
+            "fields": _fields(event_layout(parameters.input.index_width, step_width)),
         }
     ]
-    if not parameters.live.all():  # the pixel behind every index, -1 for none
-        probes[0]["indices"] = parameters.pixel_order.tolist()
+    if not parameters.input.live.all():  # the pixel behind every index, -1 for none
+        probes[0]["indices"] = parameters.input.order.tolist()
     for number, layer in enumerate(parameters.layers):
         shape = group_layout(
             layer.lanes, layer.spike_width, step_width, layer.membrane_width if layer.output else 0
@@ -175,8 +189,7 @@ def _probes(parameters):
             "payload": "spikes",
             "fields": _fields(shape),
         }
-        if isinstance(layer, ConvParameters):
-            numbering = layer.leaving
+        if (numbering := layer.leaving) is not None:
             probe["map"] = {
                 "shape": list(numbering.shape), "row": numbering.row, "column": numbering.column,
             }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.network.layers import Array, Conv2d
+from sstdp_hw.network.layers import Array
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference.inference import Inference, arriving_spikes, run
 
@@ -129,8 +129,8 @@ def choose(
 
 def _busy_inputs(network: Network, inference: Inference, index: int) -> Array:
     """Columns of a layer's weights that the images often need: int64."""
-    layer = network.layers[index]
-    if isinstance(layer, Conv2d):  # every weight meets many inputs
+    layer = dict(network.weighted)[index]
+    if layer.shares_weights:  # every weight meets many inputs
         return np.arange(int(np.prod(layer.weight.shape[1:])))
     times = arriving_spikes(network, inference, index)
     arrived = (times <= inference.last_steps()[:, None]).sum(axis=0)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sstdp_hw.blocks.convolution import ConvParameters
 from sstdp_hw.blocks.dense import DenseParameters
-from sstdp_hw.blocks.hardware import WeightedBlock
 from sstdp_hw.network.layers import Array, Dense
 
 from ..comparison.mutation import Mutation, changed_network
@@ -28,7 +26,7 @@ def random_flips(
         group, lane = divmod(neuron, p.lanes)
         kind, source = "threshold", -1
         memory, row = memories["initial"], group
-        sources = _weights_of_a_neuron(p)
+        sources = p.weight_sources
         if len(found) % 4 != 3 and len(sources):
             kind, memory = "weight", memories["weights"]
             source = int(random.choice(sources))
@@ -37,13 +35,6 @@ def random_flips(
         mutation = Mutation(kind, p.name, neuron, source, memory["module"], row, bit)
         found.setdefault(str(mutation), mutation)
     return list(found.values())
-
-
-def _weights_of_a_neuron(p: WeightedBlock) -> Array:
-    """Places, in C order, of those weights of a neuron that the hardware holds."""
-    if isinstance(p, ConvParameters):
-        return np.arange(int(np.prod(p.layer.weight.shape[1:])))
-    return np.array(p.sources[p.sources >= 0])
 
 
 def equivalent(directory: GeneratedDirectory, mutation: Mutation) -> str | None:
@@ -106,7 +97,7 @@ def made_witness(directory: GeneratedDirectory, mutation: Mutation) -> Array | N
     of another layer or of a convolution, the encoder has no such pixels, or there is no such image.
     """
     p, encoder = directory.parameters.layers[0], directory.network.encoder
-    if isinstance(p, ConvParameters) or mutation.layer != p.name:
+    if not isinstance(p, DenseParameters) or mutation.layer != p.name:
         return None
     if not (encoder == directory.network.t_max).any():
         return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from ...blocks.convolution import ConvParameters
+from collections.abc import Callable
+from typing import Any
+
+from ...blocks.dense import DenseParameters
 from ...blocks.hardware import AcceleratorParameters
 from ...blocks.pipeline import LUT_RAM_DEPTH
-from ...blocks.pooling import PoolParameters
 from ...blocks.widths import index_width
 from .cells import MOST_QUEUE_CELLS, in_block_ram, of_memory, of_rom
 from .convolution import conv_block_rams, pool_block_rams
@@ -13,41 +15,49 @@ from .convolution import conv_block_rams, pool_block_rams
 
 def links_in_block_ram(parameters: AcceleratorParameters) -> bool:
     """Whether the sorters' links are block RAM; yosys chooses by size."""
-    beats = len(parameters.live_beats)
+    beats = len(parameters.input.live_beats)
     return in_block_ram(beats, index_width(beats) + 1)
 
 
 def beat_bits(parameters: AcceleratorParameters) -> int:
     """Bits of a beat in the queue in front of the sorters."""
     p = parameters
-    return p.pixels_per_beat * (p.step_width + 1) + index_width(len(p.live_beats)) + 2
+    return p.pixels_per_beat * (p.step_width + 1) + index_width(len(p.input.live_beats)) + 2
 
 
 def beats_in_block_ram(parameters: AcceleratorParameters) -> bool:
     """Whether that queue is block RAM."""
-    return in_block_ram(parameters.beat_queue_depth, beat_bits(parameters), MOST_QUEUE_CELLS)
+    return in_block_ram(parameters.input.queue_depth, beat_bits(parameters), MOST_QUEUE_CELLS)
 
 
 def block_rams(parameters: AcceleratorParameters) -> int:
     """Block RAMs of the accelerator."""
-    count = 0
-    for layer in parameters.blocks:
-        if isinstance(layer, ConvParameters):
-            count += conv_block_rams(layer, parameters.step_width)
-            continue
-        if isinstance(layer, PoolParameters):
-            count += pool_block_rams(layer, parameters.step_width)
-            continue
-        for first, stop in layer.slices:  # each has memories of its own
-            if layer.layer.weight.min() != layer.layer.weight.max():
-                count += of_rom(layer.weight_depth, (stop - first) * layer.weight_width)
-            if layer.groups > LUT_RAM_DEPTH:
-                count += of_memory(layer.groups, (stop - first) * (layer.membrane_width + 1))
-    if parameters.live_style == "block":
-        count += of_rom(len(parameters.live), parameters.pixels_per_beat)
+    step_width = parameters.step_width
+    count = sum(BLOCK_RAMS[block.kind](block, step_width) for block in parameters.blocks)
+    if parameters.input.live_style == "block":
+        count += of_rom(len(parameters.input.live), parameters.pixels_per_beat)
     if beats_in_block_ram(parameters):
-        count += of_memory(parameters.beat_queue_depth, beat_bits(parameters))
+        count += of_memory(parameters.input.queue_depth, beat_bits(parameters))
     if links_in_block_ram(parameters):
-        beats = len(parameters.live_beats)
+        beats = len(parameters.input.live_beats)
         count += 2 * parameters.pixels_per_beat * of_memory(beats, index_width(beats) + 1)
     return count
+
+
+def dense_block_rams(layer: DenseParameters, step_width: int) -> int:
+    """Block RAMs of weights and potentials; each slice has memories of its own."""
+    count = 0
+    for first, stop in layer.slices:
+        if layer.layer.weight.min() != layer.layer.weight.max():
+            count += of_rom(layer.weight_depth, (stop - first) * layer.weight_width)
+        if layer.groups > LUT_RAM_DEPTH:
+            count += of_memory(layer.groups, (stop - first) * (layer.membrane_width + 1))
+    return count
+
+
+#: By the kind of a block: its block RAMs, from its parameters and the bits of a step.
+BLOCK_RAMS: dict[str, Callable[[Any, int], int]] = {
+    "dense": dense_block_rams,
+    "conv2d": conv_block_rams,
+    "pool2d": pool_block_rams,
+}

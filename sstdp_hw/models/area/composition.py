@@ -7,10 +7,11 @@ before synthesis: bits of adders, of multiplexers, of registers, cells of LUT RA
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ...blocks.convolution import ConvParameters
 from ...blocks.dense import DenseParameters
 from ...blocks.hardware import AcceleratorParameters
 from ...blocks.pipeline import (
@@ -21,7 +22,6 @@ from ...blocks.pipeline import (
     QUEUE_DEPTH,
     TAG_WIDTH,
 )
-from ...blocks.pooling import PoolParameters
 from ...blocks.widths import index_width
 from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram
 from .cells import CELL_ROWS, cells
@@ -79,17 +79,12 @@ def count_parts(parameters: AcceleratorParameters) -> Counter[str]:
     """How many there are of each part."""
     parts = Counter({"accelerator": 1})
     for block in parameters.blocks:
-        if isinstance(block, ConvParameters):
-            parts.update(conv_parts(block, parameters.step_width))
-        elif isinstance(block, PoolParameters):
-            parts.update(pool_parts(block, parameters.step_width))
-        else:
-            parts.update(_layer(block, parameters.step_width))
+        parts.update(BLOCK_PARTS[block.kind](block, parameters.step_width))
     parts.update(_encoder(parameters))
     return parts
 
 
-def _layer(layer: DenseParameters, step_width: int) -> Counter[str]:
+def dense_parts(layer: DenseParameters, step_width: int) -> Counter[str]:
     lanes, width = layer.lanes, layer.membrane_width
     group = TAG_WIDTH + 2 + step_width + index_width(layer.neurons) + lanes
     group += lanes * width * layer.output
@@ -124,10 +119,10 @@ def _layer(layer: DenseParameters, step_width: int) -> Counter[str]:
 
 def _encoder(parameters: AcceleratorParameters) -> Counter[str]:
     p = parameters
-    beats, lists = len(p.live_beats), 2 * p.pixels_per_beat
+    beats, lists = len(p.input.live_beats), 2 * p.pixels_per_beat
     link = index_width(beats) + 1
-    loaded, deep = beat_bits(p), p.beat_queue_depth > QUEUE_DEPTH
-    event = TAG_WIDTH + 2 + p.step_width + index_width(len(p.pixel_order))
+    loaded, deep = beat_bits(p), p.input.queue_depth > QUEUE_DEPTH
+    event = TAG_WIDTH + 2 + p.step_width + p.input.index_width
     arriving = 8 * p.pixels_per_beat + 1
     in_luts = not links_in_block_ram(p)
     # A table of 256 entries costs as much logic as its columns change from entry to entry.
@@ -142,12 +137,20 @@ def _encoder(parameters: AcceleratorParameters) -> Counter[str]:
             "link_bit": lists * link * in_luts,
             "link_mux_bit": lists * link * (-(-beats // CELL_ROWS) - 1) * in_luts,
             "table_bit": p.pixels_per_beat * changes,
-            "beat_bit": p.live_latency * arriving,
+            "beat_bit": p.input.live_latency * arriving,
             "queue_bit": sum(queues) + deep * loaded,
             "lut_ram_cell": lists * cells(p.t_max, link)
             + lists * cells(beats, link) * in_luts
             + cells(INPUT_QUEUE_DEPTH, arriving)
-            + (0 if beats_in_block_ram(p) else cells(p.beat_queue_depth, loaded))
+            + (0 if beats_in_block_ram(p) else cells(p.input.queue_depth, loaded))
             + cells(1, event),
         }
     )
+
+
+#: By the kind of a block: its parts, from its parameters and the bits of a step.
+BLOCK_PARTS: dict[str, Callable[[Any, int], Counter[str]]] = {
+    "dense": dense_parts,
+    "conv2d": conv_parts,
+    "pool2d": pool_parts,
+}

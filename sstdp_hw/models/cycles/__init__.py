@@ -13,14 +13,13 @@ come from `pipeline` and from the parameters, where the gateware has them from.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ...blocks.convolution import ConvParameters
-from ...blocks.feature_map import MapParameters
-from ...blocks.hardware import AcceleratorParameters
+from ...blocks.hardware import AcceleratorParameters, WeightedBlock
+from ...blocks.map_parameters import MapParameters
 from ...blocks.pipeline import PIECE
-from ...blocks.pooling import PoolParameters
 from ...network.layers import Array
 from ...reference.inference import Inference
 from .chain import NEVER, Decision, Layer, Serializer, Splitter
@@ -31,6 +30,12 @@ from .room import LONG_AGO
 from .server import EventServer
 from .spikes import chunk, group_counts, layer_places, list_counts, list_indices
 from .stamps import Stamps
+
+#: By the kind of a weighted block: its server.
+LAYERS: dict[str, Callable[[Any, list[int]], Layer | Conv]] = {"dense": Layer, "conv2d": Conv}
+
+#: By the kind of a block that only passes spikes on: its server.
+FILTERS: dict[str, Callable[[Any, EventServer], Pool]] = {"pool2d": Pool}
 
 #: Images whose spikes are sorted at once: bounds the memory.
 CHUNK = 256
@@ -113,12 +118,12 @@ def _chain(
     stamps: list[Stamps] = []
     after: EventServer | None = None
     for block in reversed(parameters.blocks):
-        if isinstance(block, PoolParameters):
+        if not isinstance(block, WeightedBlock):
             assert after is not None, "the network ends with a dense layer"
-            after = Pool(block, after)
+            after = FILTERS[block.kind](block, after)
             stamps.append(after.stamps)
             continue
-        layer = Conv(block, stale) if isinstance(block, ConvParameters) else Layer(block, stale)
+        layer = LAYERS[block.kind](block, stale)
         if isinstance(layer, Conv):
             stamps.append(layer.stamps)
         if after is None:

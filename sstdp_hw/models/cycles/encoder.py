@@ -30,8 +30,8 @@ class Loader:
     """
 
     def __init__(self, parameters: AcceleratorParameters) -> None:
-        latency, depth = parameters.live_latency, parameters.beat_queue_depth
-        kept: Array = np.array(parameters.live.any(axis=1))
+        latency, depth = parameters.input.live_latency, parameters.input.queue_depth
+        kept: Array = np.array(parameters.input.live.any(axis=1))
         kept[-1] = True  # the image's last beat always goes on
         self.places = np.flatnonzero(kept).tolist()
         self.beats = parameters.beats
@@ -93,7 +93,7 @@ class Encoder:
         # The cycle from which each sorter takes beats; after a reset it clears its lists.
         self.free = [parameters.t_max - RESET_BEFORE_BEAT] * 2
         self.ended = LONG_AGO  # the image before has left, or was dropped
-        self.stages = parameters.encoder_stages
+        self.stages = parameters.input.stages
         self.room = Room(reserve(self.stages))
 
     def run(self, image: int, counts: ListCounts, indices: ListIndices) -> None:

@@ -39,8 +39,8 @@ def list_indices(parameters: AcceleratorParameters, inference: Inference) -> lis
     A list gives back last what it was given first.
     """
     times = sent_spikes(parameters.network, inference, 0)
-    order = np.flatnonzero(parameters.pixel_order >= 0)[::-1]
-    times, lanes = times[:, parameters.pixel_order[order]], order % parameters.pixels_per_beat
+    order = np.flatnonzero(parameters.input.order >= 0)[::-1]
+    times, lanes = times[:, parameters.input.order[order]], order % parameters.pixels_per_beat
     found: list[ListIndices] = [{} for _ in range(len(times))]
     image, place = np.nonzero(times < parameters.t_max)
     columns = image, times[image, place], lanes[place], order[place]

@@ -18,7 +18,7 @@ class Encoder(wiring.Component):
     """Looks up the spike time of every pixel and emits the spikes of an image in order of time.
 
     Pixels that no neuron has a weight for are dropped. An event's index is the pixel's place among
-    the beats that are left (`AcceleratorParameters.pixel_order`).
+    the beats that are left (`sstdp_hw.blocks.inputs.PixelInput.order`).
 
     Takes a beat a cycle. Double-buffered: while one image is emitted the next one loads. Every
     image ends with an event that has ``end`` set, unless it went stale before.
@@ -38,9 +38,7 @@ class Encoder(wiring.Component):
 
     def __init__(self, parameters):
         self.p = parameters
-        self.event_layout = event_layout(
-            index_width(len(parameters.pixel_order)), parameters.step_width
-        )
+        self.event_layout = event_layout(parameters.input.index_width, parameters.step_width)
         # Seen by simulations, used by nothing else.
         self.spikes = Signal(self.event_layout, attrs=TRACED)
         self.spikes_valid = Signal(attrs=TRACED)
@@ -58,7 +56,7 @@ class Encoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.p
-        live_beats = len(p.live_beats)
+        live_beats = len(p.input.live_beats)
         sorters = [BucketSorter(p.pixels_per_beat, live_beats, p.t_max) for _ in range(2)]
         for number, sorter in enumerate(sorters):
             m.submodules[f"sorter_{number}"] = sorter
@@ -72,7 +70,7 @@ class Encoder(wiring.Component):
         shape = times_layout(p.pixels_per_beat, p.step_width, live_beats)
         m.submodules.queue = queue = Queue(
             data.StructLayout({"times": shape, "error": 1}),
-            depth=p.beat_queue_depth, reserve=reserve(p.live_latency),
+            depth=p.input.queue_depth, reserve=reserve(p.input.live_latency),
         )  # fmt: skip
         beat = self.i.payload
         enter = Signal()
@@ -127,7 +125,7 @@ class Encoder(wiring.Component):
 
         # Emission alternates between the sorters; each image gets the next tag. A spike leaves its
         # sorter while the queue of events has room.
-        stages = p.encoder_stages
+        stages = p.input.stages
         m.submodules.events = events = Queue(self.event_layout, reserve=reserve(stages))
         wiring.connect(m, wiring.flipped(self.o), events.o)
         tag, tag1 = Signal(TAG_WIDTH), Signal(TAG_WIDTH, reset_less=True)
@@ -172,5 +170,5 @@ class Encoder(wiring.Component):
     def _live(self):
         """Which pixels of a beat are live, one bit each, by the number of the beat."""
         p = self.p
-        rows = [sum(int(bit) << lane for lane, bit in enumerate(beat)) for beat in p.live]
-        return Rom("encoder_live", p.pixels_per_beat, rows, style=p.live_style)
+        rows = [sum(int(bit) << lane for lane, bit in enumerate(beat)) for beat in p.input.live]
+        return Rom("encoder_live", p.pixels_per_beat, rows, style=p.input.live_style)

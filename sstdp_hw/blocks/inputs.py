@@ -1,0 +1,103 @@
+"""What an accelerator takes in, as hardware: one class for each kind of input of a network.
+
+`PixelInput` is the encoder: beats of pixels, tables of spike times, sorters. `INPUTS` names the
+kinds; the gateware, the cycle model and the area model have a table of their own with these keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from ..network.layers import Array
+from ..network.network import Network
+from .pipeline import LARGEST_BEAT_QUEUE, LARGEST_TABLE, QUEUE_DEPTH, rom_latency
+from .widths import index_width
+
+
+@dataclass(frozen=True, eq=False)
+class PixelInput:
+    """Pixels of 8 bits, each with a spike time by the network's table.
+
+    Parameters
+    ----------
+    network : Network
+    pixels_per_beat : 1, 2, 4 or 8
+    """
+
+    network: Network
+    pixels_per_beat: int
+
+    kind: ClassVar[str] = "pixels"
+
+    @property
+    def pixels(self) -> int:
+        return self.network.inputs
+
+    @property
+    def beats(self) -> int:
+        """Beats of one image on the input stream."""
+        return -(-self.pixels // self.pixels_per_beat)
+
+    @cached_property
+    def live(self) -> Array:
+        """Pixels whose spikes the encoder sends: bool [beats, pixels_per_beat]."""
+        positions = np.zeros(self.beats * self.pixels_per_beat, bool)
+        positions[: self.pixels] = self.network.live_inputs
+        return positions.reshape(self.beats, self.pixels_per_beat)
+
+    @cached_property
+    def live_beats(self) -> Array:
+        """The beats that hold a live pixel, in order, at least one: int64."""
+        found = np.flatnonzero(self.live.any(axis=1))
+        return found if len(found) else np.zeros(1, np.int64)
+
+    @cached_property
+    def order(self) -> Array:
+        """The input behind every index of the encoder's events, -1 for none: int64.
+
+        Live beats are numbered without gaps, so that dead ones take no row of memory; within a beat
+        every pixel keeps its place.
+        """
+        places = np.arange(self.beats * self.pixels_per_beat).reshape(self.live.shape)
+        order = np.where(self.live, places, -1)[self.live_beats].reshape(-1)
+        last = np.flatnonzero(order >= 0)[-1:]
+        return order[: int(last[0]) + 1 if len(last) else 1]
+
+    @property
+    def index_width(self) -> int:
+        """Bits of the index of an event."""
+        return index_width(len(self.order))
+
+    @property
+    def live_style(self) -> str:
+        """What the encoder's table of live pixels is made of."""
+        small = self.pixels <= LARGEST_TABLE or bool(self.live.all())
+        return "logic" if small else "block"
+
+    @property
+    def live_latency(self) -> int:
+        """Cycles from a beat's entry into the encoder to its spike times in the sorters' queue."""
+        return rom_latency(len(self.live), self.live_style)
+
+    @property
+    def queue_depth(self) -> int:
+        """Beats that wait in front of the sorters. Several pixels a beat make an image short:
+        then a whole one may wait, so that the sorters have work after one that took long."""
+        if self.pixels_per_beat == 1:
+            return QUEUE_DEPTH
+        whole = 1 << index_width(len(self.live_beats))
+        return min(max(QUEUE_DEPTH, whole), LARGEST_BEAT_QUEUE)
+
+    @property
+    def stages(self) -> int:
+        """Stages of the encoder between the choice of a spike and the queue of events: the spike,
+        and, where it is one of several lists', its number."""
+        return 1 if self.pixels_per_beat == 1 else 2
+
+
+#: By the kind of a network's input.
+INPUTS: dict[str, type[PixelInput]] = {PixelInput.kind: PixelInput}

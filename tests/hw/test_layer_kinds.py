@@ -1,0 +1,44 @@
+"""Every table that tells layer kinds apart covers every kind, so that a new kind is forgotten
+nowhere."""
+
+import pytest
+
+from sstdp_hw.blocks.hardware import BLOCKS
+from sstdp_hw.models import cycles
+from sstdp_hw.models.area.block_ram import BLOCK_RAMS
+from sstdp_hw.models.area.composition import BLOCK_PARTS
+from sstdp_hw.network.layers import KINDS, WeightedLayer
+from sstdp_hw.reference import firing, plain
+from sstdp_rtl.gateware import accelerator
+from sstdp_rtl.generator import manifest
+
+EVERY = set(KINDS)
+WEIGHTED = {kind for kind, layer in KINDS.items() if issubclass(layer, WeightedLayer)}
+#: Kinds that become hardware; the others pass their inputs on.
+HARDWARE = {kind for kind, layer in KINDS.items() if not layer.passes_inputs_on}
+
+TABLES = {
+    "reference": (firing.SPIKE_TIMES, EVERY),
+    "plain reference, neurons": (plain.SYNAPSES, WEIGHTED),
+    "plain reference, others": (plain.PASSED_ON, EVERY - WEIGHTED),
+    "blocks": (BLOCKS, HARDWARE),
+    "cycle model, neurons": (cycles.LAYERS, WEIGHTED),
+    "cycle model, others": (cycles.FILTERS, HARDWARE - WEIGHTED),
+    "area model, parts": (BLOCK_PARTS, HARDWARE),
+    "area model, block RAM": (BLOCK_RAMS, HARDWARE),
+    "gateware, neurons": (accelerator.LAYERS, WEIGHTED),
+    "gateware, others": (accelerator.FILTERS, HARDWARE - WEIGHTED),
+    "manifest, neurons": (manifest.LAYER_FIELDS, WEIGHTED),
+    "manifest, others": (manifest.FILTER_FIELDS, HARDWARE - WEIGHTED),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_table_covers_its_kinds(name):
+    table, kinds = TABLES[name]
+    assert set(table) == kinds
+
+
+def test_kinds_have_their_own_name():
+    assert all(kind == layer.kind for kind, layer in KINDS.items())
+    assert HARDWARE < EVERY and WEIGHTED < HARDWARE
