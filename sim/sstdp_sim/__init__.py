@@ -1,5 +1,18 @@
 """Co-simulation of a generated accelerator against the integer reference."""
 
-from .accelerator import Accelerator, Predictions
+from typing import TYPE_CHECKING
 
-__all__ = ["Accelerator", "Predictions"]
+from sstdp_hw.base.front_door import lazily
+
+if TYPE_CHECKING:
+    from .accelerator import Accelerator as Accelerator
+    from .accelerator import Predictions as Predictions
+    from .comparison.cosimulation import cosimulate as cosimulate
+
+PLACES = {
+    "Accelerator": "accelerator",
+    "Predictions": "accelerator",
+    "cosimulate": "comparison.cosimulation",
+}
+
+__getattr__, __dir__ = lazily(__name__, PLACES)

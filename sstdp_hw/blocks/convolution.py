@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from .pipeline import (
     stamp_width,
 )
 from .place import Place
+from .weight_store import ROM, WeightStore
 from .widths import index_width
 
 
@@ -37,6 +39,7 @@ class ConvParameters(LaneParameters, MapParameters):
     layer : Conv2d
     lanes : int
         Between 1 and the number of output channels.
+    store : WeightStore
 
     Raises
     ------
@@ -46,6 +49,7 @@ class ConvParameters(LaneParameters, MapParameters):
 
     layer: Conv2d
     lanes: int
+    store: WeightStore = ROM
 
     kind = "conv2d"
     SPANNED = "output channels"
@@ -58,9 +62,9 @@ class ConvParameters(LaneParameters, MapParameters):
     output = False  # the file format wants the classes in a dense layer
 
     @classmethod
-    def create(cls, layer: Conv2d, place: Place, lanes: Iterator[int]) -> ConvParameters:
+    def create(cls, layer: Conv2d, place: Place, lanes: Iterator[int], store: WeightStore) -> Self:
         """The block of a layer in its place; takes its lanes from ``lanes``."""
-        return cls(*MapParameters.surroundings(place), layer, next(lanes))
+        return cls(*MapParameters.surroundings(place), layer, next(lanes), store)
 
     def __post_init__(self) -> None:
         self.check_lanes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from .feature_map import FeatureMap
 from .lane_parameters import LaneParameters
 from .pipeline import LAYER_STAGES, QUEUE_DEPTH, SLICE_LANES
 from .place import Place
+from .weight_store import ROM, WeightStore
 from .widths import index_width
 
 
@@ -35,6 +37,7 @@ class DenseParameters(LaneParameters):
         Whether this is the last layer, whose margins count even in silent neurons.
     sources : int64 [inputs]
         Column of the layer's weights behind every index of an event; -1 for indices not in use.
+    store : WeightStore
 
     Raises
     ------
@@ -47,6 +50,7 @@ class DenseParameters(LaneParameters):
     lanes: int
     output: bool
     sources: Array
+    store: WeightStore = ROM
 
     kind = "dense"
     SPANNED = "neurons"
@@ -54,9 +58,9 @@ class DenseParameters(LaneParameters):
     WEIGHT_ROW = "group * inputs + index of the event"
 
     @classmethod
-    def create(cls, layer: Dense, place: Place, lanes: Iterator[int]) -> DenseParameters:
+    def create(cls, layer: Dense, place: Place, lanes: Iterator[int], store: WeightStore) -> Self:
         """The block of a layer in its place; takes its lanes from ``lanes``."""
-        return cls(place.name, layer, next(lanes), place.after is None, place.sources)
+        return cls(place.name, layer, next(lanes), place.after is None, place.sources, store)
 
     def __post_init__(self) -> None:
         self.check_lanes()

@@ -21,6 +21,7 @@ from .feature_map import FeatureMap
 from .inputs import INPUTS, PixelInput
 from .place import Place
 from .pooling import PoolParameters
+from .weight_store import ROM, STORES, WeightStore
 from .widths import index_width
 
 PIXELS_PER_BEAT = (1, 2, 4, 8)
@@ -42,11 +43,14 @@ class Configuration:
         Pixels a beat of the input stream carries.
     early_exit : bool
         Stop an image at its decision. Off: every spike of every layer is produced.
+    weights : str
+        Where the weights stand; a key of `sstdp_hw.blocks.weight_store.STORES`.
     """
 
     lanes: tuple[int, ...] | None = None
     pixels_per_beat: int = 1
     early_exit: bool = True
+    weights: str = ROM.kind
 
     DEFAULT_LANES = 16
 
@@ -64,9 +68,9 @@ WeightedBlock = DenseParameters | ConvParameters
 #: A block behind the input.
 Block = DenseParameters | ConvParameters | PoolParameters
 
-#: By the kind of layer: its block, from the layer, its place, and the lanes that are still to be
-#: given away. Kinds that pass their inputs on are no hardware.
-BLOCKS: dict[str, Callable[[Any, Place, Iterator[int]], Block]] = {
+#: By the kind of layer: its block, from the layer, its place, the lanes that are still to be given
+#: away, and the store of weights. Kinds that pass their inputs on are no hardware.
+BLOCKS: dict[str, Callable[[Any, Place, Iterator[int], WeightStore], Block]] = {
     "dense": DenseParameters.create,
     "conv2d": ConvParameters.create,
     "pool2d": PoolParameters.create,
@@ -105,7 +109,7 @@ class AcceleratorParameters:
         """What stands behind the input, in order: weighted layers and pooling layers; the last
         one is the output layer."""
         network = self.network
-        most = Configuration.DEFAULT_LANES
+        most, store = Configuration.DEFAULT_LANES, STORES[self.configuration.weights]
         lanes = iter(
             self.configuration.lanes or [min(most, layer.outputs) for _, layer in network.weighted]
         )
@@ -119,7 +123,7 @@ class AcceleratorParameters:
                 f"layers.{index}", network.shapes[index], sources, arriving,
                 after.kind if after else None,
             )  # fmt: skip
-            block = BLOCKS[layer.kind](layer, place, lanes)
+            block = BLOCKS[layer.kind](layer, place, lanes, store)
             found.append(block)
             bits = self._with_memory(bits, block)  # before tables as large as the map are made
             sources, arriving = block.sent, block.leaving

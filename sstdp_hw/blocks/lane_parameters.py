@@ -9,8 +9,8 @@ import numpy as np
 
 from ..base.errors import UserError
 from ..network.layers import Array, WeightedLayer
-from ..reference.firing import potential_bounds
-from .pipeline import PIECE, rom_latency
+from .pipeline import PIECE
+from .weight_store import WeightStore
 from .widths import pack_rows, signed_width
 
 
@@ -24,6 +24,7 @@ class LaneParameters:
     name: str
     layer: WeightedLayer
     lanes: int
+    store: WeightStore
 
     #: What the lanes span, for messages.
     SPANNED: ClassVar[str]
@@ -77,12 +78,12 @@ class LaneParameters:
     @cached_property
     def weight_latency(self) -> int:
         """Cycles from the address of a weight word to the word."""
-        return rom_latency(self.weight_depth, "block")
+        return self.store.latency(self.weight_depth)
 
     def within_reach(self) -> Array:
         """Thresholds, those beyond the reach of the potential moved to its border, which changes no
         spike and keeps numbers narrow: int64."""
-        low, high = potential_bounds(self.layer.weight)
+        low, high = self.store.potential_bounds(self.layer)
         return np.clip(self.layer.threshold.astype(np.int64), low - 1, high)
 
     @cached_property
@@ -91,14 +92,14 @@ class LaneParameters:
         most once, for each input fires at most once, so every partial sum lies between the sum of
         the negative and that of the positive weights.
         """
-        low, high = potential_bounds(self.layer.weight)
+        low, high = self.store.potential_bounds(self.layer)
         return signed_width(int((low + self.initial).min()), int((high + self.initial).max()))
 
     @property
     def spontaneous(self) -> bool:
         """Whether a neuron fires without any input (negative threshold), so that step 0 must be
         compared even if nothing arrives in it."""
-        return bool((self.initial >= 0).any())
+        return self.store.may_fire_unasked(self.initial)
 
     def packed_weights(self, words: Array) -> list[int]:
         """Words [..., lanes] of weights as memory rows, lane 0 in the lowest bits.

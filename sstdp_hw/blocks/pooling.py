@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from .feature_map import FeatureMap
 from .map_parameters import MapParameters
 from .pipeline import POOL_STAGES, STAMP_LATENCY, stamp_width
 from .place import Place
+from .weight_store import WeightStore
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +31,8 @@ class PoolParameters(MapParameters):
     kind = "pool2d"
 
     @classmethod
-    def create(cls, layer: Pool2d, place: Place, lanes: Iterator[int]) -> PoolParameters:
-        """The block of a layer in its place; takes none of the ``lanes``."""
+    def create(cls, layer: Pool2d, place: Place, lanes: Iterator[int], store: WeightStore) -> Self:
+        """The block of a layer in its place; takes no ``lanes`` and has no weights to store."""
         return cls(*MapParameters.surroundings(place), layer)
 
     @property

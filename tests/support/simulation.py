@@ -10,7 +10,7 @@ from amaranth.sim import Simulator
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.blocks.pipeline import RESET_BEFORE_BEAT
 from sstdp_hw.reference.inference import sent_spikes
-from sstdp_rtl.gateware.accelerator import Accelerator
+from sstdp_rtl.gateware.accelerator import AcceleratorTop
 
 
 @dataclass
@@ -42,7 +42,7 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
     ``stalls`` is the chance of a gap before a beat and of backpressure in a cycle.
     """
     parameters = AcceleratorParameters(network, configuration)
-    dut = Accelerator(parameters)
+    dut = AcceleratorTop(parameters)
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     chance, seen, started = random.Random(seed), Seen(), []

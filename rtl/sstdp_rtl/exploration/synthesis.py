@@ -19,7 +19,7 @@ from sstdp_hw.models.exploration import EstimatedPoint
 from sstdp_hw.network.network import Network
 
 from ..generator.generate import generate
-from ..synthesis import implement
+from ..synthesis.implement import implement
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ FILTERS = {"pool2d": PoolLayer}
 INPUTS = {"pixels": Encoder}
 
 
-class Accelerator(Elaboratable):
+class AcceleratorTop(Elaboratable):
     """One network as hardware: pixels in, classes out.
 
     Takes one image per packet and answers each packet with one beat, in order. Both streams may

@@ -8,8 +8,8 @@ from sstdp_hw.blocks.pipeline import TAG_WIDTH
 from sstdp_hw.blocks.widths import index_width
 
 from .parts.lanes import LaneSlice, registered, walk_layout
-from .parts.rom import Rom
 from .parts.streams import TRACED, event_layout, group_layout, is_stale
+from .parts.weight_memory import memories
 
 
 class DenseLayer(wiring.Component):
@@ -68,15 +68,9 @@ class DenseLayer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.p
-        starts = [first for first, _ in p.slices]
-        m.submodules.weights = weights = Rom(
-            f"{self.name}_weights", p.lanes * p.weight_width, p.weight_rows(),
-            columns=[first * p.weight_width for first in starts],
-        )  # fmt: skip
-        m.submodules.initial = initial = Rom(
-            f"{self.name}_initial", p.lanes * p.membrane_width, p.initial_rows(), style="logic",
-            columns=[first * p.membrane_width for first in starts],
-        )  # fmt: skip
+        weights, initial = memories(p, self.name, [first for first, _ in p.slices])
+        m.submodules.weights = weights
+        m.submodules.initial = initial
         slices = [LaneSlice(p, self.step_width, *lanes) for lanes in p.slices]
         for number, lane_slice in enumerate(slices):
             m.submodules[f"slice_{number}"] = lane_slice

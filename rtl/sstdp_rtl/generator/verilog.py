@@ -8,7 +8,7 @@ from amaranth.hdl import Fragment
 
 from sstdp_hw.base.fpga_tools import find_tool, run_tool
 
-from ..gateware.accelerator import Accelerator
+from ..gateware.accelerator import AcceleratorTop
 from ..gateware.parts.rom import RomCollector
 
 TOP = "accelerator"
@@ -42,10 +42,10 @@ def emit(parameters, header=""):
     Returns
     -------
     text : str
-    accelerator : Accelerator
+    accelerator : AcceleratorTop
         What was emitted; its ports describe the top module.
     """
-    accelerator = Accelerator(parameters)
+    accelerator = AcceleratorTop(parameters)
     collector = RomCollector()
     fragment = Fragment.get(accelerator, collector)
     netlist, _names = rtlil.convert_fragment(fragment, accelerator.ports, TOP, emit_src=False)

@@ -3,9 +3,3 @@
 `implement` builds the bare accelerator for a device, `build` a bitstream for a board. Both return a
 `BuildResult`, both keep what they made in a cache.
 """
-
-from .bitstream import build
-from .implement import implement
-from .result import BuildResult, SeedResult
-
-__all__ = ["BuildResult", "SeedResult", "build", "implement"]

@@ -47,7 +47,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="the first N test images of the data set (default: 100)",
     )  # fmt: skip
     parser.add_argument(
-        "--pixels-per-beat", type=int, metavar="N", help=f"only this one of {PIXELS_PER_BEAT}"
+        "--pixels-per-beat",
+        type=int,
+        metavar="N",
+        help=f"only this one of {', '.join(map(str, PIXELS_PER_BEAT))}",
     )
     parser.add_argument(
         "--no-early-exit", action="store_true", help="hardware that produces every spike"

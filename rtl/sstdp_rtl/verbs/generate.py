@@ -1,9 +1,11 @@
 """The verb ``generate``."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, Configuration
+from sstdp_hw.blocks.presets import PRESETS, preset
 from sstdp_hw.command.verb import Verb, VerbFailed
 from sstdp_hw.models.exploration.goal import DEFAULT_CLOCK_MHZ, Goal
 from sstdp_hw.network.network import Network
@@ -20,8 +22,11 @@ Verilog-2005 file), manifest.json, the network and a FuseSoC core file.
 Lanes are the physical adders of each weighted layer: 1 is smallest, the number of its neurons is
 fastest. A layer takes ceil(neurons / lanes) cycles for every spike that reaches it. In a
 convolution they span its output channels, and a spike takes ceil(channels / lanes) cycles at every
-position that it reaches. Instead of lanes a goal can be given, and they and the pixels per beat are
-chosen by the models of cycles and area:
+position that it reaches. Presets choose lanes by one word:
+
+  sstdp-hw generate NETWORK --preset tiny --out build/accelerator
+
+Or a goal is given, and lanes and pixels per beat are chosen by the models of cycles and area:
 
   sstdp-hw generate NETWORK --target-fps 50000 --clock 120 --out build/accelerator
   sstdp-hw generate NETWORK --max-luts 3000 --out build/accelerator
@@ -50,7 +55,13 @@ def _configure(parser):
     )  # fmt: skip
     parser.add_argument(
         "--pixels-per-beat", type=int, metavar="N",
-        help=f"pixels per beat of the input stream: {PIXELS_PER_BEAT} (default: 1, or by the goal)",
+        help=f"pixels per beat of the input stream: {', '.join(map(str, PIXELS_PER_BEAT))} "
+        "(default: 1, or by preset or goal)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--preset", choices=PRESETS,
+        help="instead of lanes: "
+        + "; ".join(f"{name}, {found.summary}" for name, found in PRESETS.items()),
     )  # fmt: skip
     parser.add_argument(
         "--no-early-exit",
@@ -78,8 +89,9 @@ def _by_goal(network, options):
     """The configuration that the options ask for by a goal, and the line that says so."""
     from sstdp_hw.models.exploration import balanced_configurations, choose, find_workload
 
-    if options.lanes is not None:
-        raise UserError("--lanes cannot be given together with a goal: the goal chooses them")
+    for name in ("lanes", "preset"):
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name} cannot be given together with a goal: it chooses the lanes")
     clock = DEFAULT_CLOCK_MHZ if options.clock is None else options.clock
     goal = Goal(options.target_fps, options.max_luts, clock)
     workload = find_workload(network, options.dataset, GOAL_SAMPLES)
@@ -96,6 +108,21 @@ def _by_goal(network, options):
     return point, f"Chosen for {goal}: {text}"
 
 
+def _by_lanes(network, options):
+    """The configuration that the options name."""
+    early_exit = not options.no_early_exit
+    if options.preset is not None and options.lanes is not None:
+        raise UserError("--preset cannot be given together with --lanes: it chooses them")
+    if options.preset is not None:
+        chosen = preset(options.preset, network, early_exit=early_exit)
+    else:
+        lanes = None if options.lanes is None else parse_lanes(options.lanes)
+        chosen = Configuration(lanes, early_exit=early_exit)
+    if options.pixels_per_beat is None:
+        return chosen
+    return replace(chosen, pixels_per_beat=options.pixels_per_beat)
+
+
 def _run(options):
     from ..generator.generate import generate as write
 
@@ -105,11 +132,7 @@ def _run(options):
         for name in ("clock", "dataset"):
             if getattr(options, name) is not None:
                 raise UserError(f"--{name} goes with --target-fps or --max-luts, and none is given")
-        configuration = Configuration(
-            lanes=None if options.lanes is None else parse_lanes(options.lanes),
-            pixels_per_beat=1 if options.pixels_per_beat is None else options.pixels_per_beat,
-            early_exit=not options.no_early_exit,
-        )
+        configuration = _by_lanes(network, options)
     else:
         point, text = _by_goal(network, options)
         configuration = point.configuration

@@ -12,7 +12,7 @@ from rtl.synthesis import stand_in
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.verb import VerbFailed
-from sstdp_rtl.synthesis import BuildResult, build, implement
+from sstdp_rtl import BuildResult, build, implement
 from sstdp_rtl.synthesis.targets import BOARDS
 from sstdp_rtl.verbs.build import build as verb
 from sstdp_rtl.verbs.build import summary

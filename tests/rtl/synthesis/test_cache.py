@@ -7,7 +7,7 @@ import pytest
 from rtl.synthesis import stand_in
 from rtl.synthesis.stand_in_tools import YOSYS, Tools
 
-from sstdp_rtl.synthesis import implement
+from sstdp_rtl import implement
 from sstdp_rtl.synthesis.cache import _KEPT, Cache
 
 ALL = ["yosys", "nextpnr-ecp5"]

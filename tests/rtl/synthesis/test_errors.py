@@ -10,7 +10,7 @@ from rtl.synthesis.stand_in_tools import Tools, crash
 from sstdp_hw.base import fpga_tools as tools
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import meaningful_line
-from sstdp_rtl.synthesis import build, implement
+from sstdp_rtl import build, implement
 
 
 def refused(call, *fragments):

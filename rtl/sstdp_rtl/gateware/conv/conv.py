@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.blocks.pipeline import TAG_WIDTH
 
-from ..parts.rom import Rom
 from ..parts.streams import TRACED, event_layout, group_layout
+from ..parts.weight_memory import memories
 from .lanes import ConvLanes
 from .locate import Locate
 from .walk import Walk
@@ -59,12 +59,9 @@ class ConvLayer(wiring.Component):
         m.submodules.locate = locate = Locate(p, self.step_width, self.name)
         m.submodules.walk = walk = Walk(p, self.step_width)
         m.submodules.lanes = lanes = ConvLanes(p, self.step_width)
-        m.submodules.weights = weights = Rom(
-            f"{self.name}_weights", p.lanes * p.weight_width, p.weight_rows()
-        )
-        m.submodules.initial = initial = Rom(
-            f"{self.name}_initial", p.lanes * p.membrane_width, p.initial_rows(), style="logic"
-        )
+        weights, initial = memories(p, self.name)
+        m.submodules.weights = weights
+        m.submodules.initial = initial
         wiring.connect(m, wiring.flipped(self.i), locate.i)
         wiring.connect(m, locate.o, walk.i)
         wiring.connect(m, lanes.candidates, walk.candidates)
