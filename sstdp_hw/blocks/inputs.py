@@ -20,7 +20,7 @@ from .widths import index_width
 
 @dataclass(frozen=True, eq=False)
 class PixelInput:
-    """Pixels of 8 bits, each with a spike time by the network's table.
+    """Pixels of 8 bits, each with a spike time by each of the network's tables.
 
     Parameters
     ----------
@@ -35,19 +35,37 @@ class PixelInput:
 
     @property
     def pixels(self) -> int:
-        return self.network.inputs
+        return self.network.pixels
 
     @property
     def beats(self) -> int:
         """Beats of one image on the input stream."""
         return -(-self.pixels // self.pixels_per_beat)
 
+    @property
+    def lanes(self) -> int:
+        """Spikes that a beat can have: one for every pixel and plane."""
+        return self.pixels_per_beat * self.network.planes
+
+    @property
+    def stride(self) -> int:
+        """Distance of the indices of two beats: lanes are the low bits of an event's index."""
+        return 1 << (self.lanes - 1).bit_length()
+
+    @cached_property
+    def inputs(self) -> Array:
+        """Input of the network in C order behind every lane of every beat, pixel by pixel and
+        within a pixel plane by plane; -1 beyond the image: int64 [beats, lanes]."""
+        planes, (channels, *extents) = self.network.planes, self.network.input_shape
+        order = np.arange(self.network.inputs).reshape(channels, planes, int(np.prod(extents)))
+        found = np.full((self.beats * self.pixels_per_beat, planes), -1, np.int64)
+        found[: self.pixels] = order.transpose(0, 2, 1).reshape(self.pixels, planes)
+        return found.reshape(self.beats, self.lanes)
+
     @cached_property
     def live(self) -> Array:
-        """Pixels whose spikes the encoder sends: bool [beats, pixels_per_beat]."""
-        positions = np.zeros(self.beats * self.pixels_per_beat, bool)
-        positions[: self.pixels] = self.network.live_inputs
-        return positions.reshape(self.beats, self.pixels_per_beat)
+        """Lanes whose spikes the encoder sends: bool [beats, lanes]."""
+        return np.append(self.network.live_inputs, False)[self.inputs]
 
     @cached_property
     def live_beats(self) -> Array:
@@ -60,12 +78,18 @@ class PixelInput:
         """The input behind every index of the encoder's events, -1 for none: int64.
 
         Live beats are numbered without gaps, so that dead ones take no row of memory; within a beat
-        every pixel keeps its place.
+        every lane keeps its place.
         """
-        places = np.arange(self.beats * self.pixels_per_beat).reshape(self.live.shape)
-        order = np.where(self.live, places, -1)[self.live_beats].reshape(-1)
+        found = np.full((len(self.live_beats), self.stride), -1, np.int64)
+        found[:, : self.lanes] = np.where(self.live, self.inputs, -1)[self.live_beats]
+        order: Array = found.reshape(-1)
         last = np.flatnonzero(order >= 0)[-1:]
         return order[: int(last[0]) + 1 if len(last) else 1]
+
+    @property
+    def reorders(self) -> bool:
+        """Whether an event's index is another than that of its input."""
+        return not bool(self.live.all()) or self.network.planes > 1
 
     @property
     def index_width(self) -> int:
@@ -96,7 +120,7 @@ class PixelInput:
     def stages(self) -> int:
         """Stages of the encoder between the choice of a spike and the queue of events: the spike,
         and, where it is one of several lists', its number."""
-        return 1 if self.pixels_per_beat == 1 else 2
+        return 1 if self.lanes == 1 else 2
 
 
 #: By the kind of a network's input.

@@ -15,6 +15,7 @@ from .layers import Array, Dense, Layer, Shape, ShapeError, WeightedLayer
 
 MAX_T = 255
 MAX_CLASSES = 256
+MAX_PLANES = 4
 
 
 def shortened(value: object) -> str:
@@ -55,7 +56,10 @@ class LayerChain:
             self.refuse(
                 "input_shape", f"must be three positive integers, not {list(self.input_shape)}"
             )
-        self.check_array("encoder", self.encoder, ("uint8",), (256,))
+        if self.encoder.ndim == 2 and 1 <= len(self.encoder) <= MAX_PLANES:
+            self.check_array("encoder", self.encoder, ("uint8",), (None, 256))
+        else:
+            self.check_array("encoder", self.encoder, ("uint8",), (256,))
         if self.encoder.max() > self.t_max:
             self.refuse("encoder", f"must not exceed t_max {self.t_max}, not {self.encoder.max()}")
 
@@ -114,8 +118,10 @@ class LayerChain:
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
-        """Shape of the input and of every layer's output: ``shapes[n]`` is the input of layer n."""
-        shapes = [self.input_shape]
+        """Shape of the spikes of the input and of every layer: ``shapes[n]`` is the input of layer
+        n."""
+        channels, *extents = self.input_shape
+        shapes: list[Shape] = [(channels * self.planes, *extents)]
         for index, layer in enumerate(self.layers):
             try:
                 shapes.append(layer.output_shape(shapes[-1]))
@@ -124,9 +130,24 @@ class LayerChain:
         return tuple(shapes)
 
     @property
-    def inputs(self) -> int:
+    def tables(self) -> Array:
+        """The encoder's tables, one a plane: uint8 [planes, 256]."""
+        return self.encoder.reshape(-1, 256)
+
+    @property
+    def planes(self) -> int:
+        """Spike channels that a pixel channel becomes, each by its own table."""
+        return len(self.tables)
+
+    @property
+    def pixels(self) -> int:
         """Number of pixels."""
         return int(np.prod(self.input_shape))
+
+    @property
+    def inputs(self) -> int:
+        """Number of spikes that the input can have."""
+        return self.planes * self.pixels
 
     @property
     def weighted(self) -> tuple[tuple[int, WeightedLayer], ...]:
@@ -143,9 +164,9 @@ class LayerChain:
 
     @cached_property
     def live_inputs(self) -> Array:
-        """Pixels that any neuron has a weight for, in C order: bool [inputs].
+        """Inputs that any neuron has a weight for, in C order: bool [inputs].
 
-        The spike of another one changes no potential. Behind a pooling layer every pixel counts as
+        The spike of another one changes no potential. Behind a pooling layer every input counts as
         live.
         """
         first, layer = self.weighted[0]

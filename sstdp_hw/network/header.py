@@ -14,6 +14,9 @@ from ..base.errors import UserError
 from .chain import shortened
 from .layers import EXTENTS, KINDS, Array, Layer, Pair, WeightedLayer
 
+#: The one kind of input: pixels, each with a spike time by the encoder's tables.
+PIXELS = "pixels"
+
 
 class HeaderReader:
     """The fields of a file's header and its tensors, each asked for once.
@@ -80,6 +83,12 @@ class HeaderReader:
             "provenance": provenance,
             "source": self.source,
         }
+
+    def check_input(self) -> None:
+        """Check the field ``input`` of version 2, which may be left out."""
+        found = self.header.get("input", {"kind": PIXELS})
+        if not isinstance(found, dict) or found.get("kind") != PIXELS or len(found) != 1:
+            self.refuse("input", f"must be an object with kind {PIXELS}, not {shown(found)}")
 
     def layers(self) -> tuple[Layer, ...]:
         entries = self.get("layers", list, "a list of objects")

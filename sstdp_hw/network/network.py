@@ -1,9 +1,9 @@
 """The network file: the one thing that passes from training to hardware.
 
-A safetensors file with the tensors ``encoder`` (uint8[256]) and, for every weighted layer N,
-``layers.N.weight`` and ``layers.N.threshold``, and one metadata entry ``sstdp_hw`` with the JSON
-that docs/network-format.md describes. Reading checks every rule; what `Network` holds is always
-valid.
+A safetensors file with the tensors ``encoder`` (uint8 [256] or [planes, 256]) and, for every
+weighted layer N, ``layers.N.weight`` and ``layers.N.threshold``, and one metadata entry
+``sstdp_hw`` with the JSON that docs/network-format.md describes. Reading checks every rule; what
+`Network` holds is always valid.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .header import HeaderReader
 from .layers import Array, Layer, Shape, WeightedLayer, fits_width
 from .tensor_file import read_tensors, write_tensors
 
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = (1, 2)
 FILE_NAME = "network.safetensors"  # in a run folder
 LAYER_FIELDS = frozenset({"weight_width"})
 WEIGHT_DTYPES = ("int8", "int16", "int32")
@@ -38,8 +38,9 @@ class Network(LayerChain):
         Number of time steps, 1 to 255; a spike time equal to it means silent.
     input_shape : (channels, height, width)
     class_names : tuple of str
-    encoder : uint8 array [256]
-        Spike time of each pixel value.
+    encoder : uint8 array [256] or [planes, 256]
+        Spike time of each pixel value; with planes, channel c of the image becomes the spike
+        channels ``c * planes + p``, each by the table of its plane.
     layers : tuple of Layer
     provenance : dict
         Free JSON: data set, accuracies, scales, training command, versions.
@@ -63,6 +64,8 @@ class Network(LayerChain):
 
     def __post_init__(self) -> None:
         self.check_frame()
+        if self.planes == 1:  # one form for one network
+            object.__setattr__(self, "encoder", self.encoder.reshape(256))
         for index, layer in enumerate(self.layers):
             if isinstance(layer, WeightedLayer):
                 self.check_weights(index, layer, WEIGHT_DTYPES, ("int32",))
@@ -103,8 +106,12 @@ class Network(LayerChain):
             if isinstance(layer, WeightedLayer):
                 entry |= {"weight_width": layer.weight_width}
             entries.append(entry)
+        # The oldest version that can hold the network.
+        version: dict[str, Any] = {"format_version": 1}
+        if self.planes > 1:
+            version = {"format_version": 2, "input": {"kind": "pixels"}}
         return {
-            "format_version": FORMAT_VERSION,
+            **version,
             "name": self.name,
             "t_max": self.t_max,
             "input_shape": list(self.input_shape),
@@ -135,8 +142,11 @@ class Network(LayerChain):
         """
         reader = HeaderReader(str(path), *read_tensors(path, "network"), LAYER_FIELDS)
         version = reader.get("format_version", int, "an integer")
-        if version != FORMAT_VERSION:
-            reader.refuse("format_version", f"must be {FORMAT_VERSION}, not {version}")
+        if version not in FORMAT_VERSIONS:
+            rule = " or ".join(map(str, FORMAT_VERSIONS))
+            reader.refuse("format_version", f"must be {rule}, not {version}")
+        if version > 1:
+            reader.check_input()
         network = cls(**reader.frame(), layers=reader.layers())
         reader.check_all_read()
         return network

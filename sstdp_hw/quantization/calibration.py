@@ -9,7 +9,7 @@ import numpy as np
 from ..network.float_network import FloatNetwork
 from ..network.layers import Array, Dense, Layer, WeightedLayer
 from ..reference.firing import fire, spike_times
-from ..reference.inference import BATCH, check_images, classify
+from ..reference.inference import BATCH, classify, encode
 
 
 class Calibration:
@@ -24,7 +24,7 @@ class Calibration:
 
     def __init__(self, network: FloatNetwork, images: Array) -> None:
         self.network = network
-        times = network.encoder[check_images(network, images)]
+        times = encode(network, images)
         self._wanted = [times]
         for index, layer in enumerate(network.layers):
             self._wanted.append(self._run(index, layer, self._wanted[-1]))

@@ -68,7 +68,7 @@ class Inference:
 
 def sent_spikes(network: Network | FloatNetwork, inference: Inference, place: int) -> Array:
     """Spike times [N, neurons] of ``inference.spike_times[place]`` as far as they are worth a
-    message: silent are also the pixels that no neuron has a weight for
+    message: silent are also the inputs that no neuron has a weight for
     (`LayerChain.live_inputs`).
     """
     times = flattened(inference.spike_times[place])
@@ -130,9 +130,12 @@ def run(
 def encode(
     network: Network | FloatNetwork, images: Array, *, present: Array | None = None
 ) -> Array:
-    """Spike times of the input, uint8 [N, *input_shape]; arguments and errors as of `run`."""
-    times: Array = network.encoder[check_images(network, images)]
-    return times if present is None else np.where(present, times, np.uint8(network.t_max))
+    """Spike times of the input, uint8 [N, *shapes[0]]; arguments and errors as of `run`."""
+    images = check_images(network, images)
+    times = np.stack([table[images] for table in network.tables], axis=2)  # [N, C, planes, H, W]
+    if present is not None:
+        times = np.where(present[:, :, None], times, np.uint8(network.t_max))
+    return times.reshape(len(images), *network.shapes[0])
 
 
 def infer(
@@ -141,7 +144,7 @@ def infer(
     *,
     progress: Callable[[int], None] | None = None,
 ) -> Inference:
-    """Run the input's spike times, uint8 [N, *input_shape], through all layers."""
+    """Run the input's spike times, uint8 [N, *shapes[0]], through all layers."""
     batches = []
     for start in range(0, max(len(times), 1), BATCH):
         batches.append(_infer_batch(network, times[start : start + BATCH]))

@@ -18,8 +18,10 @@ Synapses = dict[tuple[int, ...], list[tuple[tuple[int, ...], int]]]
 def infer(network: Network, image: Array) -> tuple[int, int, bool, list[Times]]:
     """Class, decision time, silent flag, and the spike time of every input and neuron by index."""
     times: Times = {}
+    planes = len(network.tables)
     for (channel, row, column), pixel in _items(image):
-        times[channel, row, column] = int(network.encoder[pixel])
+        for plane, table in enumerate(network.tables):
+            times[channel * planes + plane, row, column] = int(table[pixel])
     history = [times]
     margins: dict[tuple[int, ...], list[int]] = {}
     for layer, shape in zip(network.layers, network.shapes[1:], strict=True):

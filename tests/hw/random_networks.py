@@ -14,13 +14,13 @@ from sstdp_hw.quantization.quantize import integer_range
 INT32 = np.iinfo(np.int32)
 
 
-def dense_network(rng, *, neurons=None, inputs=None, t_max=None, widths=None, **fields):
+def dense_network(rng, *, neurons=None, inputs=None, t_max=None, widths=None, planes=1, **fields):
     """One to three dense layers behind a flatten; thresholds also negative and huge."""
     t_max = t_max or int(rng.choice([1, 2, 3, 8, 16, 100, 255]))
     shape = inputs or (int(rng.integers(1, 3)), int(rng.integers(1, 6)), int(rng.integers(1, 6)))
     neurons = neurons or [int(rng.integers(1, 13)) for _ in range(rng.integers(1, 4))]
     widths = widths or [int(rng.integers(1, 13)) for _ in neurons]
-    layers, count = [Flatten()], int(np.prod(shape))
+    layers, count = [Flatten()], int(np.prod(shape)) * planes
     for size, width in zip(neurons, widths, strict=True):
         weight = random_weight(rng, (size, count), width)
         layers.append(Dense(weight, random_threshold(rng, weight), width))
@@ -30,17 +30,17 @@ def dense_network(rng, *, neurons=None, inputs=None, t_max=None, widths=None, **
         t_max=t_max,
         input_shape=shape,
         class_names=tuple(str(c) for c in range(count)),
-        encoder=random_encoder(rng, t_max),
+        encoder=random_tables(rng, t_max, planes) if planes > 1 else random_encoder(rng, t_max),
         layers=tuple(layers),
         **fields,
     )
 
 
-def conv_network(rng, *, t_max=None):
+def conv_network(rng, *, t_max=None, planes=1):
     """Convolution, pooling, convolution, dense; strides, paddings and kernels of all kinds."""
     t_max = t_max or int(rng.choice([1, 2, 8, 16]))
     shape = (int(rng.integers(1, 3)), int(rng.integers(6, 10)), int(rng.integers(6, 10)))
-    layers, present = [], shape
+    layers, present = [], (shape[0] * planes, *shape[1:])
     for _ in range(int(rng.integers(1, 3))):
         kernel = rng.integers(1, 4, 2)
         width = int(rng.integers(1, 9))
@@ -61,9 +61,8 @@ def conv_network(rng, *, t_max=None):
         layers.append(Flatten())  # a dense layer flattens by itself too
     weight = random_weight(rng, (3, int(np.prod(present))), 4)
     layers.append(Dense(weight, random_threshold(rng, weight), 4))
-    return Network(
-        "random-conv", t_max, shape, ("a", "b", "c"), random_encoder(rng, t_max), tuple(layers)
-    )
+    encoder = random_tables(rng, t_max, planes) if planes > 1 else random_encoder(rng, t_max)
+    return Network("random-conv", t_max, shape, ("a", "b", "c"), encoder, tuple(layers))
 
 
 def random_weight(rng, shape, width):
@@ -99,6 +98,11 @@ def random_encoder(rng, t_max):
     else:
         table = np.full(256, rng.choice([0, t_max - 1, t_max]))
     return table.astype(np.uint8)
+
+
+def random_tables(rng, t_max, planes):
+    """Tables of several planes, each of its own kind: uint8 [planes, 256]."""
+    return np.stack([random_encoder(rng, t_max) for _ in range(planes)])
 
 
 def random_images(rng, network, count):

@@ -112,7 +112,7 @@ def test_digest_counts_what_the_hardware_depends_on(network):
 
 HEADER_RULES = [
     # name, change of the header, the message after the file name
-    ("version", {"format_version": 2}, "format_version must be 1, not 2"),
+    ("version", {"format_version": 3}, "format_version must be 1 or 2, not 3"),
     ("version type", {"format_version": True}, "format_version must be an integer, not true"),
     ("version missing", {"format_version": None}, "format_version must be present in the metadata, and is missing"),
     ("name", {"name": 5}, "name must be a string, not 5"),
@@ -318,3 +318,69 @@ def test_borders_of_each_width(width):
         if -(1 << 31) <= weight < 1 << 31:
             with pytest.raises(UserError, match="must fit in weight_width"):
                 make(0, weight)
+
+
+def planes_network(planes=2, **fields):
+    """2 channels, 3x3, ``planes`` tables, one dense layer."""
+    encoder = np.arange(planes)[:, None] * np.ones(256, int)
+    count = 2 * 9 * planes
+    return Network(
+        **{
+            "name": "planes",
+            "t_max": 4,
+            "input_shape": (2, 3, 3),
+            "class_names": ("no", "yes"),
+            "encoder": encoder.astype(np.uint8),
+            "layers": (Dense(np.ones((2, count), np.int8), np.zeros(2, np.int32), 2),),
+            **fields,
+        }
+    )
+
+
+@pytest.mark.parametrize("planes", [2, 3, 4])
+def test_planes_come_back_as_version_2(tmp_path, planes):
+    written = planes_network(planes)
+    written.save(tmp_path / "n")
+    tensors, header = contents(tmp_path / "n")
+    assert (header["format_version"], header["input"]) == (2, {"kind": "pixels"})
+    assert header["input_shape"] == [2, 3, 3]
+    assert tensors["encoder"].shape == (planes, 256)
+    assert_same(written, Network.load(tmp_path / "n"))
+    assert written.shapes[0] == (2 * planes, 3, 3)
+
+
+def test_version_2_that_version_1_can_hold_is_the_same_network(tmp_path, network):
+    network.save(tmp_path / "1")
+    tensors, header = contents(tmp_path / "1")
+    assert header["format_version"] == 1 and "input" not in header
+    for encoder in (tensors["encoder"], tensors["encoder"][None]):
+        for given in ({}, {"input": {"kind": "pixels"}}):
+            header_2 = {**header, "format_version": 2, **given}
+            write(tmp_path / "2", {**tensors, "encoder": encoder}, header_2)
+            read = Network.load(tmp_path / "2")
+            assert_same(network, read)
+            read.save(tmp_path / "3")
+            assert (tmp_path / "1").read_bytes() == (tmp_path / "3").read_bytes()
+
+
+PLANE_RULES = [
+    ({"input": {"kind": "sound"}}, {}, "input must be an object with kind pixels, not {\"kind\": \"sound\"}"),
+    ({"input": "pixels"}, {}, "input must be an object with kind pixels, not \"pixels\""),
+    ({"format_version": 3}, {}, "format_version must be 1 or 2, not 3"),
+    ({}, {"encoder": np.zeros((5, 256), np.uint8)}, "encoder must have shape [256], not [5, 256]"),
+    ({}, {"encoder": np.zeros((2, 255), np.uint8)}, "encoder must have shape [*, 256], not [2, 255]"),
+    ({}, {"encoder": np.full((2, 256), 5, np.uint8)}, "encoder must not exceed t_max 4, not 5"),
+    ({}, {"encoder": np.zeros((3, 256), np.uint8)}, "layers.0 weight must have as many columns as the layer has inputs, 54, not 36"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change, tensors_changed, message", PLANE_RULES, ids=[r[2][:30] for r in PLANE_RULES]
+)
+def test_rule_of_planes(tmp_path, change, tensors_changed, message):
+    planes_network().save(tmp_path / "n")
+    tensors, header = contents(tmp_path / "n")
+    write(tmp_path / "n", {**tensors, **tensors_changed}, {**header, **change})
+    with pytest.raises(UserError) as caught:
+        Network.load(tmp_path / "n")
+    assert str(caught.value) == f"{tmp_path / 'n'}: {message}"

@@ -50,6 +50,21 @@ def test_convolution_equals_plain_loops(seed):
     assert_equal(network, random_images(rng, network, 4))
 
 
+@pytest.mark.parametrize("planes", [2, 3, 4])
+@pytest.mark.parametrize("make", [dense_network, conv_network])
+def test_planes_equal_plain_loops(make, planes):
+    rng = np.random.default_rng(planes)
+    network = make(rng, t_max=6, planes=planes)
+    images = random_images(rng, network, 5)
+    found = assert_equal(network, images)
+    # Channel c becomes the spike channels c * planes + p, each by the table of its plane.
+    channels = network.input_shape[0]
+    for channel in range(channels):
+        for plane, table in enumerate(network.encoder):
+            times = found.spike_times[0][:, channel * planes + plane]
+            assert np.array_equal(times, table[images[:, channel]])
+
+
 def test_random_networks_reach_every_case():
     """The comparison above is worth nothing if all images were silent."""
     silent = ties = spontaneous = hidden_silent = late = 0

@@ -11,7 +11,7 @@ from .networks import Case, finished_case, random_dense
 T_MAX = (1, 2, 3, 5, 8, 16, 64)
 
 
-def random_conv_case(seed: int, *, early_exit: bool, images: int = 6) -> Case:
+def random_conv_case(seed: int, *, early_exit: bool, images: int = 6, planes: int = 1) -> Case:
     """1 to 3 channels in, 1 to 4 convolutions and poolings in any order, kernels 1 to 5, strides 1
     to 3, paddings 0 to 2, pools that divide the map and that do not, 1 to 2 dense layers; widths 1
     to 8 bit, t_max 1 to 64, thresholds also negative and huge, lanes that divide the channels and
@@ -19,11 +19,11 @@ def random_conv_case(seed: int, *, early_exit: bool, images: int = 6) -> Case:
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(1, 4)), int(rng.integers(4, 10)), int(rng.integers(4, 10)))
     t_max = int(rng.choice(T_MAX))
-    encoder = rng.integers(0, t_max + 1, 256)
-    encoder[rng.random(256) < rng.random()] = t_max
+    encoder = rng.integers(0, t_max + 1, (planes, 256) if planes > 1 else 256)
+    encoder[rng.random(encoder.shape) < rng.random()] = t_max
     layers: list = []
     lanes: list[int] = []
-    present = shape
+    present = (planes * shape[0], *shape[1:])
     for _ in range(rng.integers(1, 5)):
         if rng.random() < 0.4 or len(lanes) == 2:
             kernel = tuple(int(min(rng.integers(1, 4), size)) for size in present[1:])

@@ -24,7 +24,7 @@ class Case:
     images: Array
 
 
-def random_case(seed: int, *, early_exit: bool, images: int = 6) -> Case:
+def random_case(seed: int, *, early_exit: bool, images: int = 6, planes: int = 1) -> Case:
     """1 to 3 layers, 1 to 60 neurons, widths 1 to 12 bit, t_max 1 to 255, thresholds also negative
     and huge, random encoder tables, lanes that divide and that do not, every third network with
     pruned pixels (at times all of them); one image all dark, one all bright."""
@@ -32,7 +32,7 @@ def random_case(seed: int, *, early_exit: bool, images: int = 6) -> Case:
     shape = (int(rng.integers(1, 3)), int(rng.integers(1, 8)), int(rng.integers(1, 8)))
     t_max = int(rng.choice(T_MAX))
     layers: list = [Flatten()] if rng.integers(2) else []
-    inputs, lanes = int(np.prod(shape)), []
+    inputs, lanes = planes * int(np.prod(shape)), []
     for _ in range(rng.integers(1, 4)):
         neurons, width = int(rng.integers(1, 61)), int(rng.integers(1, 13))
         layers.append(random_dense(rng, neurons, inputs, width))
@@ -41,8 +41,9 @@ def random_case(seed: int, *, early_exit: bool, images: int = 6) -> Case:
         divisors = [n for n in range(1, neurons + 1) if neurons % n == 0]
         lanes.append(int(rng.choice(divisors) if rng.integers(2) else rng.integers(1, neurons + 1)))
         inputs = neurons
-    encoder = rng.integers(0, t_max + 1, 256)
-    encoder[rng.random(256) < rng.random()] = t_max  # from no silent pixel values to nearly all
+    encoder = rng.integers(0, t_max + 1, (planes, 256) if planes > 1 else 256)
+    # From no silent pixel values to nearly all.
+    encoder[rng.random(encoder.shape) < rng.random()] = t_max
     return finished_case(rng, f"random-{seed}", seed, shape, t_max, encoder, layers, lanes,
                          images=images, early_exit=early_exit)  # fmt: skip
 

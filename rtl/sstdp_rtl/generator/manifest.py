@@ -36,7 +36,8 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
             "file": NETWORK_FILE,
             "digest": network.digest,
             "input_shape": list(network.input_shape),
-            "inputs": network.inputs,
+            "inputs": network.pixels,
+            "planes": network.planes,
             "classes": len(network.class_names),
             "class_names": list(network.class_names),
             "t_max": network.t_max,
@@ -176,7 +177,7 @@ def _probes(parameters):
             "fields": _fields(event_layout(parameters.input.index_width, step_width)),
         }
     ]
-    if not parameters.input.live.all():  # the pixel behind every index, -1 for none
+    if parameters.input.reorders:  # the input behind every index, -1 for none
         probes[0]["indices"] = parameters.input.order.tolist()
     for number, layer in enumerate(parameters.layers):
         shape = group_layout(

@@ -94,10 +94,13 @@ def _same_neurons(p: DenseParameters, weight: Array, threshold: Array) -> str | 
 def made_witness(directory: GeneratedDirectory, mutation: Mutation) -> Array | None:
     """An image in which a neuron of the first layer fires in one network only: uint8
     [*input_shape], of pixels that fire together and pixels that never fire. None if the neuron is
-    of another layer or of a convolution, the encoder has no such pixels, or there is no such image.
+    of another layer or of a convolution, the encoder has no such pixels or several planes, or there
+    is no such image.
     """
     p, encoder = directory.parameters.layers[0], directory.network.encoder
     if not isinstance(p, DenseParameters) or mutation.layer != p.name:
+        return None
+    if directory.network.planes > 1:  # one pixel is several inputs
         return None
     if not (encoder == directory.network.t_max).any():
         return None
@@ -111,7 +114,7 @@ def made_witness(directory: GeneratedDirectory, mutation: Mutation) -> Array | N
     if not differ.any():
         return None
     chosen = [*certain, *free[_subset(ours[free], int(sums[differ][0]))]]
-    image = np.full(directory.network.inputs, int(np.argmax(encoder)), np.uint8)
+    image = np.full(directory.network.pixels, int(np.argmax(encoder)), np.uint8)
     image[chosen] = int(np.argmin(encoder))
     return image.reshape(directory.network.input_shape)
 

@@ -30,10 +30,10 @@ def random_images(network: Network, random: np.random.Generator, count: int) -> 
     in the window's last step. Every fourth image comes a second time: two that leave the encoder
     late and give the layers little to do show what the encoder alone takes.
     """
-    t_max, encoder = network.t_max, network.encoder
-    values = [np.flatnonzero(encoder == step) for step in range(t_max + 1)]
+    t_max, earliest = network.t_max, network.tables.min(axis=0)
+    values = [np.flatnonzero(earliest == step) for step in range(t_max + 1)]
     steps = np.array([step for step in range(t_max) if len(values[step])])
-    images = random.integers(0, 256, (count, network.inputs), dtype=np.uint8)
+    images = random.integers(0, 256, (count, network.pixels), dtype=np.uint8)
     silent = values[t_max]
     for number, image in enumerate(images):
         if number % 4 == 3 or not len(steps):
@@ -74,12 +74,13 @@ def early_decisions(network: Network, random: np.random.Generator, count: int) -
     early = early[np.argsort(decided[early], kind="stable")][:count]
     images, last = pool[early], decided[early].reshape(-1, *[1] * (pool.ndim - 1))
     # Behind the decision any spike may come: a share of the pixels fires in these steps.
-    values = np.flatnonzero(network.encoder < network.t_max)
-    silent = np.flatnonzero(network.encoder == network.t_max)
+    earliest = network.tables.min(axis=0)  # of a pixel's spikes
+    values = np.flatnonzero(earliest < network.t_max)
+    silent = np.flatnonzero(earliest == network.t_max)
     if not len(values):
         return images
     tails = random.choice(values, images.shape)
     if len(silent):
         tails[random.random(images.shape) >= random.random(last.shape)] = silent[0]
-    changed = (network.encoder[images] > last) & (network.encoder[tails] > last)
+    changed = (earliest[images] > last) & (earliest[tails] > last)
     return np.where(changed, tails, images).astype(np.uint8)

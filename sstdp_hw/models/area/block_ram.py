@@ -22,7 +22,7 @@ def links_in_block_ram(parameters: AcceleratorParameters) -> bool:
 def beat_bits(parameters: AcceleratorParameters) -> int:
     """Bits of a beat in the queue in front of the sorters."""
     p = parameters
-    return p.pixels_per_beat * (p.step_width + 1) + index_width(len(p.input.live_beats)) + 2
+    return p.input.lanes * (p.step_width + 1) + index_width(len(p.input.live_beats)) + 2
 
 
 def beats_in_block_ram(parameters: AcceleratorParameters) -> bool:
@@ -35,12 +35,12 @@ def block_rams(parameters: AcceleratorParameters) -> int:
     step_width = parameters.step_width
     count = sum(BLOCK_RAMS[block.kind](block, step_width) for block in parameters.blocks)
     if parameters.input.live_style == "block":
-        count += of_rom(len(parameters.input.live), parameters.pixels_per_beat)
+        count += of_rom(len(parameters.input.live), parameters.input.lanes)
     if beats_in_block_ram(parameters):
         count += of_memory(parameters.input.queue_depth, beat_bits(parameters))
     if links_in_block_ram(parameters):
         beats = len(parameters.input.live_beats)
-        count += 2 * parameters.pixels_per_beat * of_memory(beats, index_width(beats) + 1)
+        count += 2 * parameters.input.lanes * of_memory(beats, index_width(beats) + 1)
     return count
 
 

@@ -119,16 +119,17 @@ def dense_parts(layer: DenseParameters, step_width: int) -> Counter[str]:
 
 def _encoder(parameters: AcceleratorParameters) -> Counter[str]:
     p = parameters
-    beats, lists = len(p.input.live_beats), 2 * p.pixels_per_beat
+    beats, lists = len(p.input.live_beats), 2 * p.input.lanes
     link = index_width(beats) + 1
     loaded, deep = beat_bits(p), p.input.queue_depth > QUEUE_DEPTH
     event = TAG_WIDTH + 2 + p.step_width + p.input.index_width
     arriving = 8 * p.pixels_per_beat + 1
     in_luts = not links_in_block_ram(p)
     # A table of 256 entries costs as much logic as its columns change from entry to entry.
-    entries = np.where(p.network.encoder < p.t_max, p.network.encoder.astype(int) * 2 + 1, 0)
-    columns = entries[:, None] >> np.arange(p.step_width + 1) & 1
-    changes = int(np.minimum(np.abs(np.diff(columns, axis=0)).sum(axis=0), 64).sum())
+    tables = p.network.tables
+    entries = np.where(tables < p.t_max, tables.astype(int) * 2 + 1, 0)
+    columns = entries[:, :, None] >> np.arange(p.step_width + 1) & 1
+    changes = int(np.minimum(np.abs(np.diff(columns, axis=1)).sum(axis=1), 64).sum())
     queues = (loaded, event, arriving)
     return Counter(
         {

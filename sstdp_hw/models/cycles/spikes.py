@@ -18,11 +18,13 @@ GroupCounts = dict[int, list[tuple[int, list[int]]]]
 
 
 def list_counts(parameters: AcceleratorParameters, inference: Inference) -> list[ListCounts]:
-    """Spikes of the encoder per image, step and position in the beat."""
+    """Spikes of the encoder per image, step and lane of the beat."""
     times = sent_spikes(parameters.network, inference, 0)
-    lanes = np.arange(times.shape[1]) % parameters.pixels_per_beat
+    inputs = parameters.input.inputs
+    lanes = np.empty(times.shape[1], np.int64)
+    lanes[inputs[inputs >= 0]] = np.nonzero(inputs >= 0)[1]
     image, pixel = np.nonzero(times < parameters.t_max)
-    shape = (len(times), parameters.t_max, parameters.pixels_per_beat)
+    shape = (len(times), parameters.t_max, parameters.input.lanes)
     keys = np.ravel_multi_index((image, times[image, pixel], lanes[pixel]), shape)
     counts = np.bincount(keys, minlength=int(np.prod(shape))).reshape(shape)
     found: list[ListCounts] = [[] for _ in range(len(times))]
@@ -34,18 +36,18 @@ def list_counts(parameters: AcceleratorParameters, inference: Inference) -> list
 
 
 def list_indices(parameters: AcceleratorParameters, inference: Inference) -> list[ListIndices]:
-    """Events of the encoder per image, step and position in the beat.
+    """Events of the encoder per image, step and lane of the beat.
 
     A list gives back last what it was given first.
     """
     times = sent_spikes(parameters.network, inference, 0)
     order = np.flatnonzero(parameters.input.order >= 0)[::-1]
-    times, lanes = times[:, parameters.input.order[order]], order % parameters.pixels_per_beat
+    times, lanes = times[:, parameters.input.order[order]], order % parameters.input.stride
     found: list[ListIndices] = [{} for _ in range(len(times))]
     image, place = np.nonzero(times < parameters.t_max)
     columns = image, times[image, place], lanes[place], order[place]
     for number, step, lane, index in zip(*(part.tolist() for part in columns), strict=True):
-        lists = found[number].setdefault(step, [[] for _ in range(parameters.pixels_per_beat)])
+        lists = found[number].setdefault(step, [[] for _ in range(parameters.input.lanes)])
         lists[lane].append(index)
     return found
 

@@ -83,7 +83,7 @@ def balanced_configurations(
             -(-size // max(1, min(size, int(cycles / max(count, 1e-9) + 1e-9))))
             for count, size in zip(events, neurons, strict=True)
         )
-        enough = [n for n in PIXELS_PER_BEAT if -(-network.inputs // n) <= cycles]
+        enough = [n for n in PIXELS_PER_BEAT if -(-network.pixels // n) <= cycles]
         fewest = enough[0] if enough else PIXELS_PER_BEAT[-1]
         for pixels in {fewest, min(2 * fewest, PIXELS_PER_BEAT[-1])}:
             found[lanes, pixels if pixels_per_beat is None else pixels_per_beat] = None

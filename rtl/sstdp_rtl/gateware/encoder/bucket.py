@@ -13,20 +13,20 @@ from ..parts.one_hot import all_but_lowest, one_hot_index, several
 from ..parts.rom import NO_COLLISION
 
 
-def times_layout(pixels_per_beat, time_width, beats):
+def times_layout(lanes, time_width, beats):
     """One beat of an image as spike times.
 
     Members
     -------
-    times : spike time of every pixel of the beat
-    fires : one bit a pixel: it is not silent
+    times : spike time in every lane of the beat: of each of its pixels, plane by plane
+    fires : one bit a lane: it is not silent
     number : which beat
     final : the last beat of the image
     """
     return data.StructLayout(
         {
-            "times": data.ArrayLayout(unsigned(time_width), pixels_per_beat),
-            "fires": unsigned(pixels_per_beat),
+            "times": data.ArrayLayout(unsigned(time_width), lanes),
+            "fires": unsigned(lanes),
             "number": unsigned(index_width(beats)),
             "final": unsigned(1),
         }
@@ -47,7 +47,7 @@ def spike_layout(index_bits, step_width):
 
 @dataclass(frozen=True)
 class _List:
-    """Signals of the list of one position in the beat, of the present step.
+    """Signals of the list of one lane of the beat, of the present step.
 
     Members
     -------
@@ -68,8 +68,8 @@ class _List:
 class BucketSorter(wiring.Component):
     """Holds one image: takes its beats, one a cycle, then emits its spikes in order of time.
 
-    For each position in the beat there is a list per time step, linked through the beat numbers,
-    so that all pixels of a beat are filed at once, and heads of the lists of one step are read at
+    For each lane of the beat there is a list per time step, linked through the beat numbers,
+    so that all spikes of a beat are filed at once, and heads of the lists of one step are read at
     once. A list yields a spike every second cycle, two or more lists one every cycle. A step costs
     one cycle, three if it has spikes. After the last step comes the end. Then, or as soon as
     ``drop`` is high, the remaining heads are cleared, one step a cycle, before the next image is
@@ -80,7 +80,7 @@ class BucketSorter(wiring.Component):
 
     Parameters
     ----------
-    pixels_per_beat, beats, t_max : int
+    lanes, beats, t_max : int
 
     Members
     -------
@@ -101,14 +101,14 @@ class BucketSorter(wiring.Component):
         Emission ends with this cycle, by the end or by ``drop``.
     """
 
-    def __init__(self, pixels_per_beat, beats, t_max):
-        self.lanes, self.beats, self.t_max = pixels_per_beat, beats, t_max
+    def __init__(self, lanes, beats, t_max):
+        self.lanes, self.beats, self.t_max = lanes, beats, t_max
         self.step_width = index_width(t_max)
-        self.lane_width = (pixels_per_beat - 1).bit_length()
+        self.lane_width = (lanes - 1).bit_length()
         super().__init__(
             {
-                "i": In(stream.Signature(times_layout(pixels_per_beat, self.step_width, beats))),
-                "o": Out(spike_layout(index_width(beats * pixels_per_beat), self.step_width)),
+                "i": In(stream.Signature(times_layout(lanes, self.step_width, beats))),
+                "o": Out(spike_layout(index_width(beats << self.lane_width), self.step_width)),
                 "valid": Out(1),
                 "room": In(1),
                 "go": In(1),
@@ -210,7 +210,7 @@ class BucketSorter(wiring.Component):
         return m
 
     def _list(self, m, lane, step, loads, clear, fetch, take):
-        """The lists of one position in the beat.
+        """The lists of one lane of the beat.
 
         The output of the memory of links is slow, so that nothing but registers follows it: the
         pixel `ahead` is known before the one `held` is offered.

@@ -15,10 +15,11 @@ from .packet import beat_layout
 
 
 class Encoder(wiring.Component):
-    """Looks up the spike time of every pixel and emits the spikes of an image in order of time.
+    """Looks up the spike times of every pixel and emits the spikes of an image in order of time.
 
-    Pixels that no neuron has a weight for are dropped. An event's index is the pixel's place among
-    the beats that are left (`sstdp_hw.blocks.inputs.PixelInput.order`).
+    A pixel has a spike for each plane of tables. Spikes that no neuron has a weight for are
+    dropped. An event's index is its place among the beats that are left
+    (`sstdp_hw.blocks.inputs.PixelInput.order`).
 
     Takes a beat a cycle. Double-buffered: while one image is emitted the next one loads. Every
     image ends with an event that has ``end`` set, unless it went stale before.
@@ -57,7 +58,7 @@ class Encoder(wiring.Component):
         m = Module()
         p = self.p
         live_beats = len(p.input.live_beats)
-        sorters = [BucketSorter(p.pixels_per_beat, live_beats, p.t_max) for _ in range(2)]
+        sorters = [BucketSorter(p.input.lanes, live_beats, p.t_max) for _ in range(2)]
         for number, sorter in enumerate(sorters):
             m.submodules[f"sorter_{number}"] = sorter
         loads, emits = Signal(), Signal()  # which sorter does so next
@@ -67,7 +68,7 @@ class Encoder(wiring.Component):
         # for those on their way.
         live = self._live()
         m.submodules.live = live
-        shape = times_layout(p.pixels_per_beat, p.step_width, live_beats)
+        shape = times_layout(p.input.lanes, p.step_width, live_beats)
         m.submodules.queue = queue = Queue(
             data.StructLayout({"times": shape, "error": 1}),
             depth=p.input.queue_depth, reserve=reserve(p.input.live_latency),
@@ -85,16 +86,14 @@ class Encoder(wiring.Component):
             m.d.sync += later.eq(stages[-1])
             stages.append(later)
         valid, final, error_now = stages[-1][:3]
-        # Row of a table = time, and one bit for "fires".
-        rows = [
-            (int(time) | 1 << p.step_width) if time < p.t_max else 0 for time in p.network.encoder
-        ]
         found = queue.i.payload.times
-        for lane in range(p.pixels_per_beat):
-            table = Rom("encoder_table", p.step_width + 1, rows, style="logic")
+        planes = len(p.network.tables)
+        for lane in range(p.input.lanes):
+            pixel, plane = divmod(lane, planes)
+            table = self._table(plane)
             m.submodules[f"table_{lane}"] = table
             m.d.comb += [
-                table.addr.eq(stages[live.latency - 1][3 + 8 * lane :][:8]),
+                table.addr.eq(stages[live.latency - 1][3 + 8 * pixel :][:8]),
                 found.times[lane].eq(table.data[:-1]),
                 found.fires[lane].eq(table.data[-1] & live.data[lane]),
             ]
@@ -167,8 +166,18 @@ class Encoder(wiring.Component):
         m.d.comb += [events.i.payload.eq(out), events.i.valid.eq(valid)]
         return m
 
+    def _table(self, plane):
+        """Spike time by the value of a pixel, and one bit above it for "fires"."""
+        p = self.p
+        rows = [
+            (int(time) | 1 << p.step_width) if time < p.t_max else 0
+            for time in p.network.tables[plane]
+        ]
+        name = f"encoder_table_{plane}" if plane else "encoder_table"
+        return Rom(name, p.step_width + 1, rows, style="logic")
+
     def _live(self):
-        """Which pixels of a beat are live, one bit each, by the number of the beat."""
+        """Which lanes of a beat are live, one bit each, by the number of the beat."""
         p = self.p
         rows = [sum(int(bit) << lane for lane, bit in enumerate(beat)) for beat in p.input.live]
-        return Rom("encoder_live", p.pixels_per_beat, rows, style=p.input.live_style)
+        return Rom("encoder_live", p.input.lanes, rows, style=p.input.live_style)
