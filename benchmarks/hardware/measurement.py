@@ -9,12 +9,12 @@ import sstdp_sim
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import read_json, sha256, write_json
 from sstdp_hw.base.progress import progress
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.network import Network
 from sstdp_rtl.generator.generate import generate
 from sstdp_rtl.synthesis import BuildResult, implement
 from sstdp_sim.comparison.cosimulation import cosimulate
-from sstdp_sim.simulation.directory import GeneratedDirectory
 from sstdp_sim.simulation.packets import Traffic
 
 from .configurations import Entry

@@ -16,9 +16,9 @@ from support.networks import small_network
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.network import Network
 from sstdp_rtl.generator.generate import generate
-from sstdp_sim.simulation.directory import GeneratedDirectory
 
 COUNT = int(os.environ.get("SSTDP_FUZZ", "400"))
 SLOWEST = 5.0  # seconds of processor time for one input, on any machine

@@ -7,10 +7,10 @@ import numpy as np
 from sstdp_hw.blocks.convolution import ConvParameters
 from sstdp_hw.blocks.dense import DenseParameters
 from sstdp_hw.blocks.hardware import WeightedBlock
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.layers import Array, Dense
 
 from ..comparison.mutation import Mutation, changed_network
-from ..simulation.directory import GeneratedDirectory
 
 
 def random_flips(
