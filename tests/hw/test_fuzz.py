@@ -178,9 +178,13 @@ def test_a_long_value_from_a_file_does_not_fill_the_terminal(good, tmp_path):
     folder = tmp_path / "accelerator"
     folder.mkdir()
     manifest = json.loads((good / "manifest.json").read_text())
-    for value in ("a" * 70_000, "a" * 300, "a\x00b"):  # too long for a file name, too
+    for value, text in (
+        ("a" * 70_000, "must name a file beside it"),
+        ("a" * 300, "must name a file beside it"),  # too long for a file name, too
+        ("a\x00b", "must be a printable string"),
+    ):
         manifest["verilog"] = value
         (folder / "manifest.json").write_text(json.dumps(manifest))
-        with pytest.raises(UserError, match="must name a file beside it") as caught:
+        with pytest.raises(UserError, match=text) as caught:
             GeneratedDirectory.load(folder)
         assert len(str(caught.value)) < 1200
