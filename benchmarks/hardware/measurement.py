@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import sstdp_sim
+from sstdp_hw import contract
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import read_json, sha256, write_json
 from sstdp_hw.base.progress import progress
@@ -52,8 +53,10 @@ def measure(entry: Entry, samples: Samples, out: Path, seeds: tuple[int, ...] = 
 
 
 def _simulation_code() -> str:
-    package = Path(sstdp_sim.__file__).parent
-    return sha256(*(path.read_bytes() for path in sorted(package.glob("*.py"))))
+    """Hash of the sources that decide what a simulation finds."""
+    packages = [Path(package.__file__).parent for package in (sstdp_sim, contract)]
+    files = (path for package in packages for path in sorted(package.rglob("*.py")))
+    return sha256(*(path.read_bytes() for path in files))
 
 
 def _simulated(
