@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 
 class Field(NamedTuple):
     """One field of a word.
@@ -53,11 +55,16 @@ def pack(fields: Fields, values: Mapping[str, Any]) -> Any:
     ------
     KeyError
         If there is no field of a name.
+    ValueError
+        If a value does not fit its field.
     """
-    offsets = {field.name: field.offset for field in fields}
+    places = {field.name: field for field in fields}
     word = 0
     for name, value in values.items():
-        word = word | value << offsets[name]
+        _, offset, width, _ = places[name]
+        if np.any(value >> width != 0):
+            raise ValueError(f"{name} must fit {width} bits, not {value}")
+        word = word | value << offset
     return word
 
 

@@ -58,6 +58,13 @@ def test_fields_without_a_value_are_zero_and_unknown_ones_refused():
         pack_answers({"klass": np.zeros(2)})
 
 
+def test_a_value_that_does_not_fit_is_refused():
+    """It would spill over into the next field."""
+    for wrong in (256, -1):
+        with pytest.raises(ValueError, match="class must fit 8 bits"):
+            pack_answers({"class": np.array([3, wrong])})
+
+
 def test_words_wider_than_64_bits():
     """Those of an output layer, which shows the potentials of all lanes."""
     fields = group_fields(lanes=30, index_width=9, step_width=3, membrane_width=13)
