@@ -1,5 +1,6 @@
 """Whoever uses a generated folder reads what was generated, or is refused in one line."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -80,6 +81,14 @@ def test_edited_verilog(copy):
         lambda: GeneratedDirectory.load(copy),
         "accelerator.v: its SHA-256 must be the verilog_sha256 of manifest.json", "generate again",
     )  # fmt: skip
+
+
+def test_verilog_that_is_no_text(copy):
+    data = b"// \xff\n" + (copy / "accelerator.v").read_bytes()
+    (copy / "accelerator.v").write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    edit(copy, lambda manifest: manifest.update(verilog_sha256=digest))
+    refused(lambda: GeneratedDirectory.load(copy), "accelerator.v: must be text")
 
 
 def test_another_network(copy):
