@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import sstdp_sim
+from sstdp_hw import contract
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import read_json, sha256, write_json
 from sstdp_hw.base.progress import progress
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.network import Network
 from sstdp_rtl import BuildResult, implement
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.comparison.cosimulation import cosimulate
-from sstdp_sim.simulation.directory import GeneratedDirectory
 from sstdp_sim.simulation.packets import Traffic
 
 from .configurations import Entry
@@ -52,8 +53,10 @@ def measure(entry: Entry, samples: Samples, out: Path, seeds: tuple[int, ...] = 
 
 
 def _simulation_code() -> str:
-    package = Path(sstdp_sim.__file__).parent
-    return sha256(*(path.read_bytes() for path in sorted(package.glob("*.py"))))
+    """Hash of the sources that decide what a simulation finds."""
+    packages = [Path(package.__file__).parent for package in (sstdp_sim, contract)]
+    files = (path for package in packages for path in sorted(package.rglob("*.py")))
+    return sha256(*(path.read_bytes() for path in files))
 
 
 def _simulated(

@@ -9,11 +9,12 @@ from types import TracebackType
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.contract.answer import unpack_answers
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
 
 from .comparison.cosimulation import timeout_cycles
-from .simulation.directory import GeneratedDirectory
 from .simulation.packets import Packets, Traffic
 from .simulation.simulator import Simulation
 
@@ -107,12 +108,12 @@ class Accelerator:
             raise UserError(
                 f"Hardware must answer every image; image {len(answers.words)} got no answer"
             )
-        words = answers.words.astype(np.int64)
+        found = unpack_answers(answers.words)
         return Predictions(
-            classes=words & 255,
-            decision_times=words >> 8 & 255,
-            silent=words >> 16 & 1 == 1,
-            frame_errors=words >> 17 & 1 == 1,
+            classes=found["class"],
+            decision_times=found["decision_time"],
+            silent=found["silent"],
+            frame_errors=found["frame_error"],
             cycles=np.diff(answers.cycles, prepend=answers.first_beats[0] - 1),
         )
 

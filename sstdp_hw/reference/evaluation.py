@@ -158,7 +158,6 @@ def evaluate(
         ]
         spikes += _spikes(network, inference)
     means = [float(value) for value in sums / len(samples)]
-    places = [("input", 0), *((f"layers.{index}", index + 1) for index, _ in network.weighted)]
     return Evaluation(
         network=network.name,
         dataset=samples.name,
@@ -171,7 +170,9 @@ def evaluate(
         silent=means[3],
         layers=tuple(
             LayerActivity(name, int(np.prod(network.shapes[place])), float(all_), float(needed))
-            for (name, place), (all_, needed) in zip(places, spikes / len(samples), strict=True)
+            for (name, place), (all_, needed) in zip(
+                reference.sent_places(network).items(), spikes / len(samples), strict=True
+            )
         ),
         additions=means[4],
         additions_without_exit=means[5],
@@ -185,7 +186,7 @@ def _spikes(network: Network | FloatNetwork, inference: Inference) -> Any:
     """Spikes of the input and of every weighted layer, all and up to the decision, summed."""
     last = inference.last_steps()[:, None]
     rows = []
-    for place in (0, *(index + 1 for index, _ in network.weighted)):
+    for place in reference.sent_places(network).values():
         times = reference.sent_spikes(network, inference, place)
         rows.append([np.count_nonzero(times < network.t_max), np.count_nonzero(times <= last)])
     return np.array(rows, np.float64)

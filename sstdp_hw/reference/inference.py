@@ -66,6 +66,13 @@ class Inference:
         return self.decision_times - self.silent.astype(np.uint8)
 
 
+def sent_places(network: Network | FloatNetwork) -> dict[str, int]:
+    """Where in ``Inference.spike_times`` the input's spikes and those of every weighted layer
+    stand, by name, in order: the spikes that travel as messages, and that the probes show."""
+    layers = {f"layers.{index}": index + 1 for index, _ in network.weighted}
+    return {"input": 0} | layers
+
+
 def sent_spikes(network: Network | FloatNetwork, inference: Inference, place: int) -> Array:
     """Spike times [N, neurons] of ``inference.spike_times[place]`` as far as they are worth a
     message: silent are also the inputs that no neuron has a weight for

@@ -13,14 +13,21 @@ from typing import Any
 
 from ..base.errors import UserError
 from ..base.files import file_digest, read_json
+from ..contract.file_names import (
+    BUILD_FOLDER,
+    MANIFEST_FILE,
+    RECORD_FILE,
+    RESULTS_FILE,
+    UTILISATION_FILE,
+)
 from ..network.network import FILE_NAME
 
 TRAIN, QUANTIZE, EVALUATE = "train.json", "quantize.json", "evaluate.json"
-MANIFEST = Path("accelerator", "manifest.json")
-RESULTS = Path("accelerator", "results.json")
-RECORD = Path("accelerator", "record.json")
-BUILDS = Path("accelerator", "build")
-UTILISATION = "utilisation.json"
+ACCELERATOR = Path("accelerator")
+MANIFEST = ACCELERATOR / MANIFEST_FILE
+RESULTS = ACCELERATOR / RESULTS_FILE
+RECORD = ACCELERATOR / RECORD_FILE
+BUILDS = ACCELERATOR / BUILD_FOLDER
 
 STEPS = {
     # file of the step: how to run it
@@ -29,7 +36,7 @@ STEPS = {
     EVALUATE: "sstdp-hw evaluate {run} --json {run}/" + EVALUATE,
     str(MANIFEST): "sstdp-hw generate {run}/" + FILE_NAME + " --out {run}/accelerator",
     str(RESULTS): "sstdp-hw simulate {run}/accelerator --dataset {dataset}",
-    str(BUILDS / "*" / UTILISATION): "sstdp-hw build {run}/accelerator --board ulx3s-85f",
+    str(BUILDS / "*" / UTILISATION_FILE): "sstdp-hw build {run}/accelerator --board ulx3s-85f",
 }
 
 
@@ -69,7 +76,7 @@ class RunReport:
             EVALUATE: self.evaluate,
             str(MANIFEST): self.manifest,
             str(RESULTS): self.results,
-            str(BUILDS / "*" / UTILISATION): self.builds,
+            str(BUILDS / "*" / UTILISATION_FILE): self.builds,
         }
         dataset = pick(self.train, "asked", "dataset") or pick(self.train, "dataset") or "NAME"
         return {
@@ -182,4 +189,4 @@ def collect(run: Path | str) -> RunReport:
 
 
 def _utilisations(run: Path) -> list[Path]:
-    return sorted((run / BUILDS).glob(f"*/{UTILISATION}"))
+    return sorted((run / BUILDS).glob(f"*/{UTILISATION_FILE}"))

@@ -48,7 +48,7 @@ LATENCY, FRAMES = 28, 36
 
 def accelerator_holds(folder, change=lambda text: text, latency=LATENCY):
     parameters = AcceleratorParameters(tiny_network(), Configuration((2,), 2, True))
-    (folder / "dut.v").write_text(change(emit(parameters)[0]))
+    (folder / "dut.v").write_text(change(emit(parameters)))
     return holds_for(
         folder, "one_answer", FRAMES, design=folder / "dut.v",
         parameters={"WIDTH": 16, "BEATS": 1, "LATENCY": latency},

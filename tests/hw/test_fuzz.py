@@ -16,9 +16,9 @@ from support.networks import small_network
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.network import Network
 from sstdp_rtl.generator.generate import generate
-from sstdp_sim.simulation.directory import GeneratedDirectory
 
 COUNT = int(os.environ.get("SSTDP_FUZZ", "400"))
 SLOWEST = 5.0  # seconds of processor time for one input, on any machine
@@ -178,9 +178,13 @@ def test_a_long_value_from_a_file_does_not_fill_the_terminal(good, tmp_path):
     folder = tmp_path / "accelerator"
     folder.mkdir()
     manifest = json.loads((good / "manifest.json").read_text())
-    for value in ("a" * 70_000, "a" * 300, "a\x00b"):  # too long for a file name, too
+    for value, text in (
+        ("a" * 70_000, "must name a file beside it"),
+        ("a" * 300, "must name a file beside it"),  # too long for a file name, too
+        ("a\x00b", "must be a printable string"),
+    ):
         manifest["verilog"] = value
         (folder / "manifest.json").write_text(json.dumps(manifest))
-        with pytest.raises(UserError, match="must name a file beside it") as caught:
+        with pytest.raises(UserError, match=text) as caught:
             GeneratedDirectory.load(folder)
         assert len(str(caught.value)) < 1200

@@ -9,12 +9,12 @@ from support.networks import random_dense
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.cli import main
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.data import datasets
 from sstdp_hw.network.layers import Flatten
 from sstdp_hw.network.network import Network
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.comparison.cosimulation import cosimulate
-from sstdp_sim.simulation.directory import GeneratedDirectory
 
 
 def test_every_verb_on_a_data_set_of_ones_own(tmp_path):

@@ -1,8 +1,10 @@
 """Area, clock and cycles of a small configuration may not get worse silently."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from benchmarks.hardware import tracked
+from benchmarks.hardware import measurement, tracked
 from benchmarks.hardware.__main__ import main
 from benchmarks.hardware.configurations import at_least, at_most
 
@@ -31,6 +33,18 @@ def test_a_change_is_one_line_with_both_figures_and_the_command(change, finding)
     assert line.startswith(finding)
     assert f"is {change[name]:g} and was {OLD[name]:g}" in line
     assert line.endswith("python -m benchmarks.hardware --renew-record")
+
+
+def test_a_simulation_that_is_kept_is_of_this_code(tmp_path, monkeypatch):
+    """However deep in the package a file has changed, the simulation runs again."""
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "harness.py").write_text("before")
+    monkeypatch.setattr(
+        measurement, "sstdp_sim", SimpleNamespace(__file__=str(tmp_path / "__init__.py"))
+    )
+    before = measurement._simulation_code()
+    (tmp_path / "inner" / "harness.py").write_text("after")
+    assert measurement._simulation_code() != before
 
 
 @pytest.mark.parametrize("change", [{}, {"lut": 990}, {"fmax_mhz": 110.0}, {"fmax_mhz": 130.0}])

@@ -10,6 +10,7 @@ from amaranth.sim import Simulator
 
 from sstdp_hw.blocks.dense import DenseParameters
 from sstdp_hw.blocks.pipeline import PIECE, reserve
+from sstdp_hw.contract.fields import in_row
 from sstdp_hw.network.layers import Dense
 from sstdp_rtl.gateware.decision import Decision
 from sstdp_rtl.gateware.encoder.bucket import BucketSorter
@@ -17,8 +18,20 @@ from sstdp_rtl.gateware.encoder.packet import PacketReader
 from sstdp_rtl.gateware.parts.queue import Queue
 from sstdp_rtl.gateware.parts.serializer import SpikeSerializer
 from sstdp_rtl.gateware.parts.splitter import GroupSplitter
+from sstdp_rtl.gateware.parts.streams import layout_of
 
 QUIET = 60
+
+
+def test_a_table_becomes_a_layout_with_the_same_places():
+    fields = in_row((("low", 3, ""), ("high", 2, "")))
+    layout = layout_of(fields, 8)
+    assert [(name, field.offset, field.width) for name, field in layout] == [
+        ("low", 0, 3), ("high", 3, 2), ("zero", 5, 3)
+    ]  # fmt: skip
+    assert layout_of(fields).size == 5
+    with pytest.raises(AssertionError):  # a gap would move all that is behind it
+        layout_of((fields[0], fields[1]._replace(offset=4)))
 
 
 def transact(dut, items, *, stalls, seed=0, prepare=None, limit=20_000):

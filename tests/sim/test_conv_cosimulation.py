@@ -8,11 +8,11 @@ from support.conv_networks import random_conv, random_conv_case
 from support.networks import random_dense
 
 from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.layers import Pool2d
 from sstdp_hw.network.network import Network
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.comparison.cosimulation import cosimulate
-from sstdp_sim.simulation.directory import GeneratedDirectory
 from sstdp_sim.simulation.simulator import Traffic
 
 

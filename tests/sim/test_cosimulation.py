@@ -8,11 +8,11 @@ import pytest
 from support.networks import random_case
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim import Accelerator
 from sstdp_sim.comparison.cosimulation import cosimulate
-from sstdp_sim.simulation.directory import GeneratedDirectory
 from sstdp_sim.simulation.packets import Traffic
 
 

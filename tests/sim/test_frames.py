@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.reference import inference as reference
-from sstdp_sim.simulation.directory import GeneratedDirectory
 from sstdp_sim.simulation.packets import Packets, Traffic
 from sstdp_sim.simulation.simulator import Simulation
 

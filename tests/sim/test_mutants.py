@@ -9,6 +9,7 @@ from support.networks import small_network
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.comparison.mutation import Mutation, changed_network
@@ -24,7 +25,6 @@ from sstdp_sim.mutants.numbers import (
     made_witness,
     random_flips,
 )
-from sstdp_sim.simulation.directory import GeneratedDirectory
 
 KINDS = {"tie-break", "compare", "count", "clear", "reset", "event", "lane"}
 

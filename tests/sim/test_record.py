@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from sstdp_hw.command.cli import main
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.report.run_report import collect
 from sstdp_hw.report.run_sections import sections
 from sstdp_sim.comparison.record import sign_off
-from sstdp_sim.simulation.directory import GeneratedDirectory
 
 COUNT = 33
 

@@ -12,8 +12,8 @@ from support.simulation import Seen
 from support.simulation import run as run_amaranth
 
 from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_rtl.generator.generate import generate
-from sstdp_sim.simulation.directory import GeneratedDirectory
 from sstdp_sim.simulation.packets import Packets
 from sstdp_sim.simulation.simulator import Simulation
 

@@ -6,7 +6,7 @@
 import numpy as np
 import pytest
 
-from sstdp_sim.simulation.directory import GeneratedDirectory
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_sim.simulation.packets import Answers, Packets, Traffic
 from sstdp_sim.simulation.simulator import Simulation
 from sstdp_sim.stress.beats import WEATHER, findings, random_stream, stream_of

@@ -19,6 +19,9 @@ import binascii
 import enum
 from dataclasses import dataclass
 
+from sstdp_hw.contract.answer import unpack_answers
+from sstdp_hw.network.layers import Array
+
 REQUEST_START = 0xA5
 ANSWER_START = 0x5A
 LENGTH_BYTES = 3
@@ -45,19 +48,23 @@ class Answer:
 
     @property
     def label(self) -> int:
-        return self.word & 0xFF
+        return int(self._fields["class"])
 
     @property
     def decision_time(self) -> int:
-        return self.word >> 8 & 0xFF
+        return int(self._fields["decision_time"])
 
     @property
     def silent(self) -> bool:
-        return bool(self.word >> 16 & 1)
+        return bool(self._fields["silent"])
 
     @property
     def frame_error(self) -> bool:
-        return bool(self.word >> 17 & 1)
+        return bool(self._fields["frame_error"])
+
+    @property
+    def _fields(self) -> dict[str, Array]:
+        return unpack_answers(self.word)
 
 
 def encode_request(image: bytes) -> bytes:

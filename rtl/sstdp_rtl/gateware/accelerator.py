@@ -4,9 +4,10 @@ from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Signal
 from amaranth.lib import wiring
 
 from sstdp_hw.blocks.pipeline import INPUT_QUEUE_DEPTH, PIECE
+from sstdp_hw.contract.ports import ports
 
 from .conv.conv import ConvLayer
-from .decision import RESULT, Decision
+from .decision import Decision
 from .dense import DenseLayer
 from .encoder.encoder import Encoder
 from .encoder.packet import PacketReader, axis_layout
@@ -37,43 +38,20 @@ class AcceleratorTop(Elaboratable):
 
     Attributes
     ----------
+    aclk, aresetn, s_axis_*, m_axis_* : Signal
+        One for each of `contract.ports.ports`.
     ports : list of Signal
-        aclk, aresetn (synchronous, active low), s_axis_*, m_axis_*.
+        The same in their order.
     probes : list of Encoder, DenseLayer or ConvLayer
         Blocks whose ``spikes`` and ``spikes_valid`` show every spike, once elaborated.
     """
 
     def __init__(self, parameters):
         self.p = parameters
-        self.aclk = Signal()
-        self.aresetn = Signal()
-        self.s_axis_tdata = Signal(8 * parameters.pixels_per_beat)
-        self.s_axis_tvalid = Signal()
-        self.s_axis_tready = Signal()
-        self.s_axis_tlast = Signal()
-        self.m_axis_tdata = Signal(32)
-        self.m_axis_tvalid = Signal()
-        self.m_axis_tready = Signal()
-        self.m_axis_tlast = Signal()
-
-    @property
-    def ports(self):
-        return [
-            self.aclk,
-            self.aresetn,
-            self.s_axis_tdata,
-            self.s_axis_tvalid,
-            self.s_axis_tready,
-            self.s_axis_tlast,
-            self.m_axis_tdata,
-            self.m_axis_tvalid,
-            self.m_axis_tready,
-            self.m_axis_tlast,
-        ]
-
-    @property
-    def outputs(self):
-        return [self.s_axis_tready, self.m_axis_tdata, self.m_axis_tvalid, self.m_axis_tlast]
+        self.ports = []
+        for port in ports(parameters.pixels_per_beat):
+            self.ports.append(Signal(port.width, name=port.name))
+            setattr(self, port.name, self.ports[-1])
 
     def elaborate(self, platform):
         m = Module()
@@ -139,5 +117,4 @@ class AcceleratorTop(Elaboratable):
             self.m_axis_tlast.eq(Const(1)),
             decision.o.ready.eq(self.m_axis_tready),
         ]
-        assert RESULT.size == len(self.m_axis_tdata)
         return m

@@ -1,18 +1,17 @@
 """The decision: rule 6 of docs/arithmetic.md in hardware."""
 
 from amaranth.hdl import Module, Mux, Signal, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.blocks.pipeline import TAG_WIDTH
 from sstdp_hw.blocks.widths import index_width
+from sstdp_hw.contract.answer import ANSWER, ANSWER_WIDTH
 
-from .parts.streams import group_layout, is_stale
+from .parts.streams import group_layout, is_stale, layout_of
 
-#: One answer, in the bit order of the output stream.
-RESULT = data.StructLayout(
-    {"class": 8, "decision_time": 8, "silent": 1, "frame_error": 1, "zero": 14}
-)
+#: One answer, as it leaves on the output stream.
+RESULT = layout_of(ANSWER, ANSWER_WIDTH)
 
 
 class Decision(wiring.Component):

@@ -7,11 +7,11 @@ from pathlib import Path
 from sstdp_hw.base.files import folder_written_whole, write_json
 from sstdp_hw.base.fpga_tools import find_tool
 from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.contract.file_names import CORE_FILE, MANIFEST_FILE, NETWORK_FILE, VERILOG_FILE
+from sstdp_hw.contract.ports import TOP
 
-from .manifest import MANIFEST_FILE, NETWORK_FILE, VERILOG_FILE, make_manifest
+from .manifest import make_manifest
 from .verilog import emit
-
-CORE_FILE = "sstdp_accelerator.core"
 
 # Findings of `verilator --lint-only -Wall` that are Amaranth's and yosys' way of writing Verilog.
 # Each is waived with its reason in the file itself; a test holds the text to no others.
@@ -55,11 +55,10 @@ def generate(network, configuration, out):
     parameters = AcceleratorParameters(network, configuration)
     header = HEADER.format(digest=network.digest, summary=parameters.summary)
     with folder_written_whole(out, marker=MANIFEST_FILE) as folder:
-        text, accelerator = emit(parameters, header)
-        data = text.encode("ascii")
+        data = emit(parameters, header).encode("ascii")
         (folder / VERILOG_FILE).write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        manifest = make_manifest(parameters, accelerator, digest, find_tool("yosys").version)
+        manifest = make_manifest(parameters, digest, find_tool("yosys").version)
         write_json(folder / MANIFEST_FILE, manifest)
         network.save(folder / NETWORK_FILE)
         (folder / CORE_FILE).write_text(_core(network), encoding="utf-8")
@@ -79,5 +78,5 @@ filesets:
 targets:
   default:
     filesets: [rtl]
-    toplevel: accelerator
+    toplevel: {TOP}
 """

@@ -2,27 +2,21 @@
 
 from importlib.metadata import version
 
-from amaranth.lib.data import Layout
-
 from sstdp_hw import __version__
-
-from ..gateware.decision import RESULT
-from ..gateware.parts.streams import event_layout, group_layout
-from .verilog import TOP
-
-FORMAT_VERSION = 1
-VERILOG_FILE = "accelerator.v"
-NETWORK_FILE = "network.safetensors"
-MANIFEST_FILE = "manifest.json"
+from sstdp_hw.contract.answer import ANSWER
+from sstdp_hw.contract.events import event_fields, group_fields
+from sstdp_hw.contract.fields import to_json
+from sstdp_hw.contract.file_names import NETWORK_FILE, VERILOG_FILE
+from sstdp_hw.contract.manifest import FORMAT_VERSION
+from sstdp_hw.contract.ports import TOP, ports
 
 
-def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
+def make_manifest(parameters, verilog_sha256, yosys_version):
     """The manifest of one accelerator as a dict of plain JSON.
 
     Parameters
     ----------
     parameters : sstdp_hw.blocks.hardware.AcceleratorParameters
-    accelerator : Accelerator
     verilog_sha256, yosys_version : str
     """
     network = parameters.network
@@ -47,16 +41,7 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
             "pixels_per_beat": parameters.pixels_per_beat,
             "early_exit": parameters.configuration.early_exit,
         },
-        "ports": [
-            {
-                "name": port.name,
-                "direction": "output"
-                if any(port is output for output in accelerator.outputs)
-                else "input",
-                "width": len(port),
-            }
-            for port in accelerator.ports
-        ],
+        "ports": [port._asdict() for port in ports(parameters.pixels_per_beat)],
         "clock": {"port": "aclk", "edge": "rising"},
         "reset": {"port": "aresetn", "active": "low", "kind": "synchronous"},
         "streams": {
@@ -67,7 +52,7 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
             },
             "m_axis": {
                 "packet": "one beat per image, in order",
-                "fields": _fields(RESULT),
+                "fields": to_json(ANSWER),
             },
         },
         "layers": [_layer(number, layer) for number, layer in enumerate(parameters.layers)],
@@ -137,15 +122,6 @@ LAYER_FIELDS = {"dense": _dense_fields, "conv2d": _conv_fields}
 FILTER_FIELDS = {"pool2d": _pool_fields}
 
 
-def _fields(layout: Layout):
-    """Bit position and width of the fields of a layout, lowest first."""
-    return [
-        {"name": str(name), "lsb": field.offset, "width": field.width}
-        for name, field in layout
-        if field.width and name != "zero"
-    ]
-
-
 def _memories(number, layer):
     """Where weights and thresholds stand in the Verilog: module, and the place of a number in
     it."""
@@ -174,13 +150,13 @@ def _probes(parameters):
             "scope": ["encoder"],
             "valid": "spikes_valid",
             "payload": "spikes",
-            "fields": _fields(event_layout(parameters.input.index_width, step_width)),
+            "fields": to_json(event_fields(parameters.input.index_width, step_width)),
         }
     ]
     if parameters.input.reorders:  # the input behind every index, -1 for none
         probes[0]["indices"] = parameters.input.order.tolist()
     for number, layer in enumerate(parameters.layers):
-        shape = group_layout(
+        fields = group_fields(
             layer.lanes, layer.spike_width, step_width, layer.membrane_width if layer.output else 0
         )
         probe = {
@@ -188,7 +164,7 @@ def _probes(parameters):
             "scope": [f"layer_{number}"],
             "valid": "spikes_valid",
             "payload": "spikes",
-            "fields": _fields(shape),
+            "fields": to_json(fields),
         }
         if (numbering := layer.leaving) is not None:
             probe["map"] = {

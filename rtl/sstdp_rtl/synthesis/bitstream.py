@@ -9,10 +9,11 @@ from typing import Any
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import INSTALL
+from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.file_names import VERILOG_FILE
 
 from ..boards.parameters import BoardParameters
 from ..boards.pll import find_pll
-from .accelerator_folder import AcceleratorFolder, read_accelerator
 from .flow import run_plan
 from .plan import SCRIPT, BuildPlan, check_clock, check_seeds
 from .result import BuildResult
@@ -72,12 +73,12 @@ def build(
     chosen = find_board(board)
     seeds = check_seeds(seeds)
     clock = None if clock_mhz is None else check_clock(clock_mhz)
-    accelerator = read_accelerator(directory)
+    accelerator = GeneratedDirectory.load(directory)
     return run_plan(_plan(accelerator, chosen, clock, baud, seeds), force=force, cache=cache)
 
 
 def _plan(
-    accelerator: AcceleratorFolder,
+    accelerator: GeneratedDirectory,
     board: Board,
     clock_mhz: float | None,
     baud: int,
@@ -125,7 +126,7 @@ def _plan(
         clock_mhz=round(mhz, 6),
         seeds=seeds,
         files={
-            "accelerator.v": accelerator.verilog,
+            VERILOG_FILE: accelerator.verilog.encode(),
             SCRIPT: family.script(_TOP, design=f"{_TOP}.il"),
             **files,
         },

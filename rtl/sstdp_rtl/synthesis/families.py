@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .accelerator_folder import TOP
+from sstdp_hw.contract.ports import TOP
+
 from .family import Family, PlaceAndRoute, Resource
 from .output_registers import merge_file
 

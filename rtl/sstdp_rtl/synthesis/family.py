@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sstdp_hw.contract.file_names import VERILOG_FILE
+
 #: Resources of a result, in the order they are shown.
 RESOURCES = ("lut", "ff", "bram", "lut_ram", "multiplier", "carry")
 
@@ -157,7 +159,7 @@ class Family:
         """
         synthesis = f"{self.synthesis}{' ' + self.bare_synthesis if bare else ''} -top {top}"
         lines = [
-            "read_verilog accelerator.v",
+            f"read_verilog {VERILOG_FILE}",
             f"read_rtlil {design}" if design else "",
             self.memories,
             synthesis,

@@ -14,6 +14,7 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import folder_written_whole, read_json, write_json, written_whole
 from sstdp_hw.base.fpga_tools import Tool, ToolFailed, find_tool, meaningful_line, run_tool
 from sstdp_hw.base.progress import progress, say
+from sstdp_hw.contract.file_names import BUILD_FOLDER, UTILISATION_FILE
 
 from .cache import Cache, default_cache
 from .family import CELLS, NETLIST, PlaceAndRoute
@@ -28,8 +29,6 @@ from .report import (
     read_placed_report,
 )
 from .result import BuildResult, SeedResult
-
-RESULT = "utilisation.json"
 
 
 def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None) -> BuildResult:
@@ -50,7 +49,7 @@ def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None)
     tools = {name: find_tool(name) for name in plan.tools}
     key = plan.key(list(tools.values()))
     store = Cache(cache or default_cache())
-    output = plan.accelerator.path / "build" / plan.target
+    output = plan.accelerator.path / BUILD_FOLDER / plan.target
     if not force and (entry := store.find(key)):
         result = _load(entry)
         if result is not None:
@@ -66,14 +65,14 @@ def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None)
             raise _explain(plan, failure, output) from None
         except BadReport as error:
             raise UserError(f"{plan.target}: {error}; is the tool another version?") from None
-        write_json(products / RESULT, result.to_json())
+        write_json(products / UTILISATION_FILE, result.to_json())
         store.store(key, products)
         return _publish(result, products, output)
 
 
 def _load(entry: Path) -> BuildResult | None:
     try:
-        return BuildResult.from_json(read_json(entry / RESULT, "result"))
+        return BuildResult.from_json(read_json(entry / UTILISATION_FILE, "result"))
     except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
         say(f"The cache entry {entry} cannot be read ({error}); building again.")
         return None
@@ -82,10 +81,10 @@ def _load(entry: Path) -> BuildResult | None:
 def _publish(result: BuildResult, files: Path, output: Path) -> BuildResult:
     """Put the files of a result into its folder, all or nothing."""
     result = replace(result, folder=str(output))
-    with folder_written_whole(output, marker=RESULT) as temporary:
+    with folder_written_whole(output, marker=UTILISATION_FILE) as temporary:
         for name in _files_of(result, files):
             shutil.copyfile(files / name, temporary / name)
-        write_json(temporary / RESULT, result.to_json())
+        write_json(temporary / UTILISATION_FILE, result.to_json())
     return result
 
 
@@ -159,7 +158,7 @@ class _Run:
         return BuildResult(
             kind=plan.kind,
             target=plan.target,
-            design=plan.accelerator.to_json(),
+            design=plan.accelerator.identity,
             part=plan.device.part,
             package=plan.device.package,
             speed=plan.device.speed,

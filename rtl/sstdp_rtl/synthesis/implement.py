@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.file_names import VERILOG_FILE
+from sstdp_hw.contract.ports import TOP
 
-from .accelerator_folder import TOP, read_accelerator
 from .family import Device
 from .flow import run_plan
 from .plan import SCRIPT, BuildPlan, check_clock, check_seeds
@@ -70,7 +72,7 @@ def bare_plan(
     seeds: tuple[int, ...],
 ) -> BuildPlan:  # fmt: skip
     """Synthesis, and place and route with each seed, of the accelerator in a folder alone."""
-    accelerator = read_accelerator(directory)
+    accelerator = GeneratedDirectory.load(directory)
     pins, arguments = _ports(device)
     return BuildPlan(
         kind=kind,
@@ -80,7 +82,7 @@ def bare_plan(
         clock_mhz=clock_mhz,
         seeds=seeds,
         files={
-            "accelerator.v": accelerator.verilog,
+            VERILOG_FILE: accelerator.verilog.encode(),
             SCRIPT: device.family.script(TOP, bare=True),
             **pins,
         },

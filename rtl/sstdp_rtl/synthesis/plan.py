@@ -11,8 +11,8 @@ from typing import Any
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import Tool
+from sstdp_hw.contract.directory import GeneratedDirectory
 
-from .accelerator_folder import AcceleratorFolder
 from .family import Device
 
 SCRIPT = "synthesis.ys"
@@ -28,7 +28,7 @@ class BuildPlan:
         "device" or "board".
     target : str
         Name of the device or board; also the name of the result's folder.
-    accelerator : AcceleratorFolder
+    accelerator : GeneratedDirectory
         The design.
     device : Device
         The FPGA.
@@ -49,7 +49,7 @@ class BuildPlan:
 
     kind: str
     target: str
-    accelerator: AcceleratorFolder
+    accelerator: GeneratedDirectory
     device: Device
     clock_mhz: float | None
     seeds: tuple[int, ...]
@@ -70,7 +70,7 @@ class BuildPlan:
         device = self.device
         text = json.dumps(
             [
-                *(self.kind, self.target, self.accelerator.to_json(), self.clock_mhz, self.seeds),
+                *(self.kind, self.target, self.accelerator.identity, self.clock_mhz, self.seeds),
                 *(device.part, device.options, device.package, device.speed),
                 *(self.place_arguments, self.pack, self.board),
                 {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()},

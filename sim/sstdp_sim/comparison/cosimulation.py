@@ -13,11 +13,13 @@ import numpy as np
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json, written_whole
+from sstdp_hw.contract.answer import unpack_answers
+from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
 from sstdp_hw.models.cost import cycle_bound, efficiency
 from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
 
-from ..simulation.directory import GeneratedDirectory
 from ..simulation.packets import Answers, Packets, Traffic
 from ..simulation.simulator import Simulation
 from . import mutation as mutations
@@ -44,9 +46,9 @@ class Report:
 
     def save(self, folder: Path) -> None:
         """Write results.json and results.npz."""
-        with written_whole(folder / "results.npz") as temporary, open(temporary, "wb") as file:
+        with written_whole(folder / ARRAYS_FILE) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, **self.arrays)  # type: ignore[arg-type]
-        write_json(folder / "results.json", self.result)
+        write_json(folder / RESULTS_FILE, self.result)
 
 
 def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
@@ -195,16 +197,16 @@ def _arrays(
         # An image's cycles: since the answer before it; the first one's: since its first beat.
         cycles[found] = np.diff(answer.cycles, prepend=answer.first_beats[:1] - 1)
         latency[found] = answer.cycles - answer.first_beats + 1
-    missing = words == NO_ANSWER
+    missing, fields = words == NO_ANSWER, unpack_answers(words)
 
-    def field(lsb: int, width: int) -> Array:
-        return np.where(missing, NO_ANSWER, words >> lsb & ((1 << width) - 1)).astype(np.int16)
+    def number(name: str) -> Array:
+        return np.where(missing, NO_ANSWER, fields[name]).astype(np.int16)
 
     return {
-        "predicted": field(0, 8),
-        "decision_time": field(8, 8),
-        "silent": field(16, 1) == 1,
-        "frame_error": field(17, 1) == 1,
+        "predicted": number("class"),
+        "decision_time": number("decision_time"),
+        "silent": fields["silent"] & ~missing,
+        "frame_error": fields["frame_error"] & ~missing,
         "cycles": cycles,
         "latency": latency,
         "reference_predicted": inference.classes.astype(np.int16),

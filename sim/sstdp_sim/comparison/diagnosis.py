@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from sstdp_hw.contract.answer import unpack_answers
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.layers import Array
-from sstdp_hw.reference.inference import Inference, sent_spikes
+from sstdp_hw.reference.inference import Inference, sent_places, sent_spikes
 
-from ..simulation.directory import GeneratedDirectory
 from ..simulation.packets import Packets
 from ..simulation.simulator import Simulation
 
@@ -58,7 +59,7 @@ class Divergence:
 def expected_spikes(directory: GeneratedDirectory, inference: Inference, image: int) -> list[Array]:
     """Spike times of ``image`` at every probe, flat."""
     network = directory.network
-    places = (0, *(index + 1 for index, _ in network.weighted))
+    places = sent_places(network).values()
     return [sent_spikes(network, inference, place)[image] for place in places]
 
 
@@ -130,8 +131,8 @@ def diagnose(
     )
     got_class = got_time = -1
     if len(answers.words) == len(packets):
-        word = int(answers.words[-1])
-        got_class, got_time = word & 255, word >> 8 & 255
+        word = unpack_answers(answers.words[-1])
+        got_class, got_time = int(word["class"]), int(word["decision_time"])
     last_step = t_max - 1
     if directory.manifest["configuration"]["early_exit"] and got_time >= 0:
         last_step = min(expected_time, got_time, t_max - 1)

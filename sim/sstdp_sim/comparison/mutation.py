@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.layers import Array
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference.inference import Inference, arriving_spikes, run
-
-from ..simulation.directory import GeneratedDirectory
 
 KINDS = ("weight", "threshold")
 #: A literal of a memory's rows, as the generator writes it.

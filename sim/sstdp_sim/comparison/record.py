@@ -17,15 +17,14 @@ import numpy as np
 from sstdp_hw import __version__
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import file_digest, read_json, sha256, write_json
+from sstdp_hw.contract.directory import GeneratedDirectory, inside
+from sstdp_hw.contract.file_names import ARRAYS_FILE, MANIFEST_FILE, RECORD_FILE, RESULTS_FILE
 from sstdp_hw.data import datasets
 from sstdp_hw.reference import inference as reference
 
-from ..simulation.directory import MANIFEST_FILE, GeneratedDirectory, inside
 from .cosimulation import Report, cosimulate
 
-RECORD_FILE = "record.json"
 FORMAT_VERSION = 1
-ARRAYS_FILE, RESULTS_FILE = "results.npz", "results.json"
 _COUNTS = (
     "images", "mismatches", "protocol_findings", "software_accuracy", "hardware_accuracy",
     "every_spike_compared", "traffic", "simulator",

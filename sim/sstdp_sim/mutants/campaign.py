@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.models import cycles as cycle_model
 from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
 from ..comparison.mutation import Mutation
-from ..simulation.directory import GeneratedDirectory
 from ..simulation.packets import Answers, Packets, Traffic
 from ..simulation.simulator import Simulation
 from ..stress.beats import Stream, busy_cycles, findings, random_stream, stream_of

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from sstdp_hw.blocks.dense import DenseParameters
+from sstdp_hw.contract.directory import GeneratedDirectory
 
-from ..simulation.directory import GeneratedDirectory
 from .logic import LogicFault, constant_operand
 
 

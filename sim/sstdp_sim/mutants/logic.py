@@ -15,7 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..simulation.directory import GeneratedDirectory
+from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.ports import TOP
+
 from .netlist import Bits, Editor, constant, constant_bits
 
 #: Names of the helper modules that `instrument` adds.
@@ -189,7 +191,7 @@ def _rotation(cell: dict[str, Any], module: str, directory: GeneratedDirectory) 
                 found.append(("lane", "rotate data", text, 0, len(wires["data"]), memory["width"]))
     for probe in manifest["probes"]:
         fields = {field["name"]: field for field in probe["fields"]}
-        inside = module.startswith(".".join(["accelerator", *probe["scope"]]))
+        inside = module.startswith(".".join([TOP, *probe["scope"]]))
         width = sum(field["width"] for field in probe["fields"])
         data = wires.get("w_port__data", [])
         if inside and "w_en" in wires and "fired" in fields and len(data) == width:

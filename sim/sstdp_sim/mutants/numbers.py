@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sstdp_hw.blocks.dense import DenseParameters
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.layers import Array, Dense
 
 from ..comparison.mutation import Mutation, changed_network
-from ..simulation.directory import GeneratedDirectory
 
 
 def random_flips(

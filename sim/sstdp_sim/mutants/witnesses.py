@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.layers import Array, Dense
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference.inference import Inference, arriving_spikes, run
 
 from ..comparison.mutation import Mutation, changed_network
-from ..simulation.directory import GeneratedDirectory
 from ..stress.stimulus import random_images
 from .numbers import made_witness
 

@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sstdp_hw.contract.answer import ANSWER_WIDTH
+from sstdp_hw.contract.ports import TOP
+
 from .packets import HEADER_BYTES
 
 HARNESS_TOP = "harness"
@@ -65,12 +68,12 @@ module harness (
   reg  s_valid;
   wire s_ready;
   wire s_last = last_wanted & (beats_left == 1);
-  wire [31:0] m_data;
+  wire [{answer_bits}-1:0] m_data;
   wire m_valid;
   wire m_last;
   reg  m_ready;
   reg  [31:0] stall_left;  // cycles for which m_ready stays as it is
-  reg  [31:0] held_data;
+  reg  [{answer_bits}-1:0] held_data;
   reg  held;
   reg  [31:0] noise;
 
@@ -184,7 +187,7 @@ module harness (
     end
   end
 
-  accelerator dut (
+  {top} dut (
     .aclk(clk),
     .aresetn(rst_n & (resetting == 0)),
     .s_axis_tdata(packet[position*{beat_bits} +: {beat_bits}]),
@@ -220,6 +223,7 @@ def harness_verilog(
         watch.append(_PROBE.format(number=number, valid=valid, payload=payload))
     spikes = bool(probes)
     return _TEMPLATE.format(
+        top=TOP, answer_bits=ANSWER_WIDTH,
         packet_bits=packet_bits, beat_bits=beat_bits, record_bits=record_bits,
         record_bytes=record_bits // 8, in_flight=_IN_FLIGHT, wake_every=WAKE_EVERY,
         packets_file=PACKETS_FILE, answers_file=ANSWERS_FILE, write_spikes="".join(watch),

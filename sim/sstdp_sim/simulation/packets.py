@@ -93,7 +93,7 @@ class Answers:
     Parameters
     ----------
     words : int64 array [M]
-        Output beats in order.
+        Output beats in order, see `contract.answer`.
     cycles : int64 array [M]
         Clock cycle of each answer.
     first_beats : int64 array [M]

@@ -21,6 +21,7 @@ from find_libpython import find_libpython
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import read_json, write_json, written_whole
 from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.contract.file_names import VERILOG_FILE
 from sstdp_hw.network.layers import Array
 
 from .compiled_cache import CompiledCache
@@ -103,7 +104,7 @@ class Simulation:
         self.max_beats, self.pixels_per_beat = max_beats, pixels_per_beat
         harness = harness_verilog(max_beats, pixels_per_beat, self.probes)
         self._sources = []
-        for name, text in (("accelerator.v", verilog), ("harness.v", harness)):
+        for name, text in ((VERILOG_FILE, verilog), ("harness.v", harness)):
             self._sources.append(self.folder / name)
             self._sources[-1].write_text(text, encoding="utf-8")
         self._compile()

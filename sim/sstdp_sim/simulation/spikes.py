@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sstdp_hw.contract.fields import from_json, unpack
 from sstdp_hw.network.layers import Array
 
 NOBODY = 1 << 30  # stands for an index that no pixel or neuron has
@@ -25,23 +26,16 @@ def read_spikes(path: Path, probes: Sequence[dict[str, Any]]) -> Array:
     probes : sequence of dict
         Of the manifest.
     """
-    fields = [
-        {field["name"]: (field["lsb"], field["width"]) for field in probe["fields"]}
-        for probe in probes
-    ]
+    fields = [from_json(probe["fields"]) for probe in probes]
     spikes: list[list[int]] = []
     with path.open(encoding="ascii") as lines:
         for line in lines:
             number, _, payload = line.partition(" ")
             probe = int(number)
-            item = _unpack(int(payload, 16), fields[probe])
+            item = unpack(fields[probe], int(payload, 16))
             head = [probe, item["tag"], item["step"]]
             spikes.extend([*head, neuron] for neuron in _neurons(item, probes[probe]))
     return np.array(spikes, np.int64).reshape(-1, 4)
-
-
-def _unpack(word: int, fields: dict[str, tuple[int, int]]) -> dict[str, int]:
-    return {name: word >> lsb & ((1 << width) - 1) for name, (lsb, width) in fields.items()}
 
 
 def _neurons(item: dict[str, int], probe: dict[str, Any]) -> list[int]:

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.contract.answer import ANSWER, pack_answers, unpack_answers
+from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.models import cycles as cycle_model
 from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
 from ..simulation.coverage import Coverage
-from ..simulation.directory import GeneratedDirectory
 from ..simulation.packets import Answers, Packets, Traffic
 from ..simulation.simulator import Simulation
 
-FRAME_ERROR = 1 << 17
 #: Every fourth reset comes within so many cycles, while the beats are still in the first queues.
 _SOON = 4
 _FEW = 20
@@ -197,9 +197,14 @@ def stream_of(parameters: AcceleratorParameters, packets: Packets) -> Stream:
     inference = reference.run(
         parameters.network, np.reshape(pixels, shape), present=present.reshape(shape)
     )
-    words = inference.classes.astype(np.int64) | inference.decision_times.astype(np.int64) << 8
-    words |= inference.silent.astype(np.int64) << 16
-    words |= np.where((length != beats) | ~end, FRAME_ERROR, 0)
+    words = pack_answers(
+        {
+            "class": inference.classes,
+            "decision_time": inference.decision_times,
+            "silent": inference.silent,
+            "frame_error": (length != beats) | ~end,
+        }
+    )
     # A whole image is answered, whether its tlast comes or not; a part of one waits for more.
     words[~end & (length < beats)] = -1
     return Stream(packets, words, end)
@@ -233,5 +238,6 @@ def findings(stream: Stream, answers: Answers) -> list[str]:
 def _text(word: int) -> str:
     if word < 0:
         return "no answer"
-    flags = [name for bit, name in ((16, "silent"), (17, "frame error")) if word >> bit & 1]
-    return ", ".join([f"class {word & 255} at step {word >> 8 & 255}", *flags])
+    found = unpack_answers(word)
+    flags = [name.replace("_", " ") for name, _, width, _ in ANSWER if width == 1 and found[name]]
+    return ", ".join([f"class {found['class']} at step {found['decision_time']}", *flags])

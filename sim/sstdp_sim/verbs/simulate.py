@@ -90,12 +90,13 @@ def _chance(name: str, value: float) -> int:
 
 def _run(options: argparse.Namespace) -> Result:
     from sstdp_hw.base.progress import progress
+    from sstdp_hw.contract.directory import GeneratedDirectory
+    from sstdp_hw.contract.file_names import MUTATION_FOLDER
     from sstdp_hw.data import datasets
 
     from ..comparison.cosimulation import cosimulate
     from ..comparison.mutation import check_kind
     from ..comparison.record import sign_off
-    from ..simulation.directory import GeneratedDirectory
     from ..simulation.packets import Traffic
     from ..simulation.simulator import check_simulator
 
@@ -131,7 +132,7 @@ def _run(options: argparse.Namespace) -> Result:
         )  # fmt: skip
     result = report.result
     result |= {"dataset": options.dataset, "dataset_digest": samples.digest}
-    report.save(options.directory / "mutation" if mutate else options.directory)
+    report.save(options.directory / MUTATION_FOLDER if mutate else options.directory)
     if not mutate:
         sign_off(directory, result)
     _show(result)

@@ -14,8 +14,9 @@ from sstdp_hw.command.verb import Result, Verb, VerbFailed
 from sstdp_hw.network.layers import Array
 
 if TYPE_CHECKING:
+    from sstdp_hw.contract.directory import GeneratedDirectory
+
     from ..simulation.coverage import Coverage
-    from ..simulation.directory import GeneratedDirectory
 
 DESCRIPTION = """\
 Show that the check can fail, that nothing is lost on bad days, or check a record again.
@@ -113,9 +114,10 @@ def _check(options: argparse.Namespace) -> Result:
 def _mutants(options: argparse.Namespace) -> Result:
     from sstdp_hw.base.files import write_json
     from sstdp_hw.base.progress import progress
+    from sstdp_hw.contract.directory import GeneratedDirectory
+    from sstdp_hw.contract.file_names import MUTANTS_FILE
 
     from ..mutants import campaign
-    from ..simulation.directory import GeneratedDirectory
 
     directory = GeneratedDirectory.load(options.directory)
     images = _images(directory, options)
@@ -129,7 +131,7 @@ def _mutants(options: argparse.Namespace) -> Result:
         "images": len(images), "verilog_sha256": directory.manifest["verilog_sha256"],
         "verdicts": [verdict.to_json() for verdict in verdicts],
     }  # fmt: skip
-    write_json(options.directory / "mutants.json", result)
+    write_json(options.directory / MUTANTS_FILE, result)
     _show(result)
     if result["kill_rate"] is not None and result["kill_rate"] < GOAL:
         raise VerbFailed(
@@ -156,9 +158,9 @@ def _images(directory: GeneratedDirectory, options: argparse.Namespace) -> Array
 
 def _stress(options: argparse.Namespace) -> Result:
     from sstdp_hw.base.progress import progress
+    from sstdp_hw.contract.directory import GeneratedDirectory
 
     from ..simulation.coverage import Coverage
-    from ..simulation.directory import GeneratedDirectory
     from ..stress.beats import play
 
     directory = GeneratedDirectory.load(options.directory)
@@ -182,12 +184,13 @@ def _stress(options: argparse.Namespace) -> Result:
 def _show_coverage(folder: Path, directory: GeneratedDirectory, coverage: Coverage) -> None:
     from sstdp_hw.base.files import write_json
     from sstdp_hw.base.tables import show, table
+    from sstdp_hw.contract.file_names import COVERAGE_FILE
 
     from ..simulation.coverage import KINDS, rows
 
     modules = coverage.to_json()
     sha = directory.manifest["verilog_sha256"]
-    write_json(folder / "coverage.json", {"verilog_sha256": sha, "modules": modules})
+    write_json(folder / COVERAGE_FILE, {"verilog_sha256": sha, "modules": modules})
     show(table("Coverage of the Verilog", ["module", *KINDS], rows(modules)))
 
 

@@ -14,15 +14,10 @@ import numpy as np
 
 from ...blocks.dense import DenseParameters
 from ...blocks.hardware import AcceleratorParameters
-from ...blocks.pipeline import (
-    BANK_ROWS,
-    INPUT_QUEUE_DEPTH,
-    LUT_RAM_DEPTH,
-    PIECE,
-    QUEUE_DEPTH,
-    TAG_WIDTH,
-)
+from ...blocks.pipeline import BANK_ROWS, INPUT_QUEUE_DEPTH, LUT_RAM_DEPTH, PIECE, QUEUE_DEPTH
 from ...blocks.widths import index_width
+from ...contract.events import event_fields, group_fields
+from ...contract.fields import total_width
 from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram
 from .cells import CELL_ROWS, cells
 from .convolution import conv_parts, pool_parts
@@ -86,9 +81,9 @@ def count_parts(parameters: AcceleratorParameters) -> Counter[str]:
 
 def dense_parts(layer: DenseParameters, step_width: int) -> Counter[str]:
     lanes, width = layer.lanes, layer.membrane_width
-    group = TAG_WIDTH + 2 + step_width + index_width(layer.neurons) + lanes
-    group += lanes * width * layer.output
-    event = TAG_WIDTH + 2 + step_width + index_width(layer.neurons)
+    index = index_width(layer.neurons)
+    group = total_width(group_fields(lanes, index, step_width, width * layer.output))
+    event = total_width(event_fields(index, step_width))
     queues = [group] if layer.output else [group, event]
     membranes, weights = lanes * (width + 1), lanes * layer.weight_width
     shared = 1 < layer.groups <= LUT_RAM_DEPTH
@@ -122,7 +117,7 @@ def _encoder(parameters: AcceleratorParameters) -> Counter[str]:
     beats, lists = len(p.input.live_beats), 2 * p.input.lanes
     link = index_width(beats) + 1
     loaded, deep = beat_bits(p), p.input.queue_depth > QUEUE_DEPTH
-    event = TAG_WIDTH + 2 + p.step_width + p.input.index_width
+    event = total_width(event_fields(p.input.index_width, p.step_width))
     arriving = 8 * p.pixels_per_beat + 1
     in_luts = not links_in_block_ram(p)
     # A table of 256 entries costs as much logic as its columns change from entry to entry.

@@ -15,22 +15,25 @@ from ...blocks.pipeline import (
 )
 from ...blocks.pooling import PoolParameters
 from ...blocks.widths import index_width
+from ...contract.events import event_fields, event_header, group_fields
+from ...contract.fields import total_width
 from .cells import cells, in_block_ram, of_memory, of_rom
 
 
 def conv_parts(layer: ConvParameters, step_width: int) -> Counter[str]:
     """Parts of a convolution layer and its serializer."""
     lanes, width = layer.lanes, layer.membrane_width
-    head = TAG_WIDTH + 2 + step_width
     base, address = layer.leaving.index_width, layer.address_width
+    event = total_width(event_fields(base, step_width))
+    group = total_width(group_fields(lanes, base, step_width))
     weight = index_width(layer.weight_depth)
-    reach = head + 1 + base + address + weight
+    reach = total_width(event_header(step_width)) + 1 + base + address + weight
     reach += index_width(layer.shape[1]) + index_width(layer.shape[2])
     word = TAG_WIDTH + step_width + 4 + index_width(layer.groups) + address + base
     potentials = lanes * (width + 1) + 1
-    queues = [reach, head + base + lanes]
+    queues = [reach, group]
     if layer.queue_depth == QUEUE_DEPTH:
-        queues.append(head + base)
+        queues.append(event)
     small = [] if _listed_rams(layer) else [cells(layer.words, address + base)]
     small += [] if _stamp_rams(layer.words, layer.stamp_width) else [
         cells(layer.words, layer.stamp_width)
@@ -61,7 +64,7 @@ def conv_parts(layer: ConvParameters, step_width: int) -> Counter[str]:
 
 def pool_parts(layer: PoolParameters, step_width: int) -> Counter[str]:
     """Parts of a pooling layer."""
-    event = TAG_WIDTH + 2 + step_width + layer.leaving.index_width
+    event = total_width(event_fields(layer.leaving.index_width, step_width))
     shallow = layer.queue_depth == QUEUE_DEPTH
     marks = 0
     if not _stamp_rams(layer.cells, layer.stamp_width):
@@ -97,7 +100,7 @@ def _map_rams(layer: ConvParameters | PoolParameters, step_width: int) -> int:
     if layer.places is not None and layer.places_style == "block":
         count += of_rom(layer.inputs, layer.arriving.index_width)
     if layer.queue_depth == BACKLOG_DEPTH:
-        event = TAG_WIDTH + 2 + step_width + layer.leaving.index_width
+        event = total_width(event_fields(layer.leaving.index_width, step_width))
         count += of_memory(BACKLOG_DEPTH - 1, event)
     return count
 

@@ -21,14 +21,14 @@ from ...blocks.hardware import AcceleratorParameters, WeightedBlock
 from ...blocks.map_parameters import MapParameters
 from ...blocks.pipeline import PIECE
 from ...network.layers import Array
-from ...reference.inference import Inference
+from ...reference.inference import Inference, sent_places
 from .chain import NEVER, Decision, Layer, Serializer, Splitter
 from .conv import Conv, word_times
 from .encoder import Encoder
 from .pool import Pool
 from .room import LONG_AGO
 from .server import EventServer
-from .spikes import chunk, group_counts, layer_places, list_counts, list_indices
+from .spikes import chunk, group_counts, list_counts, list_indices
 from .stamps import Stamps
 
 #: By the kind of a weighted block: its server.
@@ -90,10 +90,11 @@ def _answers(
         encoder.free = [LONG_AGO] * 2
         for memory in stamps:
             memory.counted(earlier)
+    _input, *places = sent_places(parameters.network).values()
     by_place = isinstance(parameters.blocks[0], MapParameters)
     for first in range(0, count, CHUNK):
         part = chunk(inference, first, CHUNK)
-        for layer, place in zip(layers, layer_places(parameters), strict=True):
+        for layer, place in zip(layers, places, strict=True):
             layer.first_image = first
             if isinstance(layer, Conv):
                 layer.spikes = word_times(layer.p, part.spike_times[place], parameters.t_max)

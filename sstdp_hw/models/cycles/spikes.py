@@ -86,8 +86,3 @@ def chunk(inference: Inference, first: int, count: int) -> Inference:
         inference.margins[part],
         tuple(times[part] for times in inference.spike_times),
     )
-
-
-def layer_places(parameters: AcceleratorParameters) -> list[int]:
-    """Place of each weighted layer's spikes in ``Inference.spike_times``."""
-    return [index + 1 for index, _ in parameters.network.weighted]

@@ -89,8 +89,13 @@ def manifest(text: str, inputs: int, pixels_per_beat: int) -> dict[str, Any]:
         "top": "accelerator",
         "verilog": "accelerator.v",
         "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "network": {"digest": "0" * 64, "inputs": inputs, "classes": 10, "t_max": 8},
-        "configuration": {"pixels_per_beat": pixels_per_beat},
+        "network": {
+            "file": "network.safetensors", "digest": "0" * 64, "inputs": inputs, "classes": 10,
+            "t_max": 8,
+        },
+        "configuration": {"lanes": [1], "pixels_per_beat": pixels_per_beat, "early_exit": True},
+        "layers": [],
+        "probes": [],
         "ports": [
             port("aclk", "input"),
             port("aresetn", "input"),
@@ -103,7 +108,7 @@ def manifest(text: str, inputs: int, pixels_per_beat: int) -> dict[str, Any]:
             port("m_axis_tready", "input"),
             port("m_axis_tlast", "output"),
         ],
-    }
+    }  # fmt: skip
 
 
 def write(folder: Path, *, inputs: int = 12, pixels_per_beat: int = 1, ram_bits: int = 0) -> Path:

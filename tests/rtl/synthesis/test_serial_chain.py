@@ -42,7 +42,7 @@ def random_network():
 
 def generate(network, pixels_per_beat, folder):
     configuration = Configuration(lanes=(4, 4), pixels_per_beat=pixels_per_beat)
-    text, _accelerator = emit(AcceleratorParameters(network, configuration))
+    text = emit(AcceleratorParameters(network, configuration))
     (folder / "accelerator.v").write_text(text)
     serial = SerialAccelerator(BoardParameters(15, pixels_per_beat, DIVISOR, QUIET))
     (folder / "serial.il").write_text(rtlil.convert(serial, name="serial", emit_src=False))

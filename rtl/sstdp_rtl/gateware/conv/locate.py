@@ -4,8 +4,9 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.blocks.pipeline import TAG_WIDTH, reserve
+from sstdp_hw.blocks.pipeline import reserve
 from sstdp_hw.blocks.widths import index_width
+from sstdp_hw.contract.events import event_header
 
 from ..parts.coordinates import Coordinates, delayed
 from ..parts.queue import Queue
@@ -18,7 +19,7 @@ def reach_layout(parameters, step_width):
 
     Members
     -------
-    tag, end, last, step : as in `streams.event_layout`
+    tag, end, last, step : as of an event, see `contract.events.event_header`
     nothing : no position at all
     rows, columns : how many rows and columns of positions, less one
     address : the first word
@@ -28,10 +29,7 @@ def reach_layout(parameters, step_width):
     p = parameters
     return data.StructLayout(
         {
-            "tag": unsigned(TAG_WIDTH),
-            "end": unsigned(1),
-            "last": unsigned(1),
-            "step": unsigned(step_width),
+            **{field.name: unsigned(field.width) for field in event_header(step_width)},
             "nothing": unsigned(1),
             "rows": unsigned(index_width(p.shape[1])),
             "columns": unsigned(index_width(p.shape[2])),
@@ -62,6 +60,7 @@ class Locate(wiring.Component):
 
     def __init__(self, parameters, step_width, name):
         self.p, self.name = parameters, name
+        self.header = event_header(step_width)
         self.reach_layout = reach_layout(parameters, step_width)
         super().__init__(
             {
@@ -105,7 +104,7 @@ class Locate(wiring.Component):
         m.d.comb += [
             queue.i.valid.eq(delayed(m, self.i.valid & self.i.ready, latency, "valid")),
             queue.i.payload.eq(found),
-            *(queue.i.payload[name].eq(arrived[name]) for name in ("tag", "end", "last", "step")),
+            *(queue.i.payload[name].eq(arrived[name]) for name, *_ in self.header),
         ]
         return m
 

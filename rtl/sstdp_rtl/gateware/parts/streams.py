@@ -9,6 +9,8 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data
 
 from sstdp_hw.blocks.pipeline import TAG_WIDTH
+from sstdp_hw.contract.events import event_fields, group_fields
+from sstdp_hw.contract.fields import total_width
 
 #: Attributes of signals that only the co-simulation reads: they survive clean-up under their own
 #: names. The generator strips the attribute at the end, so that synthesis may drop them.
@@ -20,49 +22,30 @@ def is_stale(tag, oldest):
     return (tag - oldest)[TAG_WIDTH - 1]
 
 
-def event_layout(inputs_width, step_width):
-    """A spike event, or the end of an image.
+def layout_of(fields, size=None):
+    """A `StructLayout` of fields of the contract, which must stand one behind another.
 
-    Members
-    -------
-    tag : which image
-    end : no spike: the image has no more events
-    last : this is the last event of its step
-    step : time step
-    index : which neuron (or pixel) fired
+    Parameters
+    ----------
+    fields : tuple of sstdp_hw.contract.fields.Field
+    size : int, optional
+        Bits of the word; those behind the last field are its member ``zero``.
     """
-    return data.StructLayout(
-        {
-            "tag": unsigned(TAG_WIDTH),
-            "end": unsigned(1),
-            "last": unsigned(1),
-            "step": unsigned(step_width),
-            "index": unsigned(inputs_width),
-        }
-    )
+    width = total_width(fields)
+    members = {field.name: unsigned(field.width) for field in fields}
+    if size is not None:
+        members["zero"] = unsigned(size - width)
+    layout = data.StructLayout(members)
+    assert all(layout[field.name].offset == field.offset for field in fields)
+    return layout
+
+
+def event_layout(inputs_width, step_width):
+    """A spike event, or the end of an image; members as `contract.events.event_fields`."""
+    return layout_of(event_fields(inputs_width, step_width))
 
 
 def group_layout(lanes, neurons_width, step_width, membrane_width=0):
-    """The neurons of one group that fired, at the end of a step.
-
-    Members
-    -------
-    tag : which image
-    final : the image has ended; in an output layer the group shows its last potentials
-    close : no further group follows for this step
-    step : time step
-    base : index of the neuron in lane 0
-    fired : one bit a lane
-    v : potentials of the lanes, as ``V - theta - 1`` (output layers only)
-    """
-    fields = {
-        "tag": unsigned(TAG_WIDTH),
-        "final": unsigned(1),
-        "close": unsigned(1),
-        "step": unsigned(step_width),
-        "base": unsigned(neurons_width),
-        "fired": unsigned(lanes),
-    }
-    if membrane_width:
-        fields["v"] = unsigned(lanes * membrane_width)
-    return data.StructLayout(fields)
+    """The neurons of one group that fired, at the end of a step; members as
+    `contract.events.group_fields`."""
+    return layout_of(group_fields(lanes, neurons_width, step_width, membrane_width))

@@ -1,0 +1,154 @@
+"""The folder that `sstdp-hw generate` wrote, read and checked."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..base.errors import UserError
+from ..base.files import read_json
+from ..blocks.hardware import AcceleratorParameters, Configuration
+from ..network.chain import shortened
+from ..network.network import Network
+from .file_names import MANIFEST_FILE
+from .manifest import check_manifest
+
+
+@dataclass(frozen=True)
+class GeneratedDirectory:
+    """A generated accelerator.
+
+    Parameters
+    ----------
+    path : Path
+    manifest : dict
+        As `check_manifest` leaves it.
+    verilog : str
+        The text that the manifest vouches for, so that a file that changes meanwhile cannot slip
+        in.
+
+    Raises
+    ------
+    UserError
+        On `load`, if a file is missing or does not belong to the manifest.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    verilog: str
+
+    @classmethod
+    def load(cls, path: Path | str) -> GeneratedDirectory:
+        path = Path(path)
+        if not path.is_dir():
+            raise UserError(f"{path}: no such folder; write one with `sstdp-hw generate`")
+        if not (path / MANIFEST_FILE).is_file():
+            raise UserError(
+                f"{path}: not an accelerator folder, it has no {MANIFEST_FILE}; "
+                "write one with `sstdp-hw generate`"
+            )
+        manifest = read_json(path / MANIFEST_FILE, "manifest")
+        check_manifest(manifest, path / MANIFEST_FILE)
+        verilog, digest = manifest["verilog"], manifest["verilog_sha256"]
+        file = inside(path, verilog)
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise UserError(f"{file}: cannot be read: {error}") from None
+        found = hashlib.sha256(data).hexdigest()
+        if found != digest:
+            raise UserError(
+                f"{file}: its SHA-256 must be the verilog_sha256 of {MANIFEST_FILE}, "
+                f"{digest[:12]}..., not {found[:12]}...; it was edited or cut short: generate again"
+            )
+        try:
+            return cls(path, manifest, data.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{file}: must be text ({error}); generate again") from None
+
+    @property
+    def name(self) -> str:
+        """The network's."""
+        return str(self.manifest["name"])
+
+    @property
+    def inputs(self) -> int:
+        """Pixels of an image."""
+        return int(self.manifest["network"]["inputs"])
+
+    @property
+    def pixels_per_beat(self) -> int:
+        return int(self.manifest["configuration"]["pixels_per_beat"])
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Which design this is, for a result file."""
+        return {
+            "name": self.name,
+            "network_digest": self.manifest["network"]["digest"],
+            "verilog_sha256": self.manifest["verilog_sha256"],
+            "inputs": self.inputs,
+            "pixels_per_beat": self.pixels_per_beat,
+        }
+
+    @cached_property
+    def network(self) -> Network:
+        """The network that the reference runs, checked to be the one that was generated."""
+        entry = self.manifest["network"]
+        network = Network.load(inside(self.path, entry["file"]))
+        if network.digest != entry["digest"]:
+            raise UserError(
+                f"{self.path / entry['file']}: must be the network of the manifest (digest "
+                f"{entry['digest'][:12]}...), not {network.digest[:12]}...; generate again"
+            )
+        return network
+
+    @cached_property
+    def parameters(self) -> AcceleratorParameters:
+        """Network and configuration, for the cost model."""
+        found = self.manifest["configuration"]
+        configuration = Configuration(
+            tuple(found["lanes"]), found["pixels_per_beat"], found["early_exit"]
+        )
+        parameters = AcceleratorParameters(self.network, configuration)
+        # The Verilog names its own configuration, and its checksum vouches for that line.
+        if f"\n// {parameters.summary}\n" not in self.verilog:
+            raise UserError(
+                f"{self.path / MANIFEST_FILE}: configuration must be the one of the Verilog, not "
+                f"{parameters.summary}; generate again"
+            )
+        return parameters
+
+
+def inside(folder: Path, name: str, named_by: str = MANIFEST_FILE) -> Path:
+    """A file of the folder; a name from a file that nobody should trust must not lead out of it.
+
+    Parameters
+    ----------
+    named_by : str
+        The file of the folder that has the name.
+
+    Raises
+    ------
+    UserError
+    """
+    file = folder / name
+    plain = name not in ("", "..") and Path(name).name == name and "\\" not in name
+    if not (plain and name.isprintable() and len(name) <= 255):  # as long as a name may be
+        raise UserError(
+            f"{folder / named_by}: must name a file beside it, not {shortened(repr(name))}"
+        )
+    try:
+        leads_out, there = file.resolve().parent != folder.resolve(), file.is_file()
+    except (OSError, RuntimeError):  # links in a circle
+        leads_out, there = False, False
+    if leads_out:
+        raise UserError(
+            f"{file}: must lie in the folder itself, and is a link that leads out of it"
+        )
+    if not there:
+        raise UserError(f"{file}: no such file, though {named_by} names it; make the folder again")
+    return file

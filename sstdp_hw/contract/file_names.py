@@ -1,0 +1,25 @@
+"""Names in the folder of a generated accelerator, by the verb that writes them."""
+
+from __future__ import annotations
+
+from ..network.network import FILE_NAME
+
+# generate
+VERILOG_FILE = "accelerator.v"
+MANIFEST_FILE = "manifest.json"
+NETWORK_FILE = FILE_NAME  # the same file that `quantize` writes into a run folder
+CORE_FILE = "sstdp_accelerator.core"
+
+# simulate
+RESULTS_FILE = "results.json"
+ARRAYS_FILE = "results.npz"
+RECORD_FILE = "record.json"
+MUTATION_FOLDER = "mutation"  # results of a simulation with a corrupted number
+
+# verify
+MUTANTS_FILE = "mutants.json"
+COVERAGE_FILE = "coverage.json"
+
+# build: a folder for every target
+BUILD_FOLDER = "build"
+UTILISATION_FILE = "utilisation.json"

@@ -1,0 +1,104 @@
+"""The rules of a manifest: what every reader may rely on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..base.errors import UserError
+from ..blocks.hardware import PIXELS_PER_BEAT
+from ..network.chain import shortened
+from .ports import TOP, ports
+
+FORMAT_VERSION = 1
+
+
+def check_manifest(manifest: dict[str, Any], path: Path) -> None:
+    """Refuse a manifest in which a field that is used is missing or breaks its rule.
+
+    Parameters
+    ----------
+    manifest : dict
+    path : Path
+        Where it was read, for the refusal.
+
+    Raises
+    ------
+    UserError
+    """
+    fields = _Fields(manifest, path)
+    version = fields.integer("format_version", low=0)
+    if version != FORMAT_VERSION:
+        fields.refuse("format_version", f"must be {FORMAT_VERSION}", version)
+    if fields.text("top") != TOP:
+        fields.refuse("top", f"must be {TOP!r}", fields.text("top"))
+    for name in ("name", "verilog", "verilog_sha256", "network.file", "network.digest"):
+        fields.text(name)
+    fields.integer("network.inputs", low=1)
+    for lanes in fields.listed("configuration.lanes", int):
+        if isinstance(lanes, bool) or lanes < 1:
+            fields.refuse("configuration.lanes", "must be integers of at least 1", lanes)
+    pixels_per_beat = fields.integer("configuration.pixels_per_beat", low=1)
+    if pixels_per_beat not in PIXELS_PER_BEAT:
+        *most, largest = map(str, PIXELS_PER_BEAT)
+        rule = f"must be {', '.join(most)} or {largest}"
+        fields.refuse("configuration.pixels_per_beat", rule, pixels_per_beat)
+    if not isinstance(early_exit := fields.get("configuration.early_exit"), bool):
+        fields.refuse("configuration.early_exit", "must be true or false", early_exit)
+    _check_ports(fields, pixels_per_beat)
+    for number, layer in enumerate(fields.listed("layers", dict)):
+        if not isinstance(found := layer.get("memories"), dict):
+            fields.refuse(f"memories of layer {number}", "must be an object", found)
+    for number, probe in enumerate(fields.listed("probes", dict)):
+        if not isinstance(found := probe.get("layer"), str):
+            fields.refuse(f"layer of probe {number}", "must be a string", found)
+
+
+class _Fields:
+    """Typed access to the manifest; a refusal names file, field, rule and value."""
+
+    def __init__(self, manifest: dict[str, Any], path: Path) -> None:
+        self.manifest, self.path = manifest, path
+
+    def refuse(self, field: str, rule: str, found: object) -> NoReturn:
+        raise UserError(
+            f"{self.path}: {field} {rule}, not {shortened(repr(found))}; generate again"
+        )
+
+    def get(self, field: str) -> Any:
+        value: Any = self.manifest
+        for key in field.split("."):
+            if not isinstance(value, dict) or key not in value:
+                raise UserError(f"{self.path}: {field} is missing; generate again")
+            value = value[key]
+        return value
+
+    def text(self, field: str) -> str:
+        value = self.get(field)
+        if not isinstance(value, str) or not value.isprintable():
+            self.refuse(field, "must be a printable string", value)
+        return value
+
+    def integer(self, field: str, *, low: int) -> int:
+        value = self.get(field)
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            self.refuse(field, f"must be an integer of at least {low}", value)
+        return value
+
+    def listed(self, field: str, kind: type) -> list[Any]:
+        value = self.get(field)
+        if not isinstance(value, list) or not all(isinstance(entry, kind) for entry in value):
+            names = {dict: "objects", int: "integers"}
+            self.refuse(field, f"must be a list of {names[kind]}", value)
+        return value
+
+
+def _check_ports(fields: _Fields, pixels_per_beat: int) -> None:
+    """The ports that a board or a testbench connects must be there, as wide as they must be."""
+    listed = fields.listed("ports", dict)
+    found = {str(port.get("name")): (port.get("direction"), port.get("width")) for port in listed}
+    for name, direction, width in ports(pixels_per_beat):
+        if found.get(name) != (direction, width):
+            fields.refuse(
+                f"port {name}", f"must be an {direction} of width {width}", found.get(name)
+            )
