@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import UserError
+from . import given
 from .chain import LayerChain
 from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape
-from .network import read_tensors, write_tensors
+from .network import FLOAT_FILE_NAME, located, read_tensors, write_tensors
 
-FILE_NAME = "float.safetensors"
+FILE_NAME = FLOAT_FILE_NAME
 FLOAT_DTYPES = ("float32", "float64")
 
 
@@ -53,6 +54,8 @@ class FloatNetwork(LayerChain):
     source: str = "float network"
 
     def __post_init__(self) -> None:
+        self.take(FLOAT_DTYPES, FLOAT_DTYPES)
+        self._take_scales()
         self.check_frame()
         for index, layer in enumerate(self.layers):
             if isinstance(layer, Conv2d | Dense):
@@ -67,6 +70,14 @@ class FloatNetwork(LayerChain):
             if scale is not None and not (scale > 0 and math.isfinite(scale)):
                 self.refuse(f"layers.{index}.scale", f"must be positive and finite, not {scale}")
         self.check_chain()
+
+    def _take_scales(self) -> None:
+        try:
+            scales = given.sequence(self.scales, "numbers or None")
+            taken = tuple(None if scale is None else given.number(scale) for scale in scales)
+        except given.Unfit as error:
+            self.refuse("scales", str(error))
+        object.__setattr__(self, "scales", taken)
 
     def _check_finite(self, index: int, layer: Dense | Conv2d) -> None:
         for part, array in (("weight", layer.weight), ("threshold", layer.threshold)):
@@ -112,9 +123,7 @@ class FloatNetwork(LayerChain):
         UserError
             If the file is missing, damaged, or holds NaN.
         """
-        path = Path(path)
-        if path.is_dir():
-            path = path / FILE_NAME
+        path = located(path, FILE_NAME)
         tensors, header = read_tensors(path, "float network")
         if "format_version" in header:
             raise UserError(

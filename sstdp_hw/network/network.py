@@ -25,6 +25,7 @@ from .layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d, Shape, fits_wi
 
 FORMAT_VERSION = 1
 FILE_NAME = "network.safetensors"  # in a run folder
+FLOAT_FILE_NAME = "float.safetensors"  # beside it, as training wrote it
 METADATA_KEY = "sstdp_hw"
 WEIGHT_DTYPES = ("int8", "int16", "int32")
 MAX_WEIGHT_WIDTH = 32
@@ -65,6 +66,7 @@ class Network(LayerChain):
     source: str = "network"
 
     def __post_init__(self) -> None:
+        self.take(WEIGHT_DTYPES, ("int32",))
         self.check_frame()
         for index, layer in enumerate(self.layers):
             if isinstance(layer, Conv2d | Dense):
@@ -133,15 +135,52 @@ class Network(LayerChain):
 
     @classmethod
     def load(cls, path: Path | str) -> Network:
-        """Read and check a network file.
+        """Read and check a network file; ``path`` is the file or the run folder that holds it.
 
         Raises
         ------
         UserError
-            If the file is missing, damaged or breaks a rule.
+            If the file is missing, damaged or breaks a rule, or if it is a float network.
         """
+        path = network_file(path)
         tensors, header = read_tensors(path, "network")
+        if is_float(tensors, header):
+            _refuse_float(path)
         return _NetworkReader(str(path), tensors, header).read()
+
+
+def located(path: Path | str, name: str) -> Path:
+    """The file called ``name`` of a run folder; any other path as it is."""
+    path = Path(path)
+    return path / name if path.is_dir() else path
+
+
+def network_file(path: Path | str) -> Path:
+    """The network file that a user means by ``path``: the file itself, or that of a run folder.
+
+    Raises
+    ------
+    UserError
+        If a run folder holds a float network only.
+    """
+    file = located(path, FILE_NAME)
+    if file != Path(path) and not file.is_file() and (Path(path) / FLOAT_FILE_NAME).is_file():
+        _refuse_float(Path(path) / FLOAT_FILE_NAME)
+    return file
+
+
+def is_float(tensors: dict[str, Array], header: dict[str, Any]) -> bool:
+    """Whether a file is what `sstdp_hw.network.float_network` writes, as far as one look tells."""
+    weights = [tensor for name, tensor in tensors.items() if name.endswith(".weight")]
+    return "format_version" not in header and any(weight.dtype.kind == "f" for weight in weights)
+
+
+def _refuse_float(path: Path) -> NoReturn:
+    target = path.with_name(FILE_NAME) if path.name == FLOAT_FILE_NAME else Path(FILE_NAME)
+    raise UserError(
+        f"{path}: must be a network of integers, and is a float network; quantize it first: "
+        f"sstdp-hw quantize {path} --weight-width 4 --out {target}"
+    )
 
 
 def write_tensors(path: Path | str, tensors: dict[str, Array], header: dict[str, Any]) -> None:

@@ -21,6 +21,8 @@ RESULTS = Path("accelerator", "results.json")
 RECORD = Path("accelerator", "record.json")
 BUILDS = Path("accelerator", "build")
 UTILISATION = "utilisation.json"
+#: Suffix of the folder of a build that missed its clock, where a bitstream has the place already.
+MISSED = ".missed"
 
 STEPS = {
     # file of the step: how to run it
@@ -171,7 +173,10 @@ def collect(run: Path | str) -> RunReport:
         results = None
     record = read(RECORD)
     played = file_digest(run / RESULTS) if results else "none"
-    if not belongs(str(RECORD), record, ["files", RESULTS.name], played):
+    if not (
+        belongs(str(RECORD), record, ["files", RESULTS.name], played)
+        and belongs(str(RECORD), record, ["files", str(pick(manifest, "verilog"))], verilog)
+    ):
         record = None
     kept = tuple(
         content
@@ -182,4 +187,6 @@ def collect(run: Path | str) -> RunReport:
 
 
 def _utilisations(run: Path) -> list[Path]:
-    return sorted((run / BUILDS).glob(f"*/{UTILISATION}"))
+    """Of every build, except those that missed their clock and left a bitstream in its place."""
+    found = (run / BUILDS).glob(f"*/{UTILISATION}")
+    return sorted(path for path in found if path.parent.suffix != MISSED)

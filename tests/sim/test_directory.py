@@ -1,6 +1,7 @@
 """What is simulated is what was generated, or it is refused."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -44,6 +45,27 @@ def test_another_network(copy):
     small_network(seed=6).save(other)
     with pytest.raises(UserError, match="must be the network of the manifest"):
         _ = GeneratedDirectory.load(copy).network
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        (("top",), "x; initial $finish", "top must be 'accelerator', as configuration says"),
+        (("configuration", "name"), "mine", "top must be 'mine_accelerator'"),
+        (("configuration", "name"), "a; b", "Name must be letters, digits and single underscores"),
+        (("configuration", "name"), 3, "configuration must be whole"),
+    ],
+)
+def test_a_manifest_with_another_top(copy, field, value, text):
+    """It goes into the Verilog around the accelerator."""
+    manifest = json.loads((copy / "manifest.json").read_text())
+    part = manifest
+    for key in field[:-1]:
+        part = part[key]
+    part[field[-1]] = value
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=re.escape(text)):
+        _ = GeneratedDirectory.load(copy).parameters
 
 
 @pytest.mark.parametrize("name", ["../accelerator.v", "/etc/passwd", "", "missing.v", "."])
@@ -93,6 +115,8 @@ def test_the_verb_refuses_in_one_line(copy, tmp_path, capsys):
         (["--dataset", "digits", "--simulator", "modelsim"], "Simulator must be verilator or"),
         (["--dataset", "digits", "--seed", "-1"], "Seed must be between 0 and"),
         (["--dataset", "digits", "--waves", "."], "must be a file name, not a folder"),
+        (["--dataset", "digits", "--waves", "x.fst"], "name it x.vcd, or take --simulator icarus"),
+        (["--dataset", "digits", "--waves", "x"], "must be .vcd, not without a suffix; name it"),
         (["--dataset", "digits", "--gaps", "1.0"], "Gaps must be a chance between"),
         (["--dataset", "digits", "--mutate", "all"], "Mutation must be of a weight or threshold"),
     ]:

@@ -42,7 +42,7 @@ class SerialAccelerator(wiring.Component):
         aresetn = Signal()  # a register: low in and right after the reset of this domain
         m.d.sync += aresetn.eq(~bridge.clear)
         m.submodules.accelerator = Instance(
-            "accelerator",
+            p.top,
             i_aclk=ClockSignal(),
             i_aresetn=aresetn,
             i_s_axis_tdata=bridge.image.p.data,

@@ -11,10 +11,11 @@ from sstdp_hw.blocks.widths import index_width
 
 from ..gateware.decision import RESULT
 from ..gateware.parts.streams import event_layout, group_layout
-from .verilog import TOP
+from .golden import testbench_module
 
 FORMAT_VERSION = 1
 VERILOG_FILE = "accelerator.v"
+TESTBENCH_FILE = "testbench.v"
 NETWORK_FILE = "network.safetensors"
 MANIFEST_FILE = "manifest.json"
 
@@ -32,9 +33,10 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
     return {
         "format_version": FORMAT_VERSION,
         "name": network.name,
-        "top": TOP,
+        "top": parameters.top,
         "verilog": VERILOG_FILE,
         "verilog_sha256": verilog_sha256,
+        "testbench": {"file": TESTBENCH_FILE, "module": testbench_module(parameters)},
         "network": {
             "file": NETWORK_FILE,
             "digest": network.digest,
@@ -48,6 +50,7 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
             "lanes": list(parameters.lanes),
             "pixels_per_beat": parameters.pixels_per_beat,
             "early_exit": parameters.configuration.early_exit,
+            "name": parameters.configuration.name,
         },
         "ports": [
             {
@@ -72,7 +75,10 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
                 "fields": _fields(RESULT),
             },
         },
-        "layers": [_layer(number, layer) for number, layer in enumerate(parameters.layers)],
+        "layers": [
+            _layer(parameters.prefix, number, layer)
+            for number, layer in enumerate(parameters.layers)
+        ],
         "pooling": [
             {
                 "name": block.name,
@@ -100,7 +106,7 @@ def make_manifest(parameters, accelerator, verilog_sha256, yosys_version):
     }
 
 
-def _layer(number, layer):
+def _layer(prefix, number, layer):
     """A weighted layer."""
     found = {
         "name": layer.name,
@@ -119,7 +125,7 @@ def _layer(number, layer):
             "padding": list(layer.layer.padding),
             "output_shape": list(layer.shape),
         }
-    return found | {"memories": _memories(number, layer)}
+    return found | {"memories": _memories(prefix, number, layer)}
 
 
 def _fields(layout: Layout):
@@ -131,18 +137,18 @@ def _fields(layout: Layout):
     ]
 
 
-def _memories(number, layer):
+def _memories(prefix, number, layer):
     """Where weights and thresholds stand in the Verilog: module, and the place of a number in
     it."""
     return {
         "weights": {
-            "module": f"layer_{number}_weights",
+            "module": f"{prefix}layer_{number}_weights",
             "rows": layer.weight_depth,
             "width": layer.weight_width,
             "row_of": layer.WEIGHT_ROW + "; lane in ascending bits",
         },
         "initial": {
-            "module": f"layer_{number}_initial",
+            "module": f"{prefix}layer_{number}_initial",
             "rows": layer.groups,
             "width": layer.membrane_width,
             "row_of": "group; lane in ascending bits; the value is -threshold - 1",

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.base.files import read_json
+from sstdp_hw.base.files import parse_json, read_bytes, refuse_changed
+from sstdp_hw.blocks.hardware import NAME, TOP
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
-TOP = "accelerator"
 
 _AXI_PORTS = {
     # name: (direction, width); a width of None depends on the configuration
@@ -34,16 +34,29 @@ class AcceleratorFolder:
     """What a build needs to know of a generated accelerator.
 
     ``verilog`` holds the bytes whose hash was checked, so that a file that changes while a build
-    runs cannot slip in.
+    runs cannot slip in; ``digests`` are those of the files read, by name.
     """
 
     path: Path
     name: str
+    top: str
     network_digest: str
     inputs: int
     pixels_per_beat: int
     verilog: bytes
     verilog_sha256: str
+    digests: dict[str, str]
+
+    def refuse_changed(self) -> None:
+        """Refuse if the folder no longer holds what was read; whoever writes a result into it calls
+        this last.
+
+        Raises
+        ------
+        UserError
+        """
+        read = {self.path / name: digest for name, digest in self.digests.items()}
+        refuse_changed(read, "build again")
 
     def to_json(self) -> dict[str, Any]:
         """The identity of the design, for a result file."""
@@ -74,25 +87,33 @@ def read_accelerator(directory: Path | str) -> AcceleratorFolder:
             f"{path}: not an accelerator folder, it has no {MANIFEST}; "
             "write one with `sstdp-hw generate`"
         )
-    fields = _Fields(manifest_path, read_json(manifest_path, "manifest"))
+    told = read_bytes(manifest_path, "manifest")
+    fields = _Fields(manifest_path, parse_json(told, manifest_path, "manifest"))
     version = fields.integer("format_version", low=0)
     if version != FORMAT_VERSION:
         fields.refuse("format_version", f"must be {FORMAT_VERSION}", version)
-    if fields.text("top") != TOP:
-        fields.refuse("top", f"must be {TOP!r}", fields.text("top"))
+    top = fields.text("top")
+    if top != TOP and not (top.endswith(f"_{TOP}") and NAME.fullmatch(top)):
+        fields.refuse("top", f"must be {TOP!r}, with a prefix or without", top)
     pixels_per_beat = fields.integer("configuration.pixels_per_beat", low=1)
     if pixels_per_beat not in (1, 2, 4, 8):
         fields.refuse("configuration.pixels_per_beat", "must be 1, 2, 4 or 8", pixels_per_beat)
     _check_ports(fields, pixels_per_beat)
     verilog = _read_verilog(path, fields)
+    verilog_sha256 = hashlib.sha256(verilog).hexdigest()
     return AcceleratorFolder(
         path=path,
         name=fields.text("name"),
+        top=top,
         network_digest=fields.text("network.digest"),
         inputs=fields.integer("network.inputs", low=1),
         pixels_per_beat=pixels_per_beat,
         verilog=verilog,
-        verilog_sha256=hashlib.sha256(verilog).hexdigest(),
+        verilog_sha256=verilog_sha256,
+        digests={
+            MANIFEST: hashlib.sha256(told).hexdigest(),
+            fields.text("verilog"): verilog_sha256,
+        },
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import TOP
 
-from .accelerator_folder import TOP, read_accelerator
+from .accelerator_folder import read_accelerator
 from .family import Device
 from .flow import run_plan
 from .plan import SCRIPT, BuildPlan, check_clock, check_seeds
@@ -81,7 +82,7 @@ def bare_plan(
         seeds=seeds,
         files={
             "accelerator.v": accelerator.verilog,
-            SCRIPT: device.family.script(TOP, bare=True),
+            SCRIPT: device.family.script(accelerator.top, bare=True),
             **pins,
         },
         place_arguments=arguments,

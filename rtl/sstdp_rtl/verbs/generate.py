@@ -1,8 +1,10 @@
 """The verb ``generate``."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.progress import progress
 from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, Configuration
 from sstdp_hw.command.verb import Verb, VerbFailed
 from sstdp_hw.models.exploration.goal import DEFAULT_CLOCK_MHZ, Goal
@@ -13,7 +15,8 @@ GOAL_SAMPLES = 200
 
 DESCRIPTION = """\
 Compile a network file into an accelerator: a folder with accelerator.v (one self-contained
-Verilog-2005 file), manifest.json, the network and a FuseSoC core file.
+Verilog-2005 file), manifest.json, the network, testbench.v (a few packets and their answers) and a
+FuseSoC core file.
 
   sstdp-hw generate RUN/network.safetensors --lanes 16,10 --out build/accelerator
 
@@ -28,7 +31,8 @@ chosen by the models of cycles and area:
 
 With both, the smallest that is fast enough is taken if it fits. Nothing is written if the goal
 cannot be reached.
-An earlier output in DIR is replaced whole, with the results and builds it holds."""
+An earlier output in DIR is replaced whole. Its results and builds are kept if the Verilog is the
+same, else they are removed, and named."""
 
 
 def parse_lanes(text):
@@ -41,7 +45,10 @@ def parse_lanes(text):
 
 def _configure(parser):
     parser.add_argument(
-        "network", type=Path, metavar="NETWORK", help="network file (.safetensors) or ready:NAME"
+        "network",
+        type=Path,
+        metavar="NETWORK",
+        help="network file (.safetensors), run folder or ready:NAME",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
@@ -51,6 +58,11 @@ def _configure(parser):
     parser.add_argument(
         "--pixels-per-beat", type=int, metavar="N",
         help=f"pixels per beat of the input stream: {PIXELS_PER_BEAT} (default: 1, or by the goal)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--name", default="", metavar="NAME",
+        help="prefix of every module's name, so that several accelerators can stand in one design: "
+        "the top module is NAME_accelerator then (default: none)",
     )  # fmt: skip
     parser.add_argument(
         "--no-early-exit",
@@ -82,12 +94,14 @@ def _by_goal(network, options):
         raise UserError("--lanes cannot be given together with a goal: the goal chooses them")
     clock = DEFAULT_CLOCK_MHZ if options.clock is None else options.clock
     goal = Goal(options.target_fps, options.max_luts, clock)
-    workload = find_workload(network, options.dataset, GOAL_SAMPLES)
+    with progress(f"Counting the spikes of {GOAL_SAMPLES} images", GOAL_SAMPLES) as advance:
+        workload = find_workload(network, options.dataset, GOAL_SAMPLES, progress=advance)
     candidates = balanced_configurations(
         network, workload.inference,
         early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
     )  # fmt: skip
-    point, reached = choose(goal, network, workload, candidates)
+    with progress(f"Choosing from {len(candidates)} configurations", len(candidates)) as advance:
+        point, reached = choose(goal, network, workload, candidates, progress=advance)
     text = f"{goal.describe(point)} (predicted for {workload.source})"
     if not reached:
         raise VerbFailed(
@@ -109,10 +123,11 @@ def _run(options):
             lanes=None if options.lanes is None else parse_lanes(options.lanes),
             pixels_per_beat=1 if options.pixels_per_beat is None else options.pixels_per_beat,
             early_exit=not options.no_early_exit,
+            name=options.name,
         )
     else:
         point, text = _by_goal(network, options)
-        configuration = point.configuration
+        configuration = replace(point.configuration, name=options.name)
         print(text)
     result = write(network, configuration, options.out)
     manifest = result.manifest
@@ -123,9 +138,17 @@ def _run(options):
             f"{layer['lanes']} lanes, weights {layer['weight_width']} bit, potentials "
             f"{layer['membrane_width']} bit, words per spike: {layer['groups']}{at_each}"
         )
-    print(f"Written: {result.directory}")
+    if result.removed:
+        print(f"Removed with the earlier accelerator: {', '.join(result.removed)}")
+    print(f"{'Unchanged' if result.unchanged else 'Written'}: {result.directory}")
     predicted = {} if point is None else {"predicted": point.to_json()}
-    return {"directory": str(result.directory), "manifest": manifest, **predicted}
+    return {
+        "directory": str(result.directory),
+        "manifest": manifest,
+        "unchanged": result.unchanged,
+        "removed": list(result.removed),
+        **predicted,
+    }
 
 
 generate = Verb(

@@ -189,7 +189,7 @@ def _rotation(cell: dict[str, Any], module: str, directory: GeneratedDirectory) 
                 found.append(("lane", "rotate data", text, 0, len(wires["data"]), memory["width"]))
     for probe in manifest["probes"]:
         fields = {field["name"]: field for field in probe["fields"]}
-        inside = module.startswith(".".join(["accelerator", *probe["scope"]]))
+        inside = module.startswith(".".join([directory.parameters.top, *probe["scope"]]))
         width = sum(field["width"] for field in probe["fields"])
         data = wires.get("w_port__data", [])
         if inside and "w_en" in wires and "fired" in fields and len(data) == width:

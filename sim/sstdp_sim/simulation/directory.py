@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.base.files import read_json
+from sstdp_hw.base.files import file_digest, parse_json, read_bytes, refuse_changed
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.network.network import Network
 
@@ -18,7 +18,8 @@ MANIFEST_FILE = "manifest.json"
 
 @dataclass(frozen=True)
 class GeneratedDirectory:
-    """A generated accelerator.
+    """A generated accelerator, as it was when it was read: what happens to the folder later
+    changes nothing here.
 
     Parameters
     ----------
@@ -26,6 +27,8 @@ class GeneratedDirectory:
     manifest : dict
     verilog : str
         The text that the manifest vouches for.
+    digests : dict
+        SHA-256 of the files that were read, by name.
 
     Raises
     ------
@@ -36,15 +39,18 @@ class GeneratedDirectory:
     path: Path
     manifest: dict[str, Any]
     verilog: str
+    digests: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path | str) -> GeneratedDirectory:
         path = Path(path)
-        manifest = read_json(path / MANIFEST_FILE, "manifest")
+        told = read_bytes(path / MANIFEST_FILE, "manifest")
+        manifest = parse_json(told, path / MANIFEST_FILE, "manifest")
         try:
             verilog, digest = str(manifest["verilog"]), str(manifest["verilog_sha256"])
             version = manifest["format_version"]
-            _ = manifest["name"], manifest["network"]["file"], manifest["configuration"]
+            network = str(manifest["network"]["file"])
+            _ = manifest["name"], manifest["configuration"]
             _ = [probe["layer"] for probe in manifest["probes"]]
             _ = [layer["memories"] for layer in manifest["layers"]]
         except (KeyError, TypeError) as error:
@@ -53,14 +59,32 @@ class GeneratedDirectory:
             ) from None
         if version != 1:
             raise UserError(f"{path / MANIFEST_FILE}: format_version must be 1, not {version!r}")
-        data = inside(path, verilog).read_bytes()
+        data = read_bytes(inside(path, verilog), "Verilog")
         found = hashlib.sha256(data).hexdigest()
         if found != digest:
             raise UserError(
                 f"{path / verilog}: must be the file that the manifest describes (sha256 "
                 f"{digest[:12]}...), not {found[:12]}...; generate again"
             )
-        return cls(path, manifest, data.decode("utf-8"))
+        digests = {
+            MANIFEST_FILE: hashlib.sha256(told).hexdigest(),
+            verilog: found,
+            network: file_digest(inside(path, network)),
+        }
+        directory = cls(path, manifest, data.decode("utf-8"), digests)
+        _ = directory.network  # now: later the file may be another
+        return directory
+
+    def refuse_changed(self) -> None:
+        """Refuse if a file of the folder is no longer as it was read; whoever writes a result into
+        the folder calls this last.
+
+        Raises
+        ------
+        UserError
+        """
+        read = {self.path / name: digest for name, digest in self.digests.items()}
+        refuse_changed(read, "run it again")
 
     @cached_property
     def network(self) -> Network:
@@ -80,8 +104,9 @@ class GeneratedDirectory:
         try:
             found = self.manifest["configuration"]
             configuration = Configuration(
-                tuple(found["lanes"]), found["pixels_per_beat"], found["early_exit"]
-            )
+                tuple(found["lanes"]), found["pixels_per_beat"], found["early_exit"],
+                found.get("name", ""),
+            )  # fmt: skip
             parameters = AcceleratorParameters(self.network, configuration)
         except (KeyError, TypeError) as error:
             raise UserError(
@@ -93,6 +118,11 @@ class GeneratedDirectory:
             raise UserError(
                 f"{self.path / MANIFEST_FILE}: configuration must be the one of the Verilog, not "
                 f"{parameters.summary}; generate again"
+            )
+        if self.manifest.get("top") != parameters.top:
+            raise UserError(
+                f"{self.path / MANIFEST_FILE}: top must be {parameters.top!r}, as configuration "
+                f"says, not {self.manifest.get('top')!r}; generate again"
             )
         return parameters
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sstdp_hw.blocks.hardware import TOP
+
 from .packets import HEADER_BYTES
 
 HARNESS_TOP = "harness"
@@ -184,7 +186,7 @@ module harness (
     end
   end
 
-  accelerator dut (
+  {top} dut (
     .aclk(clk),
     .aresetn(rst_n & (resetting == 0)),
     .s_axis_tdata(packet[position*{beat_bits} +: {beat_bits}]),
@@ -207,9 +209,10 @@ _PROBE = """\
 
 
 def harness_verilog(
-    max_beats: int, pixels_per_beat: int, probes: Sequence[dict[str, Any]] = ()
+    max_beats: int, pixels_per_beat: int, probes: Sequence[dict[str, Any]] = (), top: str = TOP
 ) -> str:
-    """The harness for packets of up to ``max_beats`` beats, watching the manifest's ``probes``."""
+    """The harness for packets of up to ``max_beats`` beats to the module ``top``, watching the
+    manifest's ``probes``."""
     beat_bits = 8 * pixels_per_beat
     packet_bits = max_beats * beat_bits
     record_bits = packet_bits + 8 * HEADER_BYTES
@@ -220,7 +223,7 @@ def harness_verilog(
         watch.append(_PROBE.format(number=number, valid=valid, payload=payload))
     spikes = bool(probes)
     return _TEMPLATE.format(
-        packet_bits=packet_bits, beat_bits=beat_bits, record_bits=record_bits,
+        top=top, packet_bits=packet_bits, beat_bits=beat_bits, record_bits=record_bits,
         record_bytes=record_bits // 8, in_flight=_IN_FLIGHT, wake_every=WAKE_EVERY,
         packets_file=PACKETS_FILE, answers_file=ANSWERS_FILE, write_spikes="".join(watch),
         reset=RESET, start=START,

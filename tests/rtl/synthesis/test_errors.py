@@ -72,7 +72,8 @@ def test_the_verilog_cannot_be_a_link_out_of_the_folder(accelerator, tmp_path):
     ("changes", "text"),
     [
         ({"format_version": 2}, "format_version must be 1, not 2"),
-        ({"top": "other"}, "top must be 'accelerator', not 'other'"),
+        ({"top": "other"}, "top must be 'accelerator', with a prefix or without, not 'other'"),
+        ({"top": "x;y_accelerator"}, "top must be 'accelerator', with a prefix or without"),
         ({"name": None}, "name is missing"),
         ({"name": "two\nlines"}, "name must be a printable string"),
         ({"network": {}}, "network.digest is missing"),

