@@ -86,7 +86,7 @@ def _table(options: argparse.Namespace) -> int:
     with written_whole(options.out / "table.md") as temporary:
         temporary.write_text(markdown("Hardware on MNIST", made), encoding="utf-8")
     write_json(options.out / "table.json", {entry.name: figures for entry, figures in measured})
-    show(*(section.as_table() for section in made))
+    show(*(part for section in made for part in section.shown()))
     print(f"Written: {options.out / 'table.md'}, table.json")
     missed = [line for pair in measured for line in goal_lines(*pair) if line[-1] != "reached"]
     wrong = [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sstdp_hw.base.caches import provide_cache
 from sstdp_hw.base.files import written_whole
 
 from .declaration import Study
@@ -16,6 +17,7 @@ SALT = "sstdp-hw"  # of the identifiers in an SVG, which would be random otherwi
 
 def draw(study: Study, rows: Sequence[Row], out: Path) -> list[Path]:
     """Write ``pareto.png`` and ``pareto.svg``; return what was written."""
+    provide_cache("MPLCONFIGDIR")
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import resource
 import shlex
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 
+from .caches import wasm_cache
+from .clean_environment import clean_environment
 from .errors import UserError
 from .progress import say
 
@@ -62,26 +65,29 @@ class Tool:
     """A tool that can be run.
 
     ``version`` is that of the wheel, or the first line that a tool named by an environment
-    variable prints for ``--version``.
+    variable prints for ``--version``. ``named_by`` is that variable with its value, "YOSYS=...".
     """
 
     name: str
     command: tuple[str, ...]
     version: str
+    named_by: str = ""
 
 
-class ToolFailed(Exception):
-    """A tool ended with an error.
+class ToolFailed(UserError):
+    """A tool ended with an error, or without the file that it was started for.
 
-    ``text`` is all that it said, the log file first. Flows turn this into a `UserError` with the
-    one line that matters.
+    Members
+    -------
+    text : str
+        All that it said, the log file first.
     """
 
-    def __init__(self, tool: Tool, status: int, text: str) -> None:
-        super().__init__(f"{tool.name} ended with status {status}: {meaningful_line(text)}")
+    def __init__(self, tool: Tool, ending: str, text: str) -> None:
         self.tool = tool
-        self.status = status
         self.text = text
+        named = f" ({tool.named_by})" if tool.named_by else ""
+        super().__init__(f"{tool.name}{named} {ending}: {meaningful_line(text)}")
 
 
 def find_tool(name: str) -> Tool:
@@ -111,23 +117,31 @@ def find_tool(name: str) -> Tool:
 
 
 def _tool_of_variable(name: str, variable: str, value: str) -> Tool:
-    command = shlex.split(value)
+    try:
+        command = shlex.split(value)
+    except ValueError as error:
+        raise UserError(f"{variable} must be a command line, not {value!r}: {error}") from None
     where = shutil.which(command[0]) if command else None
     if where is None:
         raise UserError(f"{variable} must name an executable {name}, not {value!r}")
     command[0] = where
     try:
         answer = subprocess.run(
-            [*command, "--version"], capture_output=True, text=True, timeout=300, check=False
-        )
+            [*command, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            errors="replace", timeout=300, check=False, env=clean_environment(),
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"{variable}: {value!r} cannot be run: {error}") from None
     lines = [line.strip() for line in (answer.stdout + "\n" + answer.stderr).splitlines()]
     lines = [line for line in lines if line and not line.startswith("Preparing to run")]
-    return Tool(name, tuple(command), lines[0] if lines else "version unknown")
+    version = lines[0] if lines else "version unknown"
+    return Tool(name, tuple(command), version, f"{variable}={value}")
 
 
-def run_tool(tool: Tool, arguments: list[str], folder: Path, *, log: str) -> float:
+def run_tool(
+    tool: Tool, arguments: list[str], folder: Path, *, log: str, writes: str | None = None,
+    processor_seconds: int | None = None,
+) -> float:  # fmt: skip
     """Run a tool in ``folder`` and return the seconds it took.
 
     Paths among the arguments must be relative: the tools of the wheels see a ``/tmp`` of their own.
@@ -137,20 +151,30 @@ def run_tool(tool: Tool, arguments: list[str], folder: Path, *, log: str) -> flo
     log : str
         Name of the log file in ``folder``. The tool writes it itself, if ``arguments`` say so; what
         it prints is added at the end.
+    writes : str, optional
+        Name of the file in ``folder`` that it is started for.
+    processor_seconds : int, optional
+        It is ended after so many; other work on the machine does not count.
 
     Raises
     ------
     ToolFailed
-        If it ends with a status other than 0.
+        If it ends with a status other than 0, or does not write its file.
     UserError
         If it cannot be started.
     """
+    environment = clean_environment()
+    if not tool.named_by:
+        kept = wasm_cache()
+        environment["YOWASP_CACHE_DIR"] = str(kept)
+        environment["XDG_CACHE_HOME"] = str(kept.parent)  # asked for in any case: no home, no tool
     start = time.monotonic()
     printed: list[str] = []
     try:
         process = subprocess.Popen(
             [*tool.command, *arguments],
             cwd=folder,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -161,6 +185,9 @@ def run_tool(tool: Tool, arguments: list[str], folder: Path, *, log: str) -> flo
         raise UserError(f"{tool.name} cannot be started: {error}") from None
     with process:
         try:
+            if processor_seconds is not None:
+                limits = (processor_seconds, processor_seconds + 1)
+                resource.prlimit(process.pid, resource.RLIMIT_CPU, limits)
             assert process.stdout is not None
             for line in process.stdout:
                 if line.startswith("Preparing to run"):
@@ -177,7 +204,9 @@ def run_tool(tool: Tool, arguments: list[str], folder: Path, *, log: str) -> flo
     text = own + "".join(printed)
     path.write_text(text, encoding="utf-8")
     if process.returncode != 0:
-        raise ToolFailed(tool, process.returncode, text)
+        raise ToolFailed(tool, f"ended with status {process.returncode}", text)
+    if writes is not None and not (folder / writes).is_file():
+        raise ToolFailed(tool, f"ended well and did not write {writes}", text)
     return seconds
 
 

@@ -1,4 +1,4 @@
-"""Progress on long work, on stderr; where that is no terminal, one line at start and end."""
+"""Progress on long work, on stderr; where that is no terminal, a line now and then."""
 
 from __future__ import annotations
 
@@ -10,20 +10,32 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 _console = Console(stderr=True)
+LINE_SECONDS = 30.0  # between two lines in a log, at least
 
 
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(
+    description: str, total: int, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[int], None]]:
     """Show a bar of ``total`` units; yield the function that advances it.
 
-    Without a terminal one line when it starts and one when it ends (with the seconds it took), so
-    that logs stay readable.
+    Without a terminal one line when it starts, one when it ends (with the seconds it took), and in
+    between one every `LINE_SECONDS`, so that logs stay readable.
     """
     if not _console.is_terminal:
-        start = time.monotonic()
+        start = said = clock()
+        done = 0
+
+        def count(units: int) -> None:
+            nonlocal said, done
+            now, done = clock(), done + units
+            if now - said >= LINE_SECONDS:
+                said = now
+                say(f"{description}: {done:,} of {total:,} after {now - start:.0f} s")
+
         say(f"{description} ...")
-        yield lambda _count: None
-        say(f"{description}: {time.monotonic() - start:.1f} s")
+        yield count
+        say(f"{description}: {clock() - start:.1f} s")
         return
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 WIDTH_IN_A_PIPE = 120  # a file or pipe has no width of its own
+WHOLE_WORD = 14  # characters of a cell's word that is never broken: every figure
 
 
 def percent(value: float | None) -> str:
@@ -22,20 +25,35 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table whose first column is words and the others figures."""
-    made = Table(title=escape(title), title_justify="left", title_style="bold")
+    """A table whose first column is words and the others figures; where it is too wide for the
+    terminal, cells take more lines and lose nothing."""
+    made, rows = Table(title=escape(title)), list(rows)
     for place, heading in enumerate(headings):
-        made.add_column(heading, justify="right" if place else "left")
+        words = " ".join(row[place] for row in rows).split()
+        width = max((len(word) for word in words if len(word) <= WHOLE_WORD), default=0)
+        justify: JustifyMethod = "right" if place else "left"
+        made.add_column(heading, justify=justify, overflow="fold", min_width=width)
     for row in rows:
         made.add_row(*(escape(cell) for cell in row))  # names are data, not markup
     return made
 
 
-def show(*tables: Table) -> None:
-    """Print tables to stdout."""
+def show(*parts: Table | str) -> None:
+    """Print tables to stdout, and between them text whose lines stay as they are, so that commands
+    can be copied."""
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=WIDTH_IN_A_PIPE)
-    for each in tables:
-        console.print(each)
+    for part in parts:
+        if isinstance(part, str):
+            console.print(part, markup=False, highlight=False, soft_wrap=True)
+            continue
+        # Title and caption have the terminal's width; printed with the table they have its own.
+        bare = copy.copy(part)
+        bare.title = bare.caption = None
+        if part.title:
+            console.print(Text.from_markup(str(part.title), style="bold"))
+        console.print(bare)
+        if part.caption:
+            console.print(str(part.caption), markup=False, highlight=False)
     sys.stdout.flush()

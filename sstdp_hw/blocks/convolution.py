@@ -99,6 +99,12 @@ class ConvParameters(LaneParameters, MapParameters):
         return self.sent
 
     @property
+    def lane_bits(self) -> int:
+        # With a potential it is kept whether the neuron fired, and for all lanes whether they are
+        # listed; two bits a lane are enough for both.
+        return max(self.weight_width, self.membrane_width + 2)
+
+    @property
     def words(self) -> int:
         """Words of the memory of potentials: positions times groups, group by group."""
         return self.shape[1] * self.shape[2] * self.groups

@@ -7,6 +7,7 @@ themselves.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,13 @@ from .weight_store import ROM, STORES, WeightStore
 from .widths import index_width
 
 PIXELS_PER_BEAT = (1, 2, 4, 8)
+
+#: The top module of an accelerator without a name of its own.
+TOP = "accelerator"
+
+#: What the modules of an accelerator may be prefixed with: a plain identifier of Verilog and VHDL.
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", re.ASCII)
+LONGEST_NAME = 64
 
 #: Bits of block RAM of the largest FPGA of the known families (XC7VX1140T, Xilinx DS180).
 LARGEST_MEMORY = 67_680 * 1024
@@ -45,12 +53,16 @@ class Configuration:
         Stop an image at its decision. Off: every spike of every layer is produced.
     weights : str
         Where the weights stand; a key of `sstdp_hw.blocks.weight_store.STORES`.
+    name : str
+        Prefix of every module's name, so that several accelerators can stand in one design; empty
+        for none.
     """
 
     lanes: tuple[int, ...] | None = None
     pixels_per_beat: int = 1
     early_exit: bool = True
     weights: str = ROM.kind
+    name: str = ""
 
     DEFAULT_LANES = 16
 
@@ -59,6 +71,11 @@ class Configuration:
             raise UserError(
                 f"Pixels per beat must be {', '.join(map(str, PIXELS_PER_BEAT[:-1]))} or "
                 f"{PIXELS_PER_BEAT[-1]}, not {self.pixels_per_beat}"
+            )
+        if self.name and not (len(self.name) <= LONGEST_NAME and NAME.fullmatch(self.name)):
+            raise UserError(
+                "Name must be letters, digits and single underscores between them, a letter first, "
+                f"{LONGEST_NAME} at most, as it begins every module's name, not {self.name!r}"
             )
 
 
@@ -157,6 +174,21 @@ class AcceleratorParameters:
     def lanes(self) -> tuple[int, ...]:
         """Lanes of every layer, defaults filled in."""
         return tuple(layer.lanes for layer in self.layers)
+
+    @property
+    def prefix(self) -> str:
+        """What the name of every module begins with."""
+        return f"{self.configuration.name}_" if self.configuration.name else ""
+
+    @property
+    def top(self) -> str:
+        """The top module."""
+        return f"{self.prefix}{TOP}"
+
+    @property
+    def most_cycles(self) -> int:
+        """More cycles than any image can take while neither stream stalls."""
+        return self.beats + 4 * self.t_max + 1000 + sum(block.most_cycles for block in self.blocks)
 
     @property
     def summary(self) -> str:

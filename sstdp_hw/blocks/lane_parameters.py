@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base.errors import UserError
 from ..network.layers import Array, WeightedLayer
-from .pipeline import PIECE
+from .pipeline import LARGEST_WORD, PIECE
 from .weight_store import WeightStore
 from .widths import pack_rows, signed_width
 
@@ -45,6 +45,22 @@ class LaneParameters:
                 f"Lanes of {self.name} must be between 1 and its {self.spanned} {self.SPANNED}, "
                 f"not {self.lanes}"
             )
+        if self.lanes > self.most_lanes:
+            raise UserError(
+                f"Lanes of {self.name} must be at most {self.most_lanes:,}, not {self.lanes:,}: "
+                f"each takes {self.lane_bits} bits of a word, and a word has at most "
+                f"{LARGEST_WORD:,}; give the layer fewer lanes"
+            )
+
+    @property
+    def lane_bits(self) -> int:
+        """Bits of a lane in the widest of the layer's memories."""
+        return max(self.weight_width, self.membrane_width)
+
+    @property
+    def most_lanes(self) -> int:
+        """Lanes whose words are not too wide."""
+        return min(self.spanned, LARGEST_WORD // self.lane_bits)
 
     @property
     def spanned(self) -> int:

@@ -40,6 +40,9 @@ BANK_ROWS = 2048
 #: cheaper.
 LARGEST_TABLE = 256
 
+#: Bits of a word of a memory at most: Amaranth numbers the outputs of a cell with 16 bits.
+LARGEST_WORD = (1 << 16) - 1
+
 #: Groups up to which the potentials are kept in LUT RAM, whose smallest piece has 16 rows.
 LUT_RAM_DEPTH = 16
 

@@ -1,24 +1,27 @@
 """The command ``sstdp-hw``: finds the verbs, runs one, turns errors into one line.
 
-Exit status: 0 done; 1 the verb ran and the answer is no (a mismatch); 2 bad input; 130 interrupted,
-143 terminated.
+Exit status: 0 done; 1 the verb ran and the answer is no (a mismatch); 2 bad input, or an output
+that cannot be written; 130 interrupted, 141 nobody reads the output any more, 143 terminated.
 """
 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import NoReturn
 
 from .. import __version__
+from ..base.destination import check_file
 from ..base.errors import UserError
 from ..base.files import write_json
+from .interruption import Interruption, Terminated, signals_raised
+from .standard_streams import OutputLost, standard_streams
 from .verb import GROUP, Result, Verb, VerbFailed
 
 ORDER = (
@@ -57,9 +60,16 @@ def _missing(error: ModuleNotFoundError) -> str:
     return f"the Python package {error.name} is missing; pip install 'sstdp-hw[all]' brings it"
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose refusal is one line: the usage of a verb with many options hides it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; `{self.prog} --help` tells what there is\n")
+
+
 def make_parser(verbs: dict[str, Verb]) -> argparse.ArgumentParser:
     """The parser with one subcommand per verb, each with ``--json``."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="sstdp-hw",
         description="From a spiking network trained with SSTDP to a proven FPGA accelerator. "
         "Each verb reads and writes files and can be used alone.",
@@ -96,44 +106,33 @@ def run_verb(verbs: dict[str, Verb], arguments: Sequence[str]) -> Result:
     return result
 
 
-class _Terminated(BaseException):
-    """SIGTERM, as an exception, so that what a verb began is cleared away as after Ctrl-C."""
-
-
-@contextmanager
-def _sigterm_raised() -> Iterator[None]:
-    """Turn SIGTERM into `_Terminated`; in a thread other than the main one, change nothing."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the clearing
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    verbs = find_verbs()
-    options = make_parser(verbs).parse_args(arguments)
-    with _sigterm_raised():
-        return _run(verbs, options)
+    try:
+        with standard_streams():
+            verbs = find_verbs()
+            options = make_parser(verbs).parse_args(arguments)
+            with signals_raised() as interruption:
+                return _run(verbs, options, interruption)
+    except OutputLost as lost:
+        if lost.reader_left:
+            return 141
+        with suppress(OSError):  # the messages may go to the same place
+            print(f"sstdp-hw: error: {lost}", file=sys.stderr)
+        return 2
 
 
-def _run(verbs: dict[str, Verb], options: argparse.Namespace) -> int:
+def _run(verbs: dict[str, Verb], options: argparse.Namespace, interruption: Interruption) -> int:
     """Run one verb; every outcome is a status, and an error a line."""
+    name = f"sstdp-hw {options.verb}"
     try:
         try:
+            if options.json:
+                check_file(options.json)
             result, status = verbs[options.verb].run(options), 0
         except VerbFailed as failure:
             result, status = failure.result, 1
-            print(f"sstdp-hw {options.verb}: {failure}", file=sys.stderr)
+            print(f"{name}: {failure}", file=sys.stderr)
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("sstdp_"):
                 raise  # a slip in this program, not in the installation
@@ -141,15 +140,23 @@ def _run(verbs: dict[str, Verb], options: argparse.Namespace) -> int:
         if options.json:
             write_json(options.json, result)
         return status
-    except UserError as error:
-        print(f"sstdp-hw {options.verb}: error: {error}", file=sys.stderr)
-        return 2
-    except MemoryError as error:
-        print(f"sstdp-hw {options.verb}: error: memory is too small: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
-        print(f"sstdp-hw {options.verb}: interrupted", file=sys.stderr)
-        return 130
-    except _Terminated:
-        print(f"sstdp-hw {options.verb}: terminated", file=sys.stderr)
-        return 143
+        return _stopped(f"{name}: interrupted", 130)
+    except Terminated:
+        return _stopped(f"{name}: terminated", 143)
+    except Exception as error:
+        if interruption.interrupted:  # what a library, or a tool that heard it too, made of it
+            return _stopped(f"{name}: interrupted", 130)
+        if isinstance(error, MemoryError):
+            print(f"{name}: error: memory is too small: {error}", file=sys.stderr)
+        elif isinstance(error, UserError | OSError):
+            print(f"{name}: error: {error}", file=sys.stderr)
+        else:
+            raise
+        return 2
+
+
+def _stopped(text: str, status: int) -> int:
+    warnings.simplefilter("ignore")  # about what was made and is not going to be used
+    print(text, file=sys.stderr)
+    return status

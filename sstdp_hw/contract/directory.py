@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..base.errors import UserError
-from ..base.files import read_json
+from ..base.files import file_digest, parse_json, read_bytes, refuse_changed
 from ..blocks.hardware import AcceleratorParameters, Configuration
 from ..network.chain import shortened
 from ..network.network import Network
@@ -19,7 +19,8 @@ from .manifest import check_manifest
 
 @dataclass(frozen=True)
 class GeneratedDirectory:
-    """A generated accelerator.
+    """A generated accelerator, as it was when it was read: what happens to the folder later
+    changes nothing here.
 
     Parameters
     ----------
@@ -27,8 +28,9 @@ class GeneratedDirectory:
     manifest : dict
         As `check_manifest` leaves it.
     verilog : str
-        The text that the manifest vouches for, so that a file that changes meanwhile cannot slip
-        in.
+        The text that the manifest vouches for.
+    digests : dict
+        SHA-256 of the files that were read, by name.
 
     Raises
     ------
@@ -39,6 +41,7 @@ class GeneratedDirectory:
     path: Path
     manifest: dict[str, Any]
     verilog: str
+    digests: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path | str) -> GeneratedDirectory:
@@ -50,14 +53,12 @@ class GeneratedDirectory:
                 f"{path}: not an accelerator folder, it has no {MANIFEST_FILE}; "
                 "write one with `sstdp-hw generate`"
             )
-        manifest = read_json(path / MANIFEST_FILE, "manifest")
+        told = read_bytes(path / MANIFEST_FILE, "manifest")
+        manifest = parse_json(told, path / MANIFEST_FILE, "manifest")
         check_manifest(manifest, path / MANIFEST_FILE)
         verilog, digest = manifest["verilog"], manifest["verilog_sha256"]
         file = inside(path, verilog)
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise UserError(f"{file}: cannot be read: {error}") from None
+        data = read_bytes(file, "Verilog")
         found = hashlib.sha256(data).hexdigest()
         if found != digest:
             raise UserError(
@@ -65,9 +66,34 @@ class GeneratedDirectory:
                 f"{digest[:12]}..., not {found[:12]}...; it was edited or cut short: generate again"
             )
         try:
-            return cls(path, manifest, data.decode("utf-8"))
+            text = data.decode("utf-8")
         except UnicodeDecodeError as error:
             raise UserError(f"{file}: must be text ({error}); generate again") from None
+        network = manifest["network"]["file"]
+        digests = {
+            MANIFEST_FILE: hashlib.sha256(told).hexdigest(),
+            verilog: found,
+            network: file_digest(inside(path, network)),
+        }
+        directory = cls(path, manifest, text, digests)
+        _ = directory.network  # now: later the file may be another
+        return directory
+
+    def refuse_changed(self) -> None:
+        """Refuse if a file of the folder is no longer as it was read; whoever writes a result into
+        the folder calls this last.
+
+        Raises
+        ------
+        UserError
+        """
+        read = {self.path / name: digest for name, digest in self.digests.items()}
+        refuse_changed(read, "run it again")
+
+    @property
+    def top(self) -> str:
+        """The top module."""
+        return str(self.manifest["top"])
 
     @property
     def name(self) -> str:
@@ -111,14 +137,20 @@ class GeneratedDirectory:
         """Network and configuration, for the cost model."""
         found = self.manifest["configuration"]
         configuration = Configuration(
-            tuple(found["lanes"]), found["pixels_per_beat"], found["early_exit"]
-        )
+            tuple(found["lanes"]), found["pixels_per_beat"], found["early_exit"],
+            name=found.get("name", ""),
+        )  # fmt: skip
         parameters = AcceleratorParameters(self.network, configuration)
         # The Verilog names its own configuration, and its checksum vouches for that line.
         if f"\n// {parameters.summary}\n" not in self.verilog:
             raise UserError(
                 f"{self.path / MANIFEST_FILE}: configuration must be the one of the Verilog, not "
                 f"{parameters.summary}; generate again"
+            )
+        if self.top != parameters.top:
+            raise UserError(
+                f"{self.path / MANIFEST_FILE}: top must be {parameters.top!r}, as configuration "
+                f"says, not {self.top!r}; generate again"
             )
         return parameters
 

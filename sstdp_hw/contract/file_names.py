@@ -8,6 +8,7 @@ from ..network.network import FILE_NAME
 VERILOG_FILE = "accelerator.v"
 MANIFEST_FILE = "manifest.json"
 NETWORK_FILE = FILE_NAME  # the same file that `quantize` writes into a run folder
+TESTBENCH_FILE = "testbench.v"
 CORE_FILE = "sstdp_accelerator.core"
 
 # simulate

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..base.errors import UserError
-from ..blocks.hardware import PIXELS_PER_BEAT
+from ..blocks.hardware import NAME, PIXELS_PER_BEAT, TOP
 from ..network.chain import shortened
-from .ports import TOP, ports
+from .ports import ports
 
 FORMAT_VERSION = 1
 
@@ -30,8 +30,9 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
     version = fields.integer("format_version", low=0)
     if version != FORMAT_VERSION:
         fields.refuse("format_version", f"must be {FORMAT_VERSION}", version)
-    if fields.text("top") != TOP:
-        fields.refuse("top", f"must be {TOP!r}", fields.text("top"))
+    top = fields.text("top")
+    if top != TOP and not (top.endswith(f"_{TOP}") and NAME.fullmatch(top)):
+        fields.refuse("top", f"must be {TOP!r}, with a prefix or without", top)
     for name in ("name", "verilog", "verilog_sha256", "network.file", "network.digest"):
         fields.text(name)
     fields.integer("network.inputs", low=1)
@@ -45,6 +46,8 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
         fields.refuse("configuration.pixels_per_beat", rule, pixels_per_beat)
     if not isinstance(early_exit := fields.get("configuration.early_exit"), bool):
         fields.refuse("configuration.early_exit", "must be true or false", early_exit)
+    if not isinstance(name := fields.manifest["configuration"].get("name", ""), str):
+        fields.refuse("configuration.name", "must be a string", name)
     _check_ports(fields, pixels_per_beat)
     for number, layer in enumerate(fields.listed("layers", dict)):
         if not isinstance(found := layer.get("memories"), dict):

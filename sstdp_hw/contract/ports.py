@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from .answer import ANSWER_WIDTH
 
-TOP = "accelerator"
-
 
 class Port(NamedTuple):
     """A port as the accelerator sees it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 import os
 import urllib.request
 import zipfile
@@ -21,9 +22,10 @@ from typing import Literal
 
 import numpy as np
 
+from ..base.caches import cache_folder, read_folders
 from ..base.errors import UserError
 from ..base.files import written_whole
-from ..network.chain import MAX_CLASSES
+from ..network.chain import MAX_CLASSES, printable
 from ..network.layers import Array
 
 Split = Literal["train", "test"]
@@ -39,6 +41,7 @@ UNREADABLE_NPZ = (
     OSError, ValueError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+COLOURS = (1, 3, 4)  # channels of a picture: grey, RGB, RGB with opacity
 CALTECH = "caltech-face-motorbike"
 CALTECH_FOLDERS = ("Faces_easy", "Motorbikes")
 CALTECH_SIZE = (24, 36)  # height, width: the aspect of most motorbike pictures
@@ -124,13 +127,13 @@ def _folders(*subfolders: str) -> list[Path]:
     bases = []
     if "SSTDP_DATA" in os.environ:
         bases.append(Path(os.environ["SSTDP_DATA"]))
-    bases.append(cache_folder())
+    bases += read_folders()
     return [base / sub for base in bases for sub in (*subfolders, "")]
 
 
-def cache_folder() -> Path:
-    """Where downloads are kept: ``$XDG_CACHE_HOME/sstdp-hw``, by default ``~/.cache/sstdp-hw``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sstdp-hw"
+def _cache_named() -> str:
+    """The cache as errors name it."""
+    return " or ".join(map(str, read_folders())) or "a cache (the user has no home folder)"
 
 
 def _mnist_file(name: str) -> tuple[Path, bytes]:
@@ -145,7 +148,7 @@ def _mnist_file(name: str) -> tuple[Path, bytes]:
             packed = response.read()
     except OSError as error:
         raise UserError(
-            f"Data set mnist: {name} is neither in SSTDP_DATA nor in {cache_folder()}, and "
+            f"Data set mnist: {name} is neither in SSTDP_DATA nor in {_cache_named()}, and "
             f"downloading it failed ({error}); put the four IDX files into a folder and set "
             "SSTDP_DATA"
         ) from None
@@ -193,7 +196,7 @@ def _caltech(name: str, split: Split) -> Samples:
     else:
         raise UserError(
             "Data set caltech-face-motorbike: the folders Faces_easy and Motorbikes are neither in "
-            f"SSTDP_DATA nor in {cache_folder()}; unpack Caltech-101 there and set SSTDP_DATA"
+            f"SSTDP_DATA nor in {_cache_named()}; unpack Caltech-101 there and set SSTDP_DATA"
         )
     images, labels = [], []
     for label, kind in enumerate(CALTECH_FOLDERS):
@@ -233,7 +236,7 @@ def _npz(path: Path) -> Samples:
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
         raise UserError(
             f"{path}: images must be uint8 [N, H, W] or [N, C, H, W], not {images.dtype} "
-            f"{list(images.shape)}"
+            f"{list(images.shape)}{_hint(images)}"
         )
     if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
         raise UserError(
@@ -248,7 +251,28 @@ def _npz(path: Path) -> Samples:
     if images.ndim == 3:
         images = images[:, None]
     names = tuple(str(label) for label in range(int(labels.max()) + 1))
-    return Samples(path.stem, images, labels.astype(np.int64), names)
+    return Samples(printable(path.stem), images, labels.astype(np.int64), names)
+
+
+def _hint(images: Array) -> str:
+    """What would make these images fit, if that is easily told."""
+    hints = []
+    if images.dtype.kind == "f":
+        hints.append("np.rint(255 * images).astype(np.uint8) if they run from 0 to 1")
+    elif images.dtype != np.uint8 and images.dtype.kind in "iu":
+        hints.append("images.astype(np.uint8) if they run from 0 to 255")
+    if images.ndim == 2:
+        side = math.isqrt(images.shape[1])
+        shape = f"{side}, {side}" if side * side == images.shape[1] else "H, W"
+        hints.append(f"flat ones need images.reshape(-1, {shape})")
+    return f"; {' and '.join(hints)}" if hints else ""
+
+
+def looks_channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether a shape [C, H, W] reads more like [H, W, C]: colours last, and too many of them first
+    to be colours."""
+    first, second, last = shape
+    return last in COLOURS and first > max(COLOURS) and second > last
 
 
 LOADERS: dict[str, Callable[[Split], Samples]] = {

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ..base.errors import UserError
-from .layers import Array, Dense, Layer, Shape, ShapeError, WeightedLayer
+from . import given
+from .layers import KINDS, Array, Dense, Layer, Shape, ShapeError, WeightedLayer
 
 MAX_T = 255
 MAX_CLASSES = 256
@@ -22,6 +25,11 @@ def shortened(value: object) -> str:
     """A value as text of at most 60 characters, whatever an untrusted file put there."""
     text = str(value) if not isinstance(value, int) or abs(value) < 1 << 200 else "a huge integer"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def printable(text: str) -> str:
+    """A text as networks may hold it: every character that no terminal shows is an underscore."""
+    return "".join(character if character.isprintable() else "_" for character in text)
 
 
 class LayerChain:
@@ -40,10 +48,68 @@ class LayerChain:
     class_names: tuple[str, ...]
     encoder: Array
     layers: tuple[Layer, ...]
+    provenance: dict[str, Any]
     source: str
 
     def refuse(self, subject: str, rule_and_value: str) -> NoReturn:
         raise UserError(f"{self.source}: {subject} {rule_and_value}")
+
+    def take(self, weight_types: Sequence[str], threshold_types: Sequence[str]) -> None:
+        """Bring what the caller gave into the types of the fields; see `given`."""
+
+        def put(name: str, convert: Callable[..., Any], *others: Any) -> None:
+            object.__setattr__(self, name, self._given(name, convert, getattr(self, name), *others))
+
+        put("name", given.text)
+        put("t_max", given.integer)
+        put("input_shape", given.integers)
+        put("class_names", given.sequence, "strings")
+        for name in self.class_names:
+            self._given("class_names", given.text, name)
+        put("encoder", given.array, ("uint8",))
+        if not isinstance(self.provenance, dict):
+            self.refuse("provenance", f"must be a dict, not {type(self.provenance).__name__}")
+        put("layers", given.sequence, "layers")
+        object.__setattr__(
+            self,
+            "layers",
+            tuple(
+                self._layer_given(f"layers.{index}", layer, weight_types, threshold_types)
+                for index, layer in enumerate(self.layers)
+            ),
+        )
+
+    def _given(self, subject: str, convert: Callable[..., Any], *values: Any) -> Any:
+        try:
+            return convert(*values)
+        except given.Unfit as error:
+            self.refuse(subject, str(error))
+
+    def _layer_given(
+        self,
+        subject: str,
+        layer: Layer,
+        weight_types: Sequence[str],
+        threshold_types: Sequence[str],
+    ) -> Layer:
+        if not isinstance(layer, Layer):
+            *most, last = (kind.__name__ for kind in KINDS.values())
+            rule = f"must be a {', '.join(most)} or {last}"
+            self.refuse(subject, f"{rule}, not {type(layer).__name__}")
+        changes: dict[str, Any] = {}
+        fields: list[tuple[str, Callable[..., Any], Any]] = [
+            (name, given.integers, 2) for name in sorted(layer.required | layer.optional)
+        ]
+        if isinstance(layer, WeightedLayer):
+            fields += [
+                ("weight", given.array, weight_types), ("threshold", given.array, threshold_types),
+                ("weight_width", given.integer, None),
+            ]  # fmt: skip
+        for name, convert, other in fields:
+            arguments = (getattr(layer, name), *([] if other is None else [other]))
+            changes[name] = self._given(f"{subject}.{name}", convert, *arguments)
+        same = all(changes[name] is getattr(layer, name) for name in changes)
+        return layer if same else replace(layer, **changes)
 
     def check_frame(self) -> None:
         """Check everything but the types and ranges of weights and thresholds."""

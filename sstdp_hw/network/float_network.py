@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import UserError
+from . import given
 from .chain import LayerChain
 from .header import HeaderReader, shown
 from .layers import Array, Layer, Shape, WeightedLayer
+from .network import FLOAT_FILE_NAME, located
 from .tensor_file import read_tensors, write_tensors
 
-FILE_NAME = "float.safetensors"
+FILE_NAME = FLOAT_FILE_NAME
 LAYER_FIELDS = frozenset({"weight_width", "scale"})
 FLOAT_DTYPES = ("float32", "float64")
 
@@ -55,6 +57,8 @@ class FloatNetwork(LayerChain):
     source: str = "float network"
 
     def __post_init__(self) -> None:
+        self.take(FLOAT_DTYPES, FLOAT_DTYPES)
+        self._take_scales()
         self.check_frame()
         for index, layer in enumerate(self.layers):
             if isinstance(layer, WeightedLayer):
@@ -69,6 +73,14 @@ class FloatNetwork(LayerChain):
             if scale is not None and not (scale > 0 and math.isfinite(scale)):
                 self.refuse(f"layers.{index}.scale", f"must be positive and finite, not {scale}")
         self.check_chain()
+
+    def _take_scales(self) -> None:
+        try:
+            scales = given.sequence(self.scales, "numbers or None")
+            taken = tuple(None if scale is None else given.number(scale) for scale in scales)
+        except given.Unfit as error:
+            self.refuse("scales", str(error))
+        object.__setattr__(self, "scales", taken)
 
     def _check_finite(self, index: int, layer: WeightedLayer) -> None:
         for part, array in (("weight", layer.weight), ("threshold", layer.threshold)):
@@ -111,9 +123,7 @@ class FloatNetwork(LayerChain):
         UserError
             If the file is missing, damaged, or holds NaN.
         """
-        path = Path(path)
-        if path.is_dir():
-            path = path / FILE_NAME
+        path = located(path, FILE_NAME)
         tensors, header = read_tensors(path, "float network")
         if "format_version" in header:
             raise UserError(

@@ -45,6 +45,7 @@ class Entry(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class Layer(ABC):
     """Base of all kinds.
 

@@ -12,8 +12,9 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from ..base.errors import UserError
 from ..base.files import sha256
 from .chain import LayerChain
 from .header import HeaderReader
@@ -22,6 +23,7 @@ from .tensor_file import read_tensors, write_tensors
 
 FORMAT_VERSIONS = (1, 2)
 FILE_NAME = "network.safetensors"  # in a run folder
+FLOAT_FILE_NAME = "float.safetensors"  # beside it, as training wrote it
 LAYER_FIELDS = frozenset({"weight_width"})
 WEIGHT_DTYPES = ("int8", "int16", "int32")
 MAX_WEIGHT_WIDTH = 32
@@ -63,6 +65,7 @@ class Network(LayerChain):
     source: str = "network"
 
     def __post_init__(self) -> None:
+        self.take(WEIGHT_DTYPES, ("int32",))
         self.check_frame()
         if self.planes == 1:  # one form for one network
             object.__setattr__(self, "encoder", self.encoder.reshape(256))
@@ -133,14 +136,18 @@ class Network(LayerChain):
 
     @classmethod
     def load(cls, path: Path | str) -> Network:
-        """Read and check a network file.
+        """Read and check a network file; ``path`` is the file or the run folder that holds it.
 
         Raises
         ------
         UserError
-            If the file is missing, damaged or breaks a rule.
+            If the file is missing, damaged or breaks a rule, or if it is a float network.
         """
-        reader = HeaderReader(str(path), *read_tensors(path, "network"), LAYER_FIELDS)
+        path = network_file(path)
+        tensors, header = read_tensors(path, "network")
+        if is_float(tensors, header):
+            _refuse_float(path)
+        reader = HeaderReader(str(path), tensors, header, LAYER_FIELDS)
         version = reader.get("format_version", int, "an integer")
         if version not in FORMAT_VERSIONS:
             rule = " or ".join(map(str, FORMAT_VERSIONS))
@@ -150,3 +157,37 @@ class Network(LayerChain):
         network = cls(**reader.frame(), layers=reader.layers())
         reader.check_all_read()
         return network
+
+
+def located(path: Path | str, name: str) -> Path:
+    """The file called ``name`` of a run folder; any other path as it is."""
+    path = Path(path)
+    return path / name if path.is_dir() else path
+
+
+def network_file(path: Path | str) -> Path:
+    """The network file that a user means by ``path``: the file itself, or that of a run folder.
+
+    Raises
+    ------
+    UserError
+        If a run folder holds a float network only.
+    """
+    file = located(path, FILE_NAME)
+    if file != Path(path) and not file.is_file() and (Path(path) / FLOAT_FILE_NAME).is_file():
+        _refuse_float(Path(path) / FLOAT_FILE_NAME)
+    return file
+
+
+def is_float(tensors: dict[str, Array], header: dict[str, Any]) -> bool:
+    """Whether a file is what `sstdp_hw.network.float_network` writes, as far as one look tells."""
+    weights = [tensor for name, tensor in tensors.items() if name.endswith(".weight")]
+    return "format_version" not in header and any(weight.dtype.kind == "f" for weight in weights)
+
+
+def _refuse_float(path: Path) -> NoReturn:
+    target = path.with_name(FILE_NAME) if path.name == FLOAT_FILE_NAME else Path(FILE_NAME)
+    raise UserError(
+        f"{path}: must be a network of integers, and is a float network; quantize it first: "
+        f"sstdp-hw quantize {path} --weight-width 4 --out {target}"
+    )

@@ -104,6 +104,7 @@ def quantize(
         If a width or scale is out of range, or a threshold of the output layer does not fit.
     """
     widths = layer_widths(network, weight_widths)
+    refuse_pruned_pixels(network, widths)
     given = list(scales) if scales is not None else [None] * len(widths)
     if len(given) != len(widths):
         raise UserError(
@@ -177,6 +178,22 @@ def layer_widths(
                 f"Weight width of layers.{index} must be between 1 and {MAX_WIDTH}, not {width}"
             )
     return widths
+
+
+def refuse_pruned_pixels(network: FloatNetwork, widths: tuple[int, ...]) -> None:
+    """A pruned pixel has weights of 0, which width 1 has not got.
+
+    Raises
+    ------
+    UserError
+        If the first layer is to have width 1, and pixels are pruned.
+    """
+    if widths[:1] == (1,) and not network.live_inputs.all():
+        raise UserError(
+            f"{network.source}: weights must not be 0 at width 1, and "
+            f"{np.count_nonzero(~network.live_inputs)} pixels are pruned; choose a width of at "
+            "least 2 for the first layer"
+        )
 
 
 def integer_range(width: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from ..base.tables import number, percent
 from ..network.network import Network
 from ..report.document import Section, markdown
 from ..report.run_report import pick
-from .rebuild import chain
+from .rebuild import chain, vector_instructions
 
 Rows = list[tuple[str, ...]]
 
@@ -149,7 +149,9 @@ def _commands(name: str, network: Network) -> str:
             "",
             *lines,
             "",
-            f"`sstdp-hw ready {name} --rebuild build/{name}` runs them and compares every weight.",
+            f"`sstdp-hw ready {name} --rebuild build/{name}` runs them and compares every weight; "
+            "where the processor has not got the vector instructions "
+            "named below, weights differ, and the accuracy of both is compared.",
             "",
         ]
     )
@@ -157,7 +159,8 @@ def _commands(name: str, network: Network) -> str:
 
 def _versions(network: Network) -> Rows:
     told = network.provenance
-    rows: Rows = [(name, str(version)) for name, version in (told.get("versions") or {}).items()]
+    versions = {**(told.get("versions") or {}), "vector_instructions": vector_instructions(network)}
+    rows: Rows = [(name.replace("_", " "), str(version)) for name, version in versions.items()]
     for key in ("device", "kernel"):
         if pick(told, key):
             rows.append((key, str(told[key])))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,16 @@ from ..base.errors import UserError
 from ..base.files import read_json
 from ..command.verb import Result
 from ..data import datasets
+from ..network.load import data_sets
 from ..network.network import Network
-from ..report.run_report import TRAIN
+from ..reference import inference as reference
+from ..reference.evaluation import check_samples
+from ..report.run_report import TRAIN, pick
 
 PLACE = "{out}"  # in recorded commands: the folder of all runs
+VARIABLE = "ATEN_CPU_CAPABILITY"  # PyTorch looks here for the vector instructions to use
+BEFORE_RECORDED = "AVX512"  # the first ready networks do not tell; these reproduce them
+SIGMAS = 2.0  # by so many standard deviations of chance a network may be worse and as good
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,41 @@ class Comparison:
     @property
     def identical(self) -> bool:
         return not self.differing
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Both networks on the test images.
+
+    Parameters
+    ----------
+    images : int
+    shipped, made : float
+        Accuracies by rule 6.
+    lost, won : int
+        Images that only the shipped network, or only the one made again, answers right.
+    """
+
+    images: int
+    shipped: float
+    made: float
+    lost: int
+    won: int
+
+    @property
+    def as_good(self) -> bool:
+        """Whether the one made again is no worse than chance explains.
+
+        Of images that only one of two equally good networks answers right, each is as likely to be
+        the one's as the other's (the sign test, or that of McNemar).
+        """
+        return self.lost - self.won <= SIGMAS * math.sqrt(self.lost + self.won)
+
+
+def vector_instructions(network: Network) -> str:
+    """With which instructions PyTorch computed when a ready network was made."""
+    told = pick(network.provenance, "versions", "vector_instructions")
+    return told if isinstance(told, str) else BEFORE_RECORDED
 
 
 def chain(network: Network, out: Path | str) -> list[list[str]]:
@@ -82,13 +126,47 @@ def rebuild(
         )
     recipes = iter(training["recipe"] for training in told["trainings"])
     made = out
-    for place, command in enumerate(chain(network, out)):
-        tell(place + 1, command)
-        run_verb(command)
-        made = Path(command[command.index("--out") + 1])
-        if command[0] == "train":
-            _check_recipe(read_json(made / TRAIN, "result")["recipe"], next(recipes))
+    with _computing_with(vector_instructions(network)):
+        for place, command in enumerate(chain(network, out)):
+            tell(place + 1, command)
+            run_verb(command)
+            made = Path(command[command.index("--out") + 1])
+            if command[0] == "train":
+                _check_recipe(read_json(made / TRAIN, "result")["recipe"], next(recipes))
     return compare(network, Network.load(made))
+
+
+@contextmanager
+def _computing_with(instructions: str) -> Iterator[None]:
+    """Ask for vector instructions, unless PyTorch has begun to compute in this process already;
+    training takes lower ones where the processor has not got them."""
+    before = os.environ.get(VARIABLE)
+    if instructions in ("DEFAULT", "AVX2", "AVX512"):
+        os.environ[VARIABLE] = instructions.lower()
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(VARIABLE, None)
+        else:
+            os.environ[VARIABLE] = before
+
+
+def judge(network: Network, other: Network) -> Verdict:
+    """Compare two networks by what they answer on the test images of the shipped one."""
+    dataset, test = data_sets(network.provenance)
+    samples = datasets.load(str(test or dataset), "test")
+    right = []
+    for entry in (network, other):
+        check_samples(entry, samples)
+        right.append(reference.run(entry, samples.images).classes == samples.labels)
+    return Verdict(
+        images=len(samples),
+        shipped=float(right[0].mean()),
+        made=float(right[1].mean()),
+        lost=int(np.count_nonzero(right[0] & ~right[1])),
+        won=int(np.count_nonzero(right[1] & ~right[0])),
+    )
 
 
 def _check_recipe(found: dict[str, Any], recorded: dict[str, Any]) -> None:

@@ -23,6 +23,21 @@ from .inference import Inference
 CHUNK = 2048
 
 
+TIES_THAT_DECIDE = 0.05  # share of images that are right only if ties count
+
+
+def ties_told(accuracy: float, ties_counted: float) -> str | None:
+    """A line where many answers hang on ties for the first spike; None where few do."""
+    lost = ties_counted - accuracy
+    if lost < TIES_THAT_DECIDE:
+        return None
+    return (
+        f"Ties decide: in {100 * lost:.1f} % of the images the right neuron fires first, and so "
+        "does another one with a larger margin; train with more --steps, --loss decision, or "
+        "longer"
+    )
+
+
 @dataclass(frozen=True)
 class LayerActivity:
     """Spikes of the input or of a weighted layer, per image.
@@ -100,6 +115,7 @@ def check_samples(network: Network | FloatNetwork, samples: Samples) -> None:
         raise UserError(
             f"Data set {samples.name}: images must have the network's input shape "
             f"{list(network.input_shape)}, not {list(samples.images.shape[1:])}"
+            f"{reference.shape_hint(network, samples.images)}"
         )
     classes = len(network.class_names)
     if samples.labels.max() >= classes:

@@ -7,6 +7,7 @@ module in the tests.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -103,9 +104,20 @@ def check_images(network: Network | FloatNetwork, images: Array) -> Array:
     if images.shape[1:] != tuple(network.input_shape):
         raise UserError(
             f"Images must have the network's input shape {list(network.input_shape)}, "
-            f"not {list(images.shape[1:])}"
+            f"not {list(images.shape[1:])}{shape_hint(network, images)}"
         )
     return images
+
+
+def shape_hint(network: Network | FloatNetwork, images: Array) -> str:
+    """What would make images of another shape fit, if that is easily told."""
+    channels, height, width = network.input_shape
+    found = images.shape[1:]
+    if found == (height, width, channels):
+        return "; channels come first: images.transpose(0, 3, 1, 2)"
+    if found != network.input_shape and math.prod(found) == network.pixels:
+        return f"; they have as many pixels: images.reshape(-1, {channels}, {height}, {width})"
+    return ""
 
 
 def run(

@@ -1,4 +1,4 @@
-"""A report as a list of sections, written once and shown twice: on the terminal and as Markdown."""
+"""A report as a list of parts, written once and shown twice: on the terminal and as Markdown."""
 
 from __future__ import annotations
 
@@ -21,18 +21,21 @@ class Section:
     rows : sequence of sequences of str
     note : str
         A sentence below the table.
+    command : str
+        What to do next, on a line of its own that is never broken.
     """
 
     title: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+    command: str = ""
 
-    def as_table(self) -> Table:
+    def shown(self) -> list[Table | str]:
+        """For `tables.show`."""
         made = table(self.title, self.headings, self.rows)
-        if self.note:
-            made.caption, made.caption_justify = self.note, "left"
-        return made
+        made.caption = self.note or None
+        return [made, self.command] if self.command else [made]
 
     def as_markdown(self) -> str:
         def line(cells: Sequence[str]) -> str:
@@ -40,8 +43,36 @@ class Section:
 
         rule = ["---", *("---:" for _ in self.headings[1:])]
         lines = [f"## {self.title}", "", line(self.headings), line(rule), *map(line, self.rows)]
-        return "\n".join([*lines, "", self.note, ""] if self.note else [*lines, ""])
+        if self.note:
+            lines += ["", self.note]
+        if self.command:
+            lines += ["", f"    {self.command}"]
+        return "\n".join([*lines, ""])
 
 
-def markdown(title: str, sections: Sequence[Section]) -> str:
+@dataclass(frozen=True)
+class Listing:
+    """Titled lines, each with a command or a reason below it that is never broken.
+
+    Parameters
+    ----------
+    title : str
+    entries : sequence of (str, str)
+        Subject, and what is below it.
+    """
+
+    title: str
+    entries: Sequence[tuple[str, str]]
+
+    def shown(self) -> list[Table | str]:
+        """For `tables.show`."""
+        lines = (f"  {subject}\n    {text}" for subject, text in self.entries)
+        return ["\n".join([self.title, *lines])]
+
+    def as_markdown(self) -> str:
+        entries = (f"{subject}\n\n    {text}\n" for subject, text in self.entries)
+        return "\n".join([f"## {self.title}", "", *entries])
+
+
+def markdown(title: str, sections: Sequence[Section | Listing]) -> str:
     return "\n".join([f"# {title}", "", *(section.as_markdown() for section in sections)])

@@ -28,6 +28,8 @@ MANIFEST = ACCELERATOR / MANIFEST_FILE
 RESULTS = ACCELERATOR / RESULTS_FILE
 RECORD = ACCELERATOR / RECORD_FILE
 BUILDS = ACCELERATOR / BUILD_FOLDER
+#: Suffix of the folder of a build that missed its clock, where a bitstream has the place already.
+MISSED = ".missed"
 
 STEPS = {
     # file of the step: how to run it
@@ -178,7 +180,10 @@ def collect(run: Path | str) -> RunReport:
         results = None
     record = read(RECORD)
     played = file_digest(run / RESULTS) if results else "none"
-    if not belongs(str(RECORD), record, ["files", RESULTS.name], played):
+    if not (
+        belongs(str(RECORD), record, ["files", RESULTS.name], played)
+        and belongs(str(RECORD), record, ["files", str(pick(manifest, "verilog"))], verilog)
+    ):
         record = None
     kept = tuple(
         content
@@ -189,4 +194,6 @@ def collect(run: Path | str) -> RunReport:
 
 
 def _utilisations(run: Path) -> list[Path]:
-    return sorted((run / BUILDS).glob(f"*/{UTILISATION_FILE}"))
+    """Of every build, except those that missed their clock and left a bitstream in its place."""
+    found = (run / BUILDS).glob(f"*/{UTILISATION_FILE}")
+    return sorted(path for path in found if path.parent.suffix != MISSED)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 from ..base.tables import number, percent
-from .document import Section
+from .document import Listing, Section
 from .run_report import RECORD, RunReport, pick
 
 NOT_RUN = "not run"
 
 
-def sections(report: RunReport) -> list[Section]:
+def sections(report: RunReport) -> list[Section | Listing]:
     """Summary, then what each step adds, then what has not run."""
-    made = [summary(report.figures())]
+    made: list[Section | Listing] = [summary(report.figures())]
     if report.train:
         made.append(_training(report.train))
     if report.quantize:
@@ -29,9 +30,8 @@ def sections(report: RunReport) -> list[Section]:
         made.append(_record(report.record, report.run))
     made += [_build(build) for build in report.builds]
     if report.not_run or report.stale:
-        rows = [(name, f"run: {command}") for name, command in report.not_run.items()]
         stale = [(line.split(" ")[0], line.partition(" ")[2]) for line in report.stale]
-        made.append(Section("Not in this report", ("file", "why"), [*stale, *rows]))
+        made.append(Listing("Not in this report", [*stale, *report.not_run.items()]))
     return made
 
 
@@ -213,8 +213,11 @@ def _record(record: dict[str, Any], run: Path) -> Section:
         *files.items(),
         *((str(tool), str(version)) for tool, version in (record.get("tools") or {}).items()),
     ]
-    note = f"Check it with: sstdp-hw verify --check {run / RECORD}"
-    return Section("Record of the co-simulation", ("", "SHA-256, count or version"), rows, note)
+    check = shlex.join(["sstdp-hw", "verify", "--check", str(run / RECORD)])
+    headings = ("", "SHA-256, count or version")
+    return Section(
+        "Record of the co-simulation", headings, rows, note="Check it with:", command=check
+    )
 
 
 def _build(build: dict[str, Any]) -> Section:
@@ -239,7 +242,7 @@ def _build(build: dict[str, Any]) -> Section:
     )
     note = (
         f"{timing}. Tools: "
-        + ", ".join(str(version) for version in (build.get("tools") or {}).values())
+        + ", ".join(dict.fromkeys(map(str, (build.get("tools") or {}).values())))
         + "."
     )
     kind = "bare accelerator" if build.get("kind") == "device" else "board"

@@ -94,8 +94,8 @@ def _run(options: argparse.Namespace) -> Result:
     seconds = round(time.monotonic() - start, 1)
     rows = [(name, number(taken, 1)) for name, taken in [*steps.seconds.items(), ("all", seconds)]]
     show(
-        Section("Time of each step", ("step", "seconds"), rows).as_table(),
-        summary(figures).as_table(),
+        *Section("Time of each step", ("step", "seconds"), rows).shown(),
+        *summary(figures).shown(),
     )
     result = {
         "out": str(options.out),

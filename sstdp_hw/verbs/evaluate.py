@@ -12,7 +12,7 @@ from sstdp_hw.base.tables import number, percent, show, table
 from sstdp_hw.command.verb import Result, Verb
 from sstdp_hw.network.load import data_sets, load_network
 from sstdp_hw.network.network import Network
-from sstdp_hw.reference.evaluation import Evaluation, check_samples, evaluate
+from sstdp_hw.reference.evaluation import Evaluation, check_samples, evaluate, ties_told
 
 DESCRIPTION = """\
 Run a network through the reference: accuracy, decision time, spikes and additions.
@@ -75,6 +75,8 @@ def _run(options: argparse.Namespace) -> Result:
     with progress(f"Evaluating {len(samples)} images", len(samples)) as advance:
         result = evaluate(network, samples, progress=advance)
     _show(result, options.split)
+    if told := ties_told(result.accuracy, result.accuracy_ties_counted):
+        print(told)
     digest = network.digest if isinstance(network, Network) else None
     return {
         "source": str(options.network),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sstdp_hw import __version__
+from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.base.files import sha256, write_json
+from sstdp_hw.base.files import file_digest, refuse_changed, sha256, write_json
 from sstdp_hw.base.progress import progress
 from sstdp_hw.base.tables import number, percent, show, table
 from sstdp_hw.command.verb import Result, Verb
@@ -128,14 +130,28 @@ def _evenly(images: Array, count: int) -> Array:
 
 
 def _run(options: argparse.Namespace) -> Result:
-    network = FloatNetwork.load(options.run)
+    # A run is held, so that no training goes on in it; of a single file the check below is enough.
+    held = locks.reading(options.run) if options.run.is_dir() else nullcontext()
+    with held:
+        return _quantize(options)
+
+
+def _quantize(options: argparse.Namespace) -> Result:
     file = options.run / FLOAT_FILE if options.run.is_dir() else options.run
+    before = file_digest(file) if file.is_file() else ""
+    network = FloatNetwork.load(options.run)
     if options.out.is_dir():
         raise UserError(f"{options.out}: must be a file name, not a folder; add /{FILE_NAME}")
     if options.out.resolve() == file.resolve():
         raise UserError(
             f"{options.out}: must not be the float network itself; choose another --out"
         )
+    with locks.output(options.out):
+        return _write(options, network, file, before)
+
+
+def _write(options: argparse.Namespace, network: FloatNetwork, file: Path, before: str) -> Result:
+    """Quantize and write network and report; ``before`` is the digest of the file that was read."""
     data = _data(network, options)
     with progress(f"Quantizing {network.name}", len(network.weighted)) as advance:
         integers, layers = quantize(
@@ -152,6 +168,7 @@ def _run(options: argparse.Namespace) -> Result:
         "calibration_images": 0 if data.calibration is None else len(data.calibration),
         **found.to_json(),
     }
+    refuse_changed({file: before}, "quantize again")
     beside = report_path(options.out)
     write_json(beside, result)  # first: it refuses figures that are not finite
     integers.save(options.out)

@@ -46,7 +46,10 @@ def write_report(run: Path) -> Result:
             f"{run}: a result file must be as its step wrote it, and is not ({error}); run the "
             "step again"
         ) from None
-    show(*(section.as_table() for section in made))
+    show(*(part for section in made for part in section.shown()))
+    # Each file is whole, but a verb that ran meanwhile may have written some of them anew.
+    if collect(run) != report:
+        raise UserError(f"{run}: must not change while it is read, and did; report again")
     path = run / FILE_NAME
     title = f"Run {run.resolve().name}"
     with written_whole(path) as temporary:

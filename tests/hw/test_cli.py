@@ -7,14 +7,17 @@ import sys
 
 import numpy as np
 import pytest
-from hw.random_networks import float_network
+from hw.random_networks import dense_network, float_network
 
+from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command import cli
 from sstdp_hw.command.verb import Verb, VerbFailed
 from sstdp_hw.data import datasets
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.network import Network
+from sstdp_hw.quantization.quantize import quantize
+from sstdp_hw.reference.evaluation import ties_told
 
 VERBS = [
     "train", "quantize", "ready", "evaluate", "explore", "generate", "simulate", "verify", "build",
@@ -182,7 +185,7 @@ def test_quantize_evaluate_report(capsys, run_folder):
     accuracy = f"{100 * result['after']['rule_6']:.2f} %"
     assert f"| integer accuracy | {accuracy} |" in text
     assert "| mismatches | not run |" in text
-    assert "| train.json | run: sstdp-hw train" in text
+    assert "\ntrain.json\n\n    sstdp-hw train --out " in text
     assert json.loads((run_folder / "report.json").read_text())["hardware_accuracy"] is None
 
 
@@ -279,3 +282,98 @@ def test_data_set_of_another_shape(capsys, run_folder, tmp_path):
     np.savez(tmp_path / "wide.npz", images=np.zeros((4, 9, 9), np.uint8), labels=[0, 1, 2, 3])
     line = refused(capsys, "evaluate", run_folder, "--dataset", tmp_path / "wide.npz")
     assert "images must have the network's input shape [1, 8, 8], not [1, 9, 9]" in line
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_work(monkeypatch, capsys, tmp_path):
+    worked = []
+    with_verb(monkeypatch, lambda _options: worked.append(1) or {"answer": 42})
+    (tmp_path / "file").write_text("")
+    for place, text in (
+        (tmp_path, "must be a file name, not a folder"),
+        (tmp_path / "file" / "json", "must be a folder to write into"),
+        (tmp_path / ("x" * 300) / "json", "File name too long"),
+    ):
+        assert text in refused(capsys, "try", "--json", place)
+    monkeypatch.setattr("os.access", lambda *_arguments: False)  # what a read-only disk says
+    assert "must be a folder to write into" in refused(capsys, "try", "--json", tmp_path / "json")
+    assert worked == []
+    assert run(capsys, "try", "--json", "/dev/stdout")[0] == 0
+
+
+def test_a_disk_that_fails_is_one_line_and_no_answer(monkeypatch, capsys):
+    def action(_options):
+        raise OSError(28, "No space left on device", "somewhere")
+
+    with_verb(monkeypatch, action)
+    assert "No space left on device" in refused(capsys, "try")
+
+
+def test_quantize_writes_nothing_for_a_network_that_changed_meanwhile(
+    capsys, run_folder, tmp_path, monkeypatch
+):
+    from sstdp_hw.verbs import quantize
+
+    original = quantize.quantize
+
+    def overtaken(*arguments, **options):
+        with open(run_folder / "float.safetensors", "ab") as file:
+            file.write(b" ")
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(quantize, "quantize", overtaken)
+    out = tmp_path / "out" / "network.safetensors"
+    assert "float.safetensors: must stay as it was read" in refused(
+        capsys, "quantize", run_folder, "--weight-width", "4", "--dataset", "none", "--out", out
+    )
+    assert not out.parent.exists()
+
+
+def test_quantize_is_refused_in_a_run_that_trains_and_beside_itself(capsys, run_folder, tmp_path):
+    out = tmp_path / "network.safetensors"
+    for held in (locks.writing(run_folder), locks.output(out)):
+        with held:
+            assert "another sstdp-hw works with it" in refused(
+                capsys, "quantize", run_folder, "--weight-width", "4", "--out", out
+            )
+
+
+def test_a_float_network_is_quantized_first(capsys, run_folder, tmp_path):
+    for asked in (run_folder, run_folder / "float.safetensors"):
+        line = refused(capsys, "generate", asked, "--out", tmp_path / "hw")
+        assert "and is a float network; quantize it first: sstdp-hw quantize " in line
+        assert line.endswith(f"--weight-width 4 --out {run_folder}/network.safetensors")
+        assert refused(capsys, "explore", asked).endswith("/network.safetensors")
+
+
+def test_a_run_folder_stands_for_its_network(run_folder):
+    network, _ = quantize(FloatNetwork.load(run_folder), 4)
+    network.save(run_folder / "network.safetensors")
+    assert Network.load(run_folder).digest == network.digest
+
+
+def test_usage_errors_are_one_line(capsys):
+    for arguments in (["generate"], ["nothing"], ["evaluate", "x", "--samples", "many"]):
+        with pytest.raises(SystemExit) as left:
+            cli.main(arguments)
+        assert left.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert ": error: " in line and line.endswith("--help` tells what there is")
+
+
+def test_shapes_that_could_be_made_fit_are_told_how(capsys, tmp_path):
+    network = dense_network(np.random.default_rng(1), neurons=[4], inputs=(3, 8, 6), t_max=4)
+    network.save(tmp_path / "n.safetensors")
+    for shape, hint in (
+        ((2, 8, 6, 3), "channels come first: images.transpose(0, 3, 1, 2)"),
+        ((2, 3, 48), "they have as many pixels: images.reshape(-1, 3, 8, 6)"),
+    ):
+        np.savez(tmp_path / "d.npz", images=np.zeros(shape, np.uint8), labels=[0, 1])
+        line = refused(
+            capsys, "evaluate", tmp_path / "n.safetensors", "--dataset", tmp_path / "d.npz"
+        )
+        assert line.endswith(hint)
+
+
+def test_ties_that_decide_are_told():
+    assert ties_told(0.92, 0.96) is None
+    assert ties_told(0.42, 0.98).startswith("Ties decide: in 56.0 % of the images")

@@ -159,8 +159,8 @@ GOOD = np.zeros((2, 3, 4), np.uint8)
 BAD_NPZ = [
     ({"images": GOOD}, "must hold the array 'labels', and it is missing"),
     ({"labels": [0, 1]}, "must hold the array 'images', and it is missing"),
-    ({"images": GOOD.astype(float), "labels": [0, 1]}, "images must be uint8 [N, H, W] or [N, C, H, W], not float64 [2, 3, 4]"),
-    ({"images": GOOD[0], "labels": [0, 1, 2]}, "images must be uint8 [N, H, W] or [N, C, H, W], not uint8 [3, 4]"),
+    ({"images": GOOD.astype(float), "labels": [0, 1]}, "images must be uint8 [N, H, W] or [N, C, H, W], not float64 [2, 3, 4]; np.rint(255 * images).astype(np.uint8) if they run from 0 to 1"),
+    ({"images": GOOD[0], "labels": [0, 1, 2]}, "images must be uint8 [N, H, W] or [N, C, H, W], not uint8 [3, 4]; flat ones need images.reshape(-1, 2, 2)"),
     ({"images": GOOD[:0], "labels": np.zeros(0, int)}, "images must be uint8 [N, H, W] or [N, C, H, W], not uint8 [0, 3, 4]"),
     ({"images": GOOD, "labels": [0, 1, 2]}, "labels must be 2 integers, not int64 [3]"),
     ({"images": GOOD, "labels": [0, -1]}, "labels must be from 0 to 255, not from -1 to 0"),
@@ -219,3 +219,19 @@ def test_npy_under_the_name_of_npz(tmp_path):
         np.save(file, GOOD)
     with pytest.raises(UserError, match=r"must be an \.npz file of plain arrays"):
         datasets.load(str(tmp_path / "bad.npz"))
+
+
+def test_a_name_derived_from_a_file_is_made_fit(tmp_path):
+    np.savez(tmp_path / "my\u00a0data\x1b.npz", images=GOOD, labels=[0, 1])
+    assert datasets.load(str(tmp_path / "my\u00a0data\x1b.npz")).name == "my_data_"
+
+
+@pytest.mark.parametrize(
+    ("shape", "looks"),
+    [
+        ((8, 8, 3), True), ((28, 28, 1), True), ((24, 36, 4), True), ((3, 8, 8), False),
+        ((1, 28, 28), False), ((16, 4, 4), False), ((8, 8, 2), False), ((4, 1, 1), False),
+    ],
+)  # fmt: skip
+def test_channels_last_is_recognized(shape, looks):
+    assert datasets.looks_channels_last(shape) is looks

@@ -1,11 +1,25 @@
 """Files are whole or absent, and nobody's folder is deleted."""
 
+import errno
 import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.base.files import folder_written_whole, read_json, sha256, write_json, written_whole
+from sstdp_hw.base.files import (
+    file_digest,
+    folder_written_whole,
+    read_json,
+    refuse_changed,
+    sha256,
+    write_json,
+    written_whole,
+)
 
 
 def names(path):
@@ -118,3 +132,112 @@ def test_json_of_another_kind(tmp_path):
 
 def test_borders_count_in_a_hash():
     assert sha256(b"ab", b"c") != sha256(b"a", b"bc")
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk/file")  # leads to nothing yet
+    for content in ("one", "two"):
+        with written_whole(tmp_path / "link") as temporary:
+            temporary.write_text(content)
+        assert (tmp_path / "disk" / "file").read_text() == content
+    assert (tmp_path / "link").is_symlink()
+    assert names(tmp_path) == ["disk", "link"] and names(tmp_path / "disk") == ["file"]
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk/out")
+    for content in ("one", "two"):
+        with folder_written_whole(tmp_path / "link", marker="m") as folder:
+            (folder / "m").write_text(content)
+            assert folder.parent == (tmp_path / "disk").resolve()  # a rename stays on its disk
+    assert (tmp_path / "link").is_symlink() and (
+        tmp_path / "disk" / "out" / "m"
+    ).read_text() == "two"
+    assert names(tmp_path) == ["disk", "link"] and names(tmp_path / "disk") == ["out"]
+
+
+def test_a_circle_of_links_is_one_line(tmp_path):
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    for write in (written_whole, lambda path: folder_written_whole(path, marker="m")):
+        with pytest.raises(UserError, match="one: must lead to a place to write to"):
+            write(tmp_path / "one").__enter__()
+
+
+def test_a_pipe_is_written_to(tmp_path):
+    """A named one, as any device, and one of this process (`--json >(jq)`)."""
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_json(tmp_path / "pipe", {"a": 1})
+    assert json.loads(os.read(reader, 100)) == {"a": 1}
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and names(tmp_path) == ["pipe"]
+    os.close(reader)
+    reader, writer = os.pipe()
+    write_json(f"/dev/fd/{writer}", {"a": 2})
+    assert json.loads(os.read(reader, 100)) == {"a": 2}
+    os.close(reader)
+    os.close(writer)
+    assert Path("/dev/null").is_char_device()
+    write_json("/dev/null", {"a": 3})
+    assert Path("/dev/null").is_char_device()
+
+
+def test_stdout_is_written_to_where_it_stands(tmp_path):
+    """Also if the shell redirected it to a file: what was said before and after stays."""
+    program = (
+        "from sstdp_hw.base.files import write_json\n"
+        "print('before')\nwrite_json('/dev/stdout', {})\nprint('after')\n"
+    )
+    with open(tmp_path / "log", "wb") as log:
+        subprocess.run([sys.executable, "-c", program], stdout=log, check=True)
+    assert (tmp_path / "log").read_text() == "before\n{}\nafter\n"
+    assert names(tmp_path) == ["log"]
+
+
+def test_a_read_only_disk_is_one_line(tmp_path, monkeypatch):
+    """There even the removal of a file that is not there is refused."""
+
+    def refuse(path, *_arguments, **_options):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    for name in ("unlink", "write_text"):
+        monkeypatch.setattr(Path, name, refuse)
+    with pytest.raises(UserError, match=r"file: cannot be written: .*Read-only file system"):
+        write_json(tmp_path / "file", {})
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with (
+        pytest.raises(UserError, match=r"its folder cannot be made: .*Read-only file system"),
+        folder_written_whole(tmp_path / "out", marker="m"),
+    ):
+        raise AssertionError("must not get here")
+
+
+def test_the_first_error_is_told_and_not_that_of_clearing_away(tmp_path, monkeypatch):
+    def refuse(path, *_arguments, **_options):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ZeroDivisionError), written_whole(tmp_path / "file"):
+        raise ZeroDivisionError
+
+
+def test_a_folder_whose_new_content_is_taken_away_stays(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "m").write_text("old")
+    with folder_written_whole(tmp_path / "out", marker="m") as folder:
+        folder.rmdir()
+    assert (tmp_path / "out" / "m").read_text() == "old"
+
+
+def test_changed_and_missing_files_are_refused(tmp_path):
+    (tmp_path / "a").write_text("a")
+    read = {tmp_path / "a": file_digest(tmp_path / "a")}
+    refuse_changed(read, "simulate again")
+    (tmp_path / "a").write_text("b")
+    with pytest.raises(UserError, match=r"a: must stay as it was read.*, simulate again"):
+        refuse_changed(read, "simulate again")
+    (tmp_path / "a").unlink()
+    with pytest.raises(UserError, match="must stay as it was read"):
+        refuse_changed(read, "simulate again")

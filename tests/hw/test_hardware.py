@@ -246,3 +246,34 @@ def test_memories_of_all_layers_count(seed, monkeypatch):
     monkeypatch.setattr(hardware, "LARGEST_MEMORY", bits - 1)
     with pytest.raises(UserError, match=f"up to {made.blocks[-1].name} must"):
         AcceleratorParameters(case.network, case.configuration)
+
+
+@pytest.mark.parametrize(
+    ("neurons", "width", "inputs", "lanes", "most"),
+    [(4096, 8, 784, 4096, 3855), (2100, 32, 64, 2100, 1771)],
+)
+def test_words_that_no_tool_can_make(neurons, width, inputs, lanes, most):
+    """The limit is Amaranth's: it stopped with an AssertionError in the middle of generating."""
+    weight = np.full((neurons, inputs), (1 << (width - 1)) - 1, np.int64)
+    weight[:, ::2] *= -1
+    threshold = np.zeros(neurons, np.int32)
+    text = f"Lanes of layers.1 must be at most {most:,}, not {lanes:,}: each takes"
+    with pytest.raises(UserError, match=text):
+        parameters(weight, threshold, width, lanes)
+    found = parameters(weight, threshold, width, most)
+    assert found.most_lanes == most and most * found.membrane_width < 1 << 16
+
+
+@pytest.mark.parametrize("name", ["a b", "1st", "_a", "a_", "a__b", "a-b", "é", "a;b", "a" * 65])
+def test_names_that_are_no_prefix(name):
+    with pytest.raises(UserError, match="Name must be letters, digits and single underscores"):
+        Configuration(name=name)
+
+
+def test_a_name_makes_the_top():
+    case = random_conv_case(0, early_exit=True)
+    tops = [
+        AcceleratorParameters(case.network, Configuration(name=name)).top
+        for name in ("", "a", "my_net_2")
+    ]
+    assert tops == ["accelerator", "a_accelerator", "my_net_2_accelerator"]

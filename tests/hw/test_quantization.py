@@ -321,3 +321,17 @@ def test_shares_of_clipped_and_zero_weights():
 
 def test_one_bit_weight_of_zero_is_plus_one():
     assert integer_weights(np.array([-0.5, 0.0, 0.5]), 1, 1.0).tolist() == [-1, 1, 1]
+
+
+def test_pruned_pixels_are_refused_at_width_1():
+    network = float_network(np.random.default_rng(1))
+    index, layer = network.weighted[0]
+    weight = layer.weight.copy()
+    weight[:, :2] = 0
+    pruned = replace(network, layers=(
+        *network.layers[:index], replace(layer, weight=weight), *network.layers[index + 1 :]
+    ))  # fmt: skip
+    with pytest.raises(UserError, match="must not be 0 at width 1, and 2 pixels are pruned"):
+        quantize(pruned, 1)
+    quantize(pruned, 2)
+    quantize(network, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -26,6 +27,7 @@ from sstdp_hw.reference.evaluation import evaluate
 
 NAMES = ready.names()
 DIGITS = "digits-64-64-10-4bit"
+SHIPPED = ready.FOLDER
 
 
 def test_there_is_one_for_the_embedded_default():
@@ -202,7 +204,7 @@ def recorded(tmp_path, monkeypatch):
             "training_data": datasets.load("digits", "train").digest,
         },
     }
-    network = dense_network(rng, neurons=[5, 3], inputs=(1, 2, 2), t_max=8, provenance=told)
+    network = dense_network(rng, neurons=[5, 10], inputs=(1, 8, 8), t_max=8, provenance=told)
     monkeypatch.setattr(ready_files, "FOLDER", tmp_path / "shipped")
     network.save(tmp_path / "shipped" / "mine.safetensors")
     made = {"recipe": dict(recipe), "network": network}
@@ -227,20 +229,61 @@ def test_rebuild_says_that_all_is_the_same(recorded, capsys, tmp_path):
     assert out.endswith("are those of mine\n")
 
 
+def changed(network, weight):
+    hidden = replace(network.layers[1], weight=weight)
+    return replace(network, layers=(network.layers[0], hidden, network.layers[2]))
+
+
 def test_rebuild_finds_a_single_weight(recorded, capsys, tmp_path):
     network = recorded["network"]
-    hidden = network.layers[1]
-    weight = hidden.weight.copy()
+    weight = network.layers[1].weight.copy()
     weight[0, 0] = -1 if weight[0, 0] == 0 else 0
-    other = replace(hidden, weight=weight)
-    recorded["network"] = replace(network, layers=(network.layers[0], other, network.layers[2]))
+    recorded["network"] = changed(network, weight)
     arguments = ("ready", "mine", "--rebuild", tmp_path / "again", "--json", tmp_path / "j")
-    status, _, error = call(capsys, *arguments)
-    assert status == 1
-    assert re.search(r"ready: 1 of \d+ values differ from mine: accuracy 50.00 %", error)
+    status, out, _ = call(capsys, *arguments)
+    assert status == 0, "one weight of a corner pixel changes no answer"
+    assert re.search(r": 1 of \d+ values differ from mine, and it is as good: [\d.]+ %, ", out)
+    assert "made with PyTorch 9 on AVX512" in out
     result = json.loads((tmp_path / "j").read_text())
-    assert result["identical"] is False
+    assert result["identical"] is False and result["as_good"] is True
     assert result["differing"] == {"layers.1.weight": 1}
+
+
+def test_rebuild_of_a_worse_network_is_a_no(recorded, capsys, tmp_path):
+    samples = datasets.load("digits", "test")
+    good = Network.load(SHIPPED / f"{DIGITS}.safetensors")
+    told = recorded["network"].provenance
+    replace(good, provenance=told).save(tmp_path / "shipped" / "mine.safetensors")
+    recorded["network"] = changed(
+        replace(good, provenance=told), np.zeros_like(good.layers[1].weight)
+    )
+    status, _, error = call(capsys, "ready", "mine", "--rebuild", tmp_path / "again")
+    assert status == 1
+    assert re.search(r"values differ from mine, and it is worse: [\d.]+ %, shipped 97.16 %", error)
+    assert f"of {len(samples)} test images" in error
+
+
+@pytest.mark.parametrize(
+    ("lost", "won", "as_good"),
+    [(0, 0, True), (4, 0, True), (5, 0, False), (60, 40, True), (61, 39, False), (0, 90, True)],
+)
+def test_worse_than_chance_explains(lost, won, as_good):
+    assert rebuild.Verdict(100, 0.9, 0.9, lost, won).as_good is as_good
+
+
+def test_rebuild_asks_for_the_instructions_that_were_used(recorded, capsys, tmp_path, monkeypatch):
+    seen = []
+    run = cli.run_verb
+
+    def looking(verbs, command):
+        seen.append(os.environ.get("ATEN_CPU_CAPABILITY"))
+        return run(verbs, command)
+
+    monkeypatch.setattr(cli, "run_verb", looking)
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
+    assert call(capsys, "ready", "mine", "--rebuild", tmp_path / "again")[0] == 0
+    assert seen == ["avx512", "avx512"]
+    assert "ATEN_CPU_CAPABILITY" not in os.environ
 
 
 def test_rebuild_of_another_encoder_or_shape_is_different(recorded):

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import file_digest
 from sstdp_hw.report.document import Section
 from sstdp_hw.report.run_report import collect
 from sstdp_hw.report.run_sections import sections, summary
@@ -73,7 +74,8 @@ def test_one_part_missing(run, missing):
     assert list(report.not_run) == [name]
     made = sections(report)
     assert made[-1].title == "Not in this report"
-    assert made[-1].rows[0][0] == name
+    assert made[-1].entries[0][0] == name
+    assert made[-1].entries[0][1].startswith("sstdp-hw ")
 
 
 def test_without_fine_tuning_the_run_itself_is_the_float_one(run):
@@ -151,5 +153,35 @@ def test_markdown_and_table_hold_the_same():
     assert section.as_markdown() == (
         "## T\n\n| a | b |\n| --- | ---: |\n| x\\|y | 1 |\n\nSays it.\n"
     )
-    made = section.as_table()
+    (made,) = section.shown()
     assert made.row_count == 1 and made.caption == "Says it."
+
+
+def test_files_that_change_while_they_are_read_make_no_report(run, monkeypatch):
+    """Some would be of one simulation and some of another."""
+    from sstdp_hw.verbs import report
+
+    def shown(*_tables):
+        write(run, "train.json", PARTS["train.json"] | {"test_accuracy": 0.5})
+
+    monkeypatch.setattr(report, "show", shown)
+    with pytest.raises(UserError, match="must not change while it is read, and did"):
+        report.write_report(run)
+    assert not (run / "report.md").exists()
+
+
+def test_a_record_of_other_verilog_is_left_out(run):
+    results = run / "accelerator/results.json"
+    files = {"results.json": file_digest(results), "accelerator.v": "another"}
+    manifest = PARTS["accelerator/manifest.json"] | {"verilog": "accelerator.v"}
+    write(run, "accelerator/manifest.json", manifest)
+    write(run, "accelerator/record.json", {"files": files})
+    report = collect(run)
+    assert report.record is None and any("record.json" in line for line in report.stale)
+
+
+def test_a_tool_that_does_two_steps_is_told_once(run):
+    name = "accelerator/build/ulx3s-85f/utilisation.json"
+    tools = {"yosys": "yosys 1", "nextpnr-ecp5": "nextpnr 2", "ecppack": "nextpnr 2"}
+    write(run, name, {**PARTS[name], "tools": tools})
+    assert sections(collect(run))[-1].note.endswith("Tools: yosys 1, nextpnr 2.")

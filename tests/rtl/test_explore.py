@@ -1,16 +1,27 @@
 """Choice by goal and the Pareto front."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from support.networks import random_case
+from support.networks import random_case, small_network
+from support.processes import started, waiting_tool
 
 from sstdp_hw import ready
-from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.base import locks
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.command.cli import main
+from sstdp_hw.models import exploration
+from sstdp_hw.models.area import Area
 from sstdp_hw.models.cost import cycle_bound
 from sstdp_hw.models.exploration import (
+    EstimatedPoint,
     Goal,
     balanced_configurations,
     choose,
@@ -18,7 +29,11 @@ from sstdp_hw.models.exploration import (
     find_workload,
     pareto_front,
 )
+from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
+from sstdp_rtl.exploration.fitting import smallest
+from sstdp_rtl.exploration.plot import Front, picture
+from sstdp_rtl.exploration.synthesis import build_points
 
 NETWORK = "digits-64-64-10-4bit"
 
@@ -82,3 +97,115 @@ def test_explore_writes_json_and_a_picture(tmp_path):
     result = json.loads(data.read_text())
     assert len(result["front"]) > 5
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_points_are_of_the_network_that_was_explored(tmp_path, explored):
+    """Its file may be another one by the time that a point is built."""
+    network, _, _, points = explored
+    point = pareto_front(points)[0]
+    out = tmp_path / "points"
+    (built,) = build_points(network, [point], out, device="none", jobs=1)
+    assert "none" in built.error  # the device is looked at behind the generator
+    (folder,) = out.iterdir()
+    assert Network.load(folder / "network.safetensors").digest == network.digest
+    with locks.writing(out), pytest.raises(UserError, match="another sstdp-hw works with it"):
+        build_points(network, [point], out, device="none", jobs=1)
+
+
+def test_a_picture_of_an_unknown_format_is_refused_before_the_work(monkeypatch, capsys):
+    monkeypatch.setattr("sstdp_rtl.verbs.explore.find_workload", None)
+    assert main(["explore", f"ready:{NETWORK}", "--plot", "front.doc"]) == 2
+    assert "--plot: front.doc: must end in .png, .svg, .pdf " in capsys.readouterr().err
+
+
+def test_processes_estimate_the_same(explored, monkeypatch):
+    network, workload, candidates, points = explored
+    monkeypatch.setattr(exploration.points, "SPIKES_WORTH_PROCESSES", 1)
+    done = []
+    again = estimate(network, workload, candidates[:6], jobs=2, progress=done.append)
+    assert [point.to_json() for point in again] == [point.to_json() for point in points[:6]]
+    assert len(done) == 6
+
+
+def spread(cycles, luts, brams):
+    """Points from the fastest and largest to the slowest and smallest."""
+    configuration = Configuration((1, 1), 1, True)
+    return [
+        EstimatedPoint(configuration, count, Area(lut, lut, bram))
+        for count, lut, bram in zip(cycles, luts, brams, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "cycles, luts, brams",
+    [
+        ((70.0, 400.0, 1300.0), (3500, 1300, 1065), (60, 4, 3)),
+        ((104.0, 17_000.0), (14_000, 950), (105, 33)),
+    ],
+)
+def test_ticks_are_few_round_numbers(cycles, luts, brams):
+    """They were 2x10^3 and 2.25x10^3, one over the other."""
+    points = spread(cycles, luts, brams)
+    front = Front("T", points, points, [], "ecp5-25k", 100.0)
+    figure = picture(front)
+    figure.draw_without_rendering()
+    left, right = figure.axes
+    (rates,) = right.child_axes
+    for axis in (left.xaxis, left.yaxis, right.xaxis, rates.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        labels = [
+            tick.label1.get_text() or tick.label2.get_text()
+            for tick in axis.get_major_ticks()
+            if low <= tick.get_loc() <= high
+        ]
+        assert 2 <= len(labels) <= 9 and len(set(labels)) == len(labels)
+        assert all(re.fullmatch(r"[\d,]+", label) for label in labels)
+    assert rates.get_ylabel() == "images/s at 100 MHz"
+    ends = front.swapped(left.get_ylim()).tolist()
+    assert sorted(rates.get_ylim()) == pytest.approx(sorted(ends))
+
+
+def test_what_does_not_fit_the_device_is_marked():
+    """By block RAMs alone, here; a device of a family without a model marks nothing."""
+    points = spread((70.0, 400.0), (3500, 1300), (60, 4))
+
+    def labels(device):
+        figure = picture(Front("T", points, points, [], device, 100.0))
+        marks = [text.get_text() for axes in figure.axes for text in axes.texts]
+        return [text.get_text() for text in figure.axes[0].get_legend().get_texts()], marks
+
+    told, marks = labels("ecp5-25k")
+    assert told[1:] == [
+        "front, estimated, fits ecp5-25k", "front, estimated, does not fit ecp5-25k"
+    ]  # fmt: skip
+    assert marks == ["ecp5-25k ends"], "among the block RAMs"
+    assert labels("ecp5-45k")[0][1:] == ["front, estimated, fits ecp5-45k"]
+    assert labels("ice40-hx8k")[0][1:] == ["front, estimated"]
+    assert [smallest(point.area) for point in points] == ["ecp5-45k", "ecp5-25k"]
+    assert smallest(Area(83_641, 1, 1)) is None
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_a_stopped_exploration_leaves_no_worker_behind(whole_group, tmp_path):
+    """SIGTERM to the command alone, Ctrl-C to all that it started."""
+    small_network().save(tmp_path / "network.safetensors")
+    yosys = waiting_tool(tmp_path / "yosys", tmp_path / "fifo")
+    (tmp_path / "tmp").mkdir()
+    arguments = ["explore", "network.safetensors", "--samples", "2", "--synthesize", "--jobs", "2"]
+    with subprocess.Popen(
+        [sys.executable, "-c", "from sstdp_hw.command.start import main; raise SystemExit(main())",
+         *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "YOSYS": yosys, "TMPDIR": str(tmp_path / "tmp")},
+    ) as process:  # fmt: skip
+        tool = int(started(process, tmp_path / "fifo"))
+        if whole_group:
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.terminate()
+        _, error = process.communicate()  # until the last worker has closed it
+    assert process.returncode == (130 if whole_group else 143)
+    assert error.endswith(f"sstdp-hw explore: {'interrupted' if whole_group else 'terminated'}\n")
+    assert "Traceback" not in error
+    with pytest.raises(ProcessLookupError):
+        os.kill(tool, 0)
+    assert not any((tmp_path / "tmp").iterdir())

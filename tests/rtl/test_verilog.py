@@ -3,16 +3,17 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.conv_networks import random_conv_case
 from support.networks import random_case, random_dense, small_network
+from support.processes import started, waiting_tool
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
@@ -60,7 +61,34 @@ def test_every_waiver_is_needed(tmp_path):
     text = path.read_text()
     for code in WAIVERS:
         path.write_text(text.replace(f"// verilator lint_off {code}\n", ""))
-        assert f"-{code}:" in lint(path).stderr, f"{code} is waived for nothing"
+        # The code may stand for several of the new Verilator's: WIDTH for WIDTHEXPAND.
+        assert re.search(rf"-{code}[A-Z]*:", lint(path).stderr), f"{code} is waived for nothing"
+
+
+# Of the codes of Verilator 5.006 (Debian 12) those that could stand here; it refuses any other, and
+# so do older ones. WIDTHEXPAND, WIDTHTRUNC, PROCASSINIT and others came later.
+OLD_CODES = {
+    "ALWCOMBORDER", "BLKSEQ", "CASEINCOMPLETE", "CMPCONST", "COMBDLY", "DECLFILENAME", "DEFPARAM",
+    "INITIALDLY", "LATCH", "LITENDIAN", "MULTIDRIVEN", "PINCONNECTEMPTY", "PINMISSING",
+    "SYNCASYNCNET", "TIMESCALEMOD", "UNDRIVEN", "UNOPTFLAT", "UNSIGNED", "UNUSED", "VARHIDDEN",
+    "WIDTH",
+}  # fmt: skip
+
+
+def test_old_verilators_know_every_lint_code(tmp_path):
+    generate(small_network(), Configuration((6, 7), 4, True), tmp_path / "out")
+    for path in (tmp_path / "out").glob("*.v"):
+        pragmas = re.findall(r"verilator\s+(.*)", path.read_text())
+        codes = {pragma.split()[1] for pragma in pragmas if pragma.startswith("lint_o")}
+        assert codes and codes <= OLD_CODES, path
+
+
+def test_no_register_is_declared_with_a_value(tmp_path):
+    """PROCASSINIT of a new Verilator, which an old one cannot be told to ignore."""
+    generate(small_network(), Configuration((6, 7), 4, True), tmp_path / "out")
+    text = (tmp_path / "out" / "accelerator.v").read_text()
+    assert re.search(r"^  initial \S+ +=", text, re.MULTILINE)
+    assert not re.search(r"^ *reg [^;]*=", text, re.MULTILINE)
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path):
@@ -76,10 +104,15 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     )  # fmt: skip
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert files == ["accelerator.v", "manifest.json", "network.safetensors",
-                     "sstdp_accelerator.core"]  # fmt: skip
+                     "sstdp_accelerator.core", "testbench.v"]  # fmt: skip
     for name in files:
         first, second = (tmp_path / folder / name for folder in ("first", "second"))
         assert first.read_bytes() == second.read_bytes(), name
+
+
+def processor_seconds():
+    """Of this process and those it waited for: other work on the machine does not count."""
+    return sum(os.times()[:4])
 
 
 @pytest.mark.parametrize("lanes", [1, 16])
@@ -90,9 +123,9 @@ def test_large_memories_stay_compact_and_quick(tmp_path, lanes):
     names = tuple(map(str, range(10)))
     encoder = np.full(256, 3, np.uint8)
     network = Network("large", 8, (1, 28, 28), names, encoder, layers)
-    start = time.monotonic()
+    start = processor_seconds()
     generate(network, Configuration((lanes, 10), 1, True), tmp_path / "out")
-    assert time.monotonic() - start < 60
+    assert processor_seconds() - start < 60
     path = tmp_path / "out" / "accelerator.v"
     assert path.stat().st_size < 2 * 313_600 + 400_000  # and the rest of the design
     assert lint(path).returncode == 0
@@ -160,35 +193,45 @@ def test_the_verb_leaves_nothing_half_written(tmp_path, capsys):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.parametrize(
+    "yosys, reason",
+    [("/bin/false", "ended with status 1: it said nothing"),
+     ("/bin/true", "ended well and did not write design.v: it said nothing")],
+)  # fmt: skip
+def test_a_yosys_that_is_none_is_named(yosys, reason, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("YOSYS", yosys)
+    small_network().save(tmp_path / "network.safetensors")
+    arguments = ["generate", str(tmp_path / "network.safetensors"), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    error = f"sstdp-hw generate: error: yosys (YOSYS={yosys}) {reason}\n"
+    assert capsys.readouterr().err == error
+    assert [path.name for path in tmp_path.iterdir()] == ["network.safetensors"]
+
+
 def test_a_terminated_verb_leaves_nothing_behind(tmp_path):
     """SIGTERM while yosys works: its process ends, and so do the temporary folders."""
     small_network().save(tmp_path / "network.safetensors")
     out, temporary = tmp_path / "out", tmp_path / "tmp"
     out.mkdir()
     temporary.mkdir()
-    waiting = tmp_path / "yosys"
-    waiting.write_text(
-        f'#!/bin/sh\n[ "$1" = --version ] && exit\necho $$ > {tmp_path}/started\nexec sleep 600\n'
-    )
-    waiting.chmod(0o755)
+    fifo = tmp_path / "started"
+    yosys = waiting_tool(tmp_path / "yosys", fifo)
     code = "import sys; from sstdp_hw.command.cli import main; sys.exit(main())"
     arguments = ["generate", tmp_path / "network.safetensors", "--out", out / "new"]
     with subprocess.Popen(
         [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "YOSYS": str(waiting), "TMPDIR": str(temporary)},
+        env={**os.environ, "YOSYS": yosys, "TMPDIR": str(temporary)},
     ) as process:  # fmt: skip
-        while not ((tmp_path / "started").exists() and (tmp_path / "started").read_text()):
-            assert process.poll() is None
-            time.sleep(0.05)
+        tool = int(started(process, fifo))
         assert any(out.iterdir())
         assert any(temporary.iterdir())
         process.terminate()
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate()
     assert (process.returncode, error) == (143, "sstdp-hw generate: terminated\n")
     assert not any(out.iterdir())
     assert not any(temporary.iterdir())
     with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "started").read_text()), 0)
+        os.kill(tool, 0)
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,18 @@ def test_the_accelerator_object_predicts(generated, images, simulator):
     assert not found.frame_errors.any()
 
 
+def test_a_waveform_has_the_format_of_its_name(generated, images, simulator, tmp_path):
+    directory = GeneratedDirectory.load(generated)
+    suffix, start = {"verilator": (".vcd", b"$version"), "icarus": (".fst", b"\0\0\0")}[simulator]
+    waves = tmp_path / f"x{suffix}"
+    labels = np.zeros(2, int)
+    cosimulate(directory, images[:2], labels, simulator=simulator, waves=waves)
+    assert waves.read_bytes().startswith(start) and [*tmp_path.iterdir()] == [waves]
+    other = tmp_path / {".vcd": "x.fst", ".fst": "x.vcd"}[suffix]
+    with pytest.raises(UserError, match=f"a waveform of {simulator} must be {suffix}, not"):
+        cosimulate(directory, images[:2], labels, simulator=simulator, waves=other)
+
+
 def test_images_of_another_shape_are_refused(generated):
     with pytest.raises(UserError, match=r"input shape \[1, 8, 8\], not \[1, 7, 8\]"):
         Accelerator(generated).predict(np.zeros((1, 7, 8), np.uint8))

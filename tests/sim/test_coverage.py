@@ -1,6 +1,7 @@
 """Coverage of the Verilog: Verilator's counters read, added up, and told."""
 
 import json
+import re
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from sstdp_hw.network.layers import Dense
 from sstdp_hw.network.network import Network
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.simulation.coverage import Coverage, rows
+from sstdp_sim.stress.beats import WEATHER
 
 POINT = (
     "C '\x01f\x02a.v\x01l\x02{line}\x01n\x027\x01page\x02v_{page}\x01o\x02{name}\x01h\x02x' {count}"
@@ -59,7 +61,12 @@ def test_what_random_beats_reach(tmp_path, capsys):
     folder = tmp_path / "tiny"
     generate(network, Configuration((2,), 1, True), folder)
     assert main(["verify", str(folder), "--stress", "900", "--coverage"]) == 0
-    assert "100.0%" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "100.0%" in told and f"Written: {folder / 'coverage.json'}" in told
+    played = re.search(r"Played ([\d,]+) beats \(at least 900 asked\) in (\d+) runs", told)
+    assert 900 <= int(played[1].replace(",", "")) < 1800
+    assert int(played[2]) >= len(WEATHER)
+    assert int(re.search(r"(\d+) resets", told)[1]) > 0
     modules = json.loads((folder / "coverage.json").read_text())["modules"]
     decision = modules["accelerator.decision"]
     assert decision["line"]["hit"] == decision["line"]["points"] > 10

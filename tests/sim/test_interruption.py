@@ -2,34 +2,44 @@
 
 import os
 import signal
-import time
+import threading
 
 import pytest
 
-from sstdp_hw.command.cli import _sigterm_raised
+from sstdp_hw.command.interruption import signals_raised
 from sstdp_sim.simulation.simulator import Simulation
+
+LONGEST = 600  # seconds; only a failure takes them
+
+
+class StopFile:
+    """Stands for the file that tells the simulators to end, and can be waited for."""
+
+    def __init__(self):
+        self._made = threading.Event()
+        self.touch = self._made.set
+
+    def seen(self):
+        return self._made.wait(LONGEST)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_reaches_the_simulators(number, tmp_path, monkeypatch):
+def test_a_signal_reaches_the_simulators(number, monkeypatch):
     """The main thread waits for the shards, and they look for a file that tells them to end."""
     simulation = object.__new__(Simulation)  # without compiling anything
-    simulation._stop = tmp_path / "stop"
+    simulation._stop = StopFile()
+    both_run = threading.Barrier(2)
     ended = []
 
     def run(_simulation, part, **_options):
+        both_run.wait(LONGEST)
         if part == [0]:
-            time.sleep(0.2)  # until the main thread waits
             os.kill(os.getpid(), number)
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            if simulation._stop.exists():
-                ended.append(part)
-                break
-            time.sleep(0.01)
+        if simulation._stop.seen():
+            ended.append(part)
 
     monkeypatch.setattr(Simulation, "run", run)
-    with pytest.raises(BaseException) as caught, _sigterm_raised():
+    with pytest.raises(BaseException) as caught, signals_raised():
         simulation.run_sharded([0, 1], 2)
     assert not isinstance(caught.value, Exception)
     assert sorted(ended) == [[0], [1]]

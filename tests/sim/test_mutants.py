@@ -25,6 +25,7 @@ from sstdp_sim.mutants.numbers import (
     made_witness,
     random_flips,
 )
+from sstdp_sim.verbs import verify as verify_cli
 
 KINDS = {"tie-break", "compare", "count", "clear", "reset", "event", "lane"}
 
@@ -64,6 +65,27 @@ def test_mutants_are_noticed(directory, monkeypatch):
     assert told["killed"] + told["equivalent"] + told["survived"] == 20
     # Few images and few mutants: the command asks for 99 %.
     assert told["kill_rate"] >= 0.8, told["survivors"]
+
+
+def test_equivalents_are_no_survivors(capsys):
+    """A mutant is told under what it counts as."""
+    flip = Mutation("weight", "layers.1", 2, 3, "m", 4, 5)
+    verdicts = [
+        campaign.Verdict(flip, "image 1 differs"),
+        campaign.Verdict(dataclasses.replace(flip, row=7), None, "nothing can show it"),
+        campaign.Verdict(dataclasses.replace(flip, row=8), None),
+    ]
+    for count, names in ((2, []), (3, ["row 8"])):
+        told = campaign.summary(verdicts[:count])
+        assert told["survived"] == len(told["survivors"]) == len(names)
+        assert [found["equivalent"] for found in told["equivalents"]] == ["nothing can show it"]
+        verify_cli._show(told)
+        lines = capsys.readouterr().out.splitlines()
+        survived = [line for line in lines if line.startswith("survived:")]
+        assert [line.partition("of ")[2] for line in survived] == [
+            f"layers.1, neuron 2, input 3: bit 5 of {name} in m" for name in names
+        ]
+        assert sum(line.startswith("equivalent: ") for line in lines) == 1
 
 
 def test_a_design_that_is_wrong_without_a_mutant_is_refused(directory, monkeypatch):

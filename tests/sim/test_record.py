@@ -5,12 +5,17 @@ import shutil
 
 import numpy as np
 import pytest
+from support.networks import small_network
 
+from sstdp_hw.base.files import file_digest
+from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.cli import main
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.report.run_report import collect
 from sstdp_hw.report.run_sections import sections
-from sstdp_sim.comparison.record import sign_off
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.comparison.cosimulation import Report
+from sstdp_sim.comparison.record import publish
 
 COUNT = 33
 
@@ -115,27 +120,86 @@ def test_forged_records_are_refused(copy, tmp_path, capsys):
         content["dataset"]["digest"] = "0" * 64
         del content["files"]["../other"]
 
-    assert "data set" in forged(copy, capsys, other_images)[1]
-    assert "without a mismatch" in forged(copy, capsys, lambda c: c.update(mismatches=1))[1]
+    assert "dataset_digest of results.json" in forged(copy, capsys, other_images)[1]
+    forge_results(copy, dataset_digest="0" * 64)
+    assert "data set" in forged(copy, capsys, lambda c: rehash(copy, c))[1]
+    assert "mismatches of results" in forged(copy, capsys, lambda c: c.update(mismatches=1))[1]
+    forge_results(copy, mismatches=1)
+    assert "without a mismatch" in forged(copy, capsys, lambda c: rehash(copy, c))[1]
+
+
+def forge_results(folder, **fields):
+    path = folder / "results.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def rehash(folder, content):
+    """All hashes right again."""
+    for name in content["files"]:
+        content["files"][name] = file_digest(folder / name)
 
 
 def test_answers_that_are_not_the_references_are_refused(copy, capsys):
     """Whoever forges answers and all hashes still has to forge the network."""
-    from sstdp_hw.base.files import file_digest
-
     with np.load(copy / "results.npz") as file:
         arrays = dict(file)
     arrays["predicted"][5] += 1
     np.savez(copy / "results.npz", **arrays)
+    line = forged(copy, capsys, lambda content: rehash(copy, content))[1]
+    assert "predicted of all 33 images must be what" in line
 
-    def rehash(content):
-        content["files"]["results.npz"] = file_digest(copy / "results.npz")
 
-    assert "predicted of all 33 images must be what" in forged(copy, capsys, rehash)[1]
+def test_a_record_of_another_verilog_than_the_results_is_refused(copy, capsys):
+    """Every hash of the record is right, and nobody has simulated this Verilog."""
+    generate(small_network(), Configuration((20, 3), 4, True), copy.parent / "other")
+    for name in ("accelerator.v", "manifest.json"):
+        shutil.copyfile(copy.parent / "other" / name, copy / name)
+    status, line = forged(copy, capsys, lambda content: rehash(copy, content))
+    assert status == 2 and "verilog_sha256 of results.json must be that of the record" in line
+
+
+def test_answers_that_cannot_be_read_are_refused(copy, capsys):
+    (copy / "results.npz").write_bytes(b"PK no archive")
+    status, line = forged(copy, capsys, lambda content: rehash(copy, content))
+    assert status == 2 and "results.npz must hold the answers" in line
+
+
+@pytest.mark.parametrize("name", ["accelerator.v", "manifest.json", "network.safetensors"])
+def test_nothing_is_published_for_files_that_changed_meanwhile(copy, name, capsys, monkeypatch):
+    """Simulated is what was read at the start."""
+    before = {path.name: path.read_bytes() for path in copy.iterdir()}
+
+    def replaced_meanwhile(directory, images, labels, **_options):
+        with open(copy / name, "ab") as file:
+            file.write(b"\n")
+        return Report(json.loads(before["results.json"]), {})
+
+    monkeypatch.setattr("sstdp_sim.comparison.cosimulation.cosimulate", replaced_meanwhile)
+    assert main(["simulate", str(copy), "--dataset", "digits", "--samples", "33"]) == 2
+    assert f"{name}: must stay as it was read, and changed meanwhile" in capsys.readouterr().err
+    after = {path.name: path.read_bytes() for path in copy.iterdir()}
+    assert after == before | {name: before[name] + b"\n"}
+
+
+def test_the_record_holds_what_was_read_and_written_not_what_lies_there(copy, monkeypatch):
+    """Between the results and the record somebody else writes results."""
+    directory = GeneratedDirectory.load(copy)
+    report = Report(json.loads((copy / "results.json").read_text()), {"predicted": np.arange(3)})
+    save = Report.save
+
+    def overtaken(self, folder):
+        written = save(self, folder)
+        (folder / "results.json").write_text("{}")
+        return written
+
+    monkeypatch.setattr(Report, "save", overtaken)
+    publish(directory, report)
+    record = json.loads((copy / "record.json").read_text())
+    assert record["files"]["results.json"] != file_digest(copy / "results.json")
 
 
 def test_no_record_of_a_mismatch(copy):
     directory = GeneratedDirectory.load(copy)
     result = json.loads((copy / "results.json").read_text())
-    sign_off(directory, result | {"mismatches": 1})
+    publish(directory, Report(result | {"mismatches": 1}, {}))
     assert not (copy / "record.json").exists()

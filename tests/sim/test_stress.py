@@ -9,7 +9,7 @@ import pytest
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_sim.simulation.packets import Answers, Packets, Traffic
 from sstdp_sim.simulation.simulator import Simulation
-from sstdp_sim.stress.beats import WEATHER, findings, random_stream, stream_of
+from sstdp_sim.stress.beats import WEATHER, findings, packets_of_a_run, random_stream, stream_of
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,22 @@ def test_resets_back_to_back(simulation, directory, images):
     answers = play(simulation, stream, Traffic(0, 128, 3))
     assert len(answers.resets) == 39
     assert findings(stream, answers) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_short_stream_has_a_reset_too(directory, images, seed):
+    """In a share of packets that rounds to none, and never behind the last one."""
+    random = np.random.default_rng(seed)
+    stream = random_stream(directory.parameters, images, random, 2, resets=0.01)
+    assert stream.packets.resets[0] >= 0 > stream.packets.resets[1]
+
+
+@pytest.mark.parametrize("beats_per_image", [1, 64, 784])
+def test_all_weathers_together_are_as_long_as_asked(beats_per_image):
+    for beats in (1000, 20_000, 1_000_000):
+        one_of_each = len(WEATHER) * beats_per_image
+        played = packets_of_a_run(beats_per_image, beats) * one_of_each
+        assert 4 * one_of_each <= played <= max(beats + one_of_each, 4 * one_of_each)
 
 
 def test_the_check_finds_what_is_wrong(directory, images):

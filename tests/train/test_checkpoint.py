@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -136,3 +137,18 @@ def test_weights_of_another_shape(run, tiny, bars):
     with pytest.raises(UserError, match="checkpoint must fit its own recipe") as caught:
         resume(run, tiny, bars)
     one_line(caught)
+
+
+def test_a_disk_that_cannot_be_written_is_one_line(tmp_path):
+    """torch's own writer raises RuntimeError there, which is no error of a file to anybody."""
+    (tmp_path / checkpoint.FILE_NAME).mkdir()
+    before = {"epoch": 1}
+    with pytest.raises(UserError, match="cannot be written"):
+        checkpoint.save(tmp_path / checkpoint.FILE_NAME, before)
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("no /dev/full")
+    with pytest.raises(UserError, match=r"cannot be written: .*No space left"):
+        checkpoint.save(Path("/dev/full"), {"epoch": 1})

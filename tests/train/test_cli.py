@@ -14,7 +14,8 @@ import pytest
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_train.recipes.recipe import DIGITS, PUBLISHED, Recipe
-from sstdp_train.verbs.train import train
+from sstdp_train.training.curves import picture
+from sstdp_train.verbs.train import _verdict, train
 
 
 def run(*arguments):
@@ -107,7 +108,7 @@ def test_a_file_as_data_set_has_no_test_split(bars, tmp_path):
     [
         ([], "Data set must be given, and is not"),
         (["--dataset", "cifar"], "Data set must be digits"),
-        (["--dataset", "digits", "--steps", "0"], "t_max must be between 1 and 255, not 0"),
+        (["--dataset", "digits", "--steps", "0"], "--steps must be between 1 and 255, not 0"),
         (["--dataset", "digits", "--weight-width", "17"], "between 1 and 16, not 17"),
         (
             ["--dataset", "digits", "--weight-width", "4,4,4"],
@@ -155,6 +156,43 @@ def test_convolutions_end_to_end(tmp_path):
     assert found["recipe"]["weight_widths"] == [4, 4, 4]
     with pytest.raises(UserError, match=r"must be left out with --init, whose network has \['conv"):
         run("--init", out, "--layers", "conv8k3,20", "--out", tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "found, text",
+    [
+        (
+            (0.75, 0.5, 0.625),
+            "validation 75.00 %, test 50.00 % (rule 6; 62.50 % with ties counted as correct), 7 s",
+        ),
+        ((0.75, None, None), "validation 75.00 %, no test images, 7 s"),
+        ((None, None, None), "no validation images, no test images, 7 s"),
+    ],
+)
+def test_the_verdict_tells_what_was_measured(found, text):
+    names = ("validation_accuracy", "test_accuracy", "test_accuracy_ties_counted")
+    result = {"float_network": "f", "exported_epoch": 3, "epochs": 4, "wall_seconds": 7.2}
+    verdict = _verdict(result | dict(zip(names, found, strict=True)))
+    assert verdict == f"f: epoch 3 of 4, {text}"
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 40])
+def test_curves_lie_inside_their_axes_over_whole_epochs(epochs):
+    history = [
+        {
+            "epoch": epoch, "loss": 1 / epoch, "train_accuracy": 0.9, "validation_accuracy": 0.8,
+            "firing": [0.3, 0.2], "decision_time": 6.5 - 0.001 * epoch,
+        }
+        for epoch in range(1, epochs + 1)
+    ]  # fmt: skip
+    figure = picture(history, "T")
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        values = [value for line in axes.lines for value in line.get_ydata()]
+        edge = 0.02 * (high - low)
+        assert low + edge < min(values) <= max(values) < high - edge, axes.get_title()
+        assert all(tick == int(tick) for tick in axes.get_xticks())
 
 
 def test_every_field_of_the_recipe_is_an_option():

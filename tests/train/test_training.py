@@ -441,3 +441,21 @@ def test_a_folder_that_cannot_be_made_is_told_before_training(tiny, bars, tmp_pa
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="/file must be a folder to write into; choose another"):
         train(tiny, bars, out=tmp_path / "file" / "run", device="cpu")
+
+
+def test_one_training_at_a_time_works_in_a_folder(tiny, bars, tmp_path, monkeypatch):
+    """Two would mix their checkpoints and files."""
+    seen = []
+    original = Training.run_epoch
+
+    def beside(training, advance):
+        for resume in (False, True):
+            with pytest.raises(UserError, match="another sstdp-hw works with it") as caught:
+                train(tiny, bars, out=tmp_path / "run", device="cpu", resume=resume, overwrite=True)
+            seen.append(str(caught.value))
+        return original(training, advance)
+
+    monkeypatch.setattr(Training, "run_epoch", beside)
+    train(tiny.with_(epochs=1), bars, out=tmp_path / "run", device="cpu")
+    assert len(seen) == 2
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(OUTPUTS)

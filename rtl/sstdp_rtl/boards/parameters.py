@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sstdp_hw.blocks.hardware import TOP
+
 from .pll import Pll
 from .protocol import MAX_IMAGE_BYTES
 
@@ -26,6 +28,8 @@ class BoardParameters:
         How the clock is made; None takes the board's own.
     global_reset : bool
         Whether the FPGA has ECP5's SGSR, which holds all registers until the clock runs.
+    top : str
+        The accelerator's module.
 
     Raises
     ------
@@ -39,6 +43,7 @@ class BoardParameters:
     quiet: int
     pll: Pll | None = None
     global_reset: bool = True
+    top: str = TOP
 
     def __post_init__(self) -> None:
         if not 1 <= self.inputs <= MAX_IMAGE_BYTES:

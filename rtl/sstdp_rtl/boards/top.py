@@ -4,8 +4,6 @@ from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Modul
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from sstdp_hw.contract.ports import TOP
-
 from .bridge import Bridge
 from .clock_source import ClockSource
 from .uart_receiver import UartReceiver
@@ -44,7 +42,7 @@ class SerialAccelerator(wiring.Component):
         aresetn = Signal()  # a register: low in and right after the reset of this domain
         m.d.sync += aresetn.eq(~bridge.clear)
         m.submodules.accelerator = Instance(
-            TOP,
+            p.top,
             i_aclk=ClockSignal(),
             i_aresetn=aresetn,
             i_s_axis_tdata=bridge.image.p.data,

@@ -4,16 +4,15 @@ exploration that was cut off goes on where it was."""
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.processes import in_processes
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.models.exploration import EstimatedPoint
 from sstdp_hw.network.network import Network
@@ -38,7 +37,7 @@ class Built:
 
 
 def build_points(
-    network_file: Path,
+    network: Network,
     points: list[EstimatedPoint],
     out: Path,
     *,
@@ -49,16 +48,18 @@ def build_points(
 ) -> list[Built]:
     """Generate each point into a folder of its own below ``out``, and build it.
 
-    A point that fails, because it does not fit the device for example, spoils no other.
+    A point that fails, because it does not fit the device for example, spoils no other. All points
+    are of ``network`` as it is here, whatever becomes of its file.
+
+    Raises
+    ------
+    UserError
+        If another process works with ``out``.
     """
-    build = partial(_build, network_file, out, device, cache)
-    # Processes, each with a quiet stderr: builds report their own progress.
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_be_quiet) as pool:
-        futures = [pool.submit(build, point.configuration) for point in points]
-        for _ in as_completed(futures):
-            if done:
-                done(1)
-        return [future.result() for future in futures]
+    build = partial(_build, network, out, device, cache)
+    # Quiet processes: builds report their own progress.
+    with locks.writing(out):
+        return in_processes(build, [point.configuration for point in points], jobs, done=done)
 
 
 def folder_name(configuration: Configuration) -> str:
@@ -68,17 +69,15 @@ def folder_name(configuration: Configuration) -> str:
     return f"lanes-{lanes}-pixels-{configuration.pixels_per_beat}{suffix}"
 
 
-def _be_quiet() -> None:
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
-
-
 def _build(
-    network_file: Path, out: Path, device: str, cache: Path | None, configuration: Configuration
+    network: Network, out: Path, device: str, cache: Path | None, configuration: Configuration
 ) -> Built:
     try:
         folder = out / folder_name(configuration)
-        generate(Network.load(network_file), configuration, folder)
+        generate(network, configuration, folder)
         result = implement(folder, device=device, cache=cache)
     except UserError as error:
         return Built(error=str(error))
+    except KeyboardInterrupt:  # all is cleared away; the pool would begin with the next point
+        os._exit(130)
     return Built(result.lut, result.ff, result.bram, result.fmax_mhz)

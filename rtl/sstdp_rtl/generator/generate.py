@@ -1,26 +1,35 @@
 """Writes the generated accelerator: Verilog, manifest, network and packaging, as one folder."""
 
 import hashlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from sstdp_hw.base import locks
 from sstdp_hw.base.files import folder_written_whole, write_json
 from sstdp_hw.base.fpga_tools import find_tool
 from sstdp_hw.blocks.hardware import AcceleratorParameters
-from sstdp_hw.contract.file_names import CORE_FILE, MANIFEST_FILE, NETWORK_FILE, VERILOG_FILE
-from sstdp_hw.contract.ports import TOP
+from sstdp_hw.contract.file_names import (
+    CORE_FILE,
+    MANIFEST_FILE,
+    NETWORK_FILE,
+    TESTBENCH_FILE,
+    VERILOG_FILE,
+)
 
+from .fusesoc import core
+from .golden import golden_testbench, testbench_module
 from .manifest import make_manifest
+from .replacement import settle
 from .verilog import emit
 
 # Findings of `verilator --lint-only -Wall` that are Amaranth's and yosys' way of writing Verilog.
-# Each is waived with its reason in the file itself; a test holds the text to no others.
+# Each is waived with its reason in the file itself; a test holds the text to no others. The names
+# are the old, coarse ones, which new versions know, too: a version refuses a name that is newer.
 WAIVERS = {
     "DECLFILENAME": "one file holds all modules, so that it can be handed on",
-    "UNUSEDSIGNAL": "every field of a payload gets a name, also where a block needs only some",
-    "WIDTHEXPAND": "operands are extended by Verilog's rules, not by casts",
-    "WIDTHTRUNC": "an index is tested for zero with !, a logical operator",
-    "PROCASSINIT": "registers have their reset value from power-up on",
+    "UNUSED": "every field of a payload gets a name, also where a block needs only some",
+    "WIDTH": "operands are extended by Verilog's rules; an index is tested for zero with !",
 }
 HEADER = """\
 // SSTDP accelerator, generated: change the network or the configuration and generate again.
@@ -31,10 +40,22 @@ HEADER = """\
 
 @dataclass(frozen=True)
 class Generated:
-    """Where a generated accelerator lies, and its manifest."""
+    """Where a generated accelerator lies, its manifest, and what became of an earlier one there.
+
+    Parameters
+    ----------
+    directory : Path
+    manifest : dict
+    unchanged : bool
+        The folder held exactly this and was left as it was.
+    removed : tuple of str
+        Results and builds of an earlier accelerator that are gone with it.
+    """
 
     directory: Path
     manifest: dict
+    unchanged: bool = False
+    removed: tuple[str, ...] = ()
 
 
 def generate(network, configuration, out):
@@ -45,38 +66,35 @@ def generate(network, configuration, out):
     network : sstdp_hw.network.network.Network
     configuration : sstdp_hw.blocks.hardware.Configuration
     out : path
-        The folder to write: whole or not at all. An earlier output there is replaced.
+        The folder to write: whole or not at all. An earlier output there is replaced, and its
+        results and builds go with it, unless the Verilog is the same.
 
     Raises
     ------
     UserError
-        If network and configuration do not fit, or the folder cannot be written.
+        If network and configuration do not fit, or the folder cannot be written or is in use.
     """
     parameters = AcceleratorParameters(network, configuration)
     header = HEADER.format(digest=network.digest, summary=parameters.summary)
-    with folder_written_whole(out, marker=MANIFEST_FILE) as folder:
+    with (
+        locks.output(out),
+        _alone(Path(out)),
+        folder_written_whole(out, marker=MANIFEST_FILE) as folder,
+    ):
         data = emit(parameters, header).encode("ascii")
         (folder / VERILOG_FILE).write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
         manifest = make_manifest(parameters, digest, find_tool("yosys").version)
         write_json(folder / MANIFEST_FILE, manifest)
         network.save(folder / NETWORK_FILE)
-        (folder / CORE_FILE).write_text(_core(network), encoding="utf-8")
-    return Generated(Path(out), manifest)
+        (folder / TESTBENCH_FILE).write_text(golden_testbench(parameters), encoding="ascii")
+        bench = testbench_module(parameters)
+        text = core(parameters, digest, VERILOG_FILE, TESTBENCH_FILE, bench)
+        (folder / CORE_FILE).write_text(text, encoding="utf-8")
+        unchanged, removed = settle(folder, Path(out))
+    return Generated(Path(out), manifest, unchanged, removed)
 
 
-def _core(network):
-    """Packaging for FuseSoC."""
-    return f"""CAPI=2:
-name: sstdp:accelerators:network_{network.digest[:12]}:0.1.0
-description: SSTDP spiking network as an AXI4-Stream accelerator
-filesets:
-  rtl:
-    files:
-      - {VERILOG_FILE}
-    file_type: verilogSource
-targets:
-  default:
-    filesets: [rtl]
-    toplevel: {TOP}
-"""
+def _alone(out):
+    """Nobody may simulate or build an earlier accelerator while it is replaced."""
+    return locks.writing(out) if out.is_dir() else nullcontext()

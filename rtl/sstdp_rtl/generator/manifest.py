@@ -6,9 +6,11 @@ from sstdp_hw import __version__
 from sstdp_hw.contract.answer import ANSWER
 from sstdp_hw.contract.events import event_fields, group_fields
 from sstdp_hw.contract.fields import to_json
-from sstdp_hw.contract.file_names import NETWORK_FILE, VERILOG_FILE
+from sstdp_hw.contract.file_names import NETWORK_FILE, TESTBENCH_FILE, VERILOG_FILE
 from sstdp_hw.contract.manifest import FORMAT_VERSION
-from sstdp_hw.contract.ports import TOP, ports
+from sstdp_hw.contract.ports import ports
+
+from .golden import testbench_module
 
 
 def make_manifest(parameters, verilog_sha256, yosys_version):
@@ -23,9 +25,10 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
     return {
         "format_version": FORMAT_VERSION,
         "name": network.name,
-        "top": TOP,
+        "top": parameters.top,
         "verilog": VERILOG_FILE,
         "verilog_sha256": verilog_sha256,
+        "testbench": {"file": TESTBENCH_FILE, "module": testbench_module(parameters)},
         "network": {
             "file": NETWORK_FILE,
             "digest": network.digest,
@@ -40,6 +43,7 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
             "lanes": list(parameters.lanes),
             "pixels_per_beat": parameters.pixels_per_beat,
             "early_exit": parameters.configuration.early_exit,
+            "name": parameters.configuration.name,
         },
         "ports": [port._asdict() for port in ports(parameters.pixels_per_beat)],
         "clock": {"port": "aclk", "edge": "rising"},
@@ -55,7 +59,10 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
                 "fields": to_json(ANSWER),
             },
         },
-        "layers": [_layer(number, layer) for number, layer in enumerate(parameters.layers)],
+        "layers": [
+            _layer(parameters.prefix, number, layer)
+            for number, layer in enumerate(parameters.layers)
+        ],
         "pooling": [
             FILTER_FIELDS[block.kind](block)
             for block in parameters.blocks
@@ -77,7 +84,7 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
     }
 
 
-def _layer(number, layer):
+def _layer(prefix, number, layer):
     """A weighted layer."""
     found = {
         "name": layer.name,
@@ -90,7 +97,7 @@ def _layer(number, layer):
         "membrane_width": layer.membrane_width,
     }
     found |= LAYER_FIELDS[layer.kind](layer)
-    return found | {"memories": _memories(number, layer)}
+    return found | {"memories": _memories(prefix, number, layer)}
 
 
 def _dense_fields(layer):
@@ -122,18 +129,18 @@ LAYER_FIELDS = {"dense": _dense_fields, "conv2d": _conv_fields}
 FILTER_FIELDS = {"pool2d": _pool_fields}
 
 
-def _memories(number, layer):
+def _memories(prefix, number, layer):
     """Where weights and thresholds stand in the Verilog: module, and the place of a number in
     it."""
     return {
         "weights": {
-            "module": f"layer_{number}_weights",
+            "module": f"{prefix}layer_{number}_weights",
             "rows": layer.weight_depth,
             "width": layer.weight_width,
             "row_of": layer.WEIGHT_ROW + "; lane in ascending bits",
         },
         "initial": {
-            "module": f"layer_{number}_initial",
+            "module": f"{prefix}layer_{number}_initial",
             "rows": layer.groups,
             "width": layer.membrane_width,
             "row_of": "group; lane in ascending bits; the value is -threshold - 1",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sstdp_hw.base.clean_environment import changed_environment, disturbing
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import INSTALL
 from sstdp_hw.contract.directory import GeneratedDirectory
@@ -106,6 +107,7 @@ def _plan(
     try:
         parameters = BoardParameters(
             inputs=accelerator.inputs,
+            top=accelerator.top,
             pixels_per_beat=accelerator.pixels_per_beat,
             divisor=divisor,
             quiet=round(mhz * 1000 * QUIET_MS),
@@ -115,7 +117,9 @@ def _plan(
     except ValueError as error:
         raise UserError(f"{accelerator.path}: {error}") from None
     # Without source lines: the same design is the same bytes, wherever this package is installed.
-    design = platform.build(BoardTop(parameters), name=_TOP, do_build=False, emit_src=False)
+    # And without the options that Amaranth would take from the user's environment.
+    with changed_environment(dict.fromkeys(disturbing())):
+        design = platform.build(BoardTop(parameters), name=_TOP, do_build=False, emit_src=False)
     pins = f"{_TOP}.{place.pins}"
     files = {name: _bytes(design.files[name]) for name in (f"{_TOP}.il", pins)}
     return BuildPlan(

@@ -6,12 +6,14 @@ the entry is there with the recorded hash; anything else is treated as absent an
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
 
+from sstdp_hw.base.caches import cache_folder
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import folder_written_whole, write_json
 from sstdp_hw.base.progress import say
@@ -23,8 +25,7 @@ _KEPT = 100
 
 def default_cache() -> Path:
     """``$XDG_CACHE_HOME/sstdp-hw/build``, by default ``~/.cache/sstdp-hw/build``."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "sstdp-hw" / "build"
+    return cache_folder() / "build"
 
 
 class Cache:
@@ -48,7 +49,8 @@ class Cache:
         if damage:
             say(f"The cache entry {entry} is damaged ({damage}); building again.")
             return None
-        os.utime(entry)  # most recently used
+        with contextlib.suppress(OSError):  # a cache that can only be read
+            os.utime(entry)  # most recently used
         return entry
 
     def store(self, key: str, files: Path) -> None:

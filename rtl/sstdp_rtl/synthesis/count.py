@@ -62,7 +62,7 @@ def count(
                 *plan.place_arguments,
                 "--pack-only",
             ]
-            run_tool(tools[place.tool], arguments, work, log="nextpnr.log")
+            run_tool(tools[place.tool], arguments, work, log="nextpnr.log", writes=REPORT)
         except ToolFailed as failure:
             name = plan.accelerator.name
             raise UserError(f"{name}: counting its area failed: {failure}") from None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from sstdp_hw.contract.ports import TOP
-
 from .family import Family, PlaceAndRoute, Resource
 from .output_registers import merge_file
 
 # nextpnr for iCE40 and Gowin cannot build out of context. Ports that are none, except the clock, do
 # the same: they take no pin, and paths from and to them are not timed.
-_NO_PORTS = f"delete -port {TOP}/* {TOP}/aclk %d"
+_NO_PORTS = "delete -port {top}/* {top}/aclk %d"
 
+# The generator marks the memories that are best made of LUT RAM; without a demand yosys may take
+# block RAM where the port is synchronous.
+_LUT_RAM = 'setattr -set ram_style "distributed" a:lut_ram'
 
 ECP5 = Family(
     name="ECP5",
@@ -26,6 +27,7 @@ ECP5 = Family(
         "carry": Resource(mapped={"CCU2C": 1}),  # two bits each
     },
     lut_ram="$__TRELLIS_DPR16X4_",
+    memories=_LUT_RAM,
     netlist_pass=merge_file,
     place=PlaceAndRoute(
         tool="nextpnr-ecp5",
@@ -61,9 +63,9 @@ ICE40 = Family(
         "multiplier": Resource(("ICESTORM_DSP",), optional=True),  # only in UltraPlus
         "carry": Resource(mapped={"SB_CARRY": 1}),
     },
-    # There is no LUT RAM. Without the wish for it yosys takes block RAM where the port is
-    # synchronous and the memory is not tiny, and registers elsewhere.
-    memories="setattr -unset ram_style a:ram_style=distributed",
+    # There is no LUT RAM: yosys takes block RAM where the port is synchronous and the memory is not
+    # tiny, and registers elsewhere. The mark must go, or it stays on cells and moves their places.
+    memories="setattr -unset lut_ram a:lut_ram",
     bare=_NO_PORTS,
     place=PlaceAndRoute(
         tool="nextpnr-ice40",
@@ -93,8 +95,9 @@ def _gowin(series: str) -> Family:
             "carry": Resource(mapped={"ALU": 1}),
         },
         lut_ram="$__GOWIN_LUTRAM_",
+        memories=_LUT_RAM,
         # The clock keeps its pin and the buffer of it.
-        bare=f"{_NO_PORTS}\niopadmap -bits -inpad IBUF O:I {TOP}",
+        bare=f"{_NO_PORTS}\niopadmap -bits -inpad IBUF O:I {{top}}",
         bare_synthesis="-noiopads",
         place=PlaceAndRoute(
             tool="nextpnr-himbaechel-gowin",
@@ -141,4 +144,5 @@ XILINX7 = Family(
         "carry": Resource(mapped={"CARRY4": 1}),  # four bits each
     },
     lut_ram="$__XILINX_LUTRAM_",
+    memories=_LUT_RAM,
 )

@@ -118,9 +118,11 @@ class Family:
     lut_ram : str
         yosys' name of its LUT RAM, a prefix; empty if there is none.
     memories : str
-        yosys' commands before synthesis, which fit the wanted memory styles to what there is.
+        yosys' commands before synthesis, which turn marks of memories into demands that this
+        family can meet.
     bare : str
-        yosys' commands after synthesis of the bare accelerator: what is to become of its ports.
+        yosys' commands after synthesis of the bare accelerator, whose module is ``{top}`` in them:
+        what is to become of its ports.
     bare_synthesis : str
         Further options of ``synthesis`` for the bare accelerator.
     netlist_pass : function, optional
@@ -164,7 +166,7 @@ class Family:
             self.memories,
             synthesis,
             f"tee -q -o {CELLS} stat -json",
-            self.bare if bare else "",
+            self.bare.format(top=top) if bare else "",
             f"write_json {NETLIST}",
         ]
         return "".join(f"{line}\n" for line in lines if line).encode()

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import folder_written_whole, read_json, write_json, written_whole
-from sstdp_hw.base.fpga_tools import Tool, ToolFailed, find_tool, meaningful_line, run_tool
+from sstdp_hw.base.fpga_tools import Tool, ToolFailed, find_tool, run_tool
 from sstdp_hw.base.progress import progress, say
 from sstdp_hw.contract.file_names import BUILD_FOLDER, UTILISATION_FILE
+from sstdp_hw.report.run_report import MISSED
 
 from .cache import Cache, default_cache
 from .family import CELLS, NETLIST, PlaceAndRoute
@@ -32,7 +34,8 @@ from .result import BuildResult, SeedResult
 
 
 def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None) -> BuildResult:
-    """Build, or find in the cache, and write the result to ``DIR/build/<target>/``.
+    """Build, or find in the cache, and write the result to ``DIR/build/<target>/``; if the clock is
+    missed and a bitstream of this design lies there, beside it.
 
     Parameters
     ----------
@@ -44,17 +47,22 @@ def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None)
     Raises
     ------
     UserError
-        If a tool is missing or fails, or the design does not fit.
+        If a tool is missing or fails, the design does not fit, or the folder is in use or was
+        changed meanwhile.
     """
+    output = plan.accelerator.path / BUILD_FOLDER / plan.target
+    with locks.reading(plan.accelerator.path), locks.output(output):
+        return _build(plan, output, force, Cache(cache or default_cache()))
+
+
+def _build(plan: BuildPlan, output: Path, force: bool, store: Cache) -> BuildResult:
     tools = {name: find_tool(name) for name in plan.tools}
     key = plan.key(list(tools.values()))
-    store = Cache(cache or default_cache())
-    output = plan.accelerator.path / BUILD_FOLDER / plan.target
     if not force and (entry := store.find(key)):
         result = _load(entry)
         if result is not None:
             say(f"{plan.target}: nothing changed since it was built, taken from the cache.")
-            return _publish(replace(result, cached=True), entry, output)
+            return _publish(plan, replace(result, cached=True), entry, output)
     with tempfile.TemporaryDirectory(prefix="sstdp-build-") as name:
         work, products = Path(name, "work"), Path(name, "products")
         work.mkdir()
@@ -67,7 +75,7 @@ def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None)
             raise UserError(f"{plan.target}: {error}; is the tool another version?") from None
         write_json(products / UTILISATION_FILE, result.to_json())
         store.store(key, products)
-        return _publish(result, products, output)
+        return _publish(plan, result, products, output)
 
 
 def _load(entry: Path) -> BuildResult | None:
@@ -78,14 +86,31 @@ def _load(entry: Path) -> BuildResult | None:
         return None
 
 
-def _publish(result: BuildResult, files: Path, output: Path) -> BuildResult:
+def _publish(plan: BuildPlan, result: BuildResult, files: Path, output: Path) -> BuildResult:
     """Put the files of a result into its folder, all or nothing."""
+    if plan.pack and not result.bitstream and _holds_bitstream(output, plan):
+        say(f"{output}: keeps the bitstream of an earlier build, which reached its clock.")
+        output = output.with_name(output.name + MISSED)
+    plan.accelerator.refuse_changed()
     result = replace(result, folder=str(output))
     with folder_written_whole(output, marker=UTILISATION_FILE) as temporary:
         for name in _files_of(result, files):
             shutil.copyfile(files / name, temporary / name)
         write_json(temporary / UTILISATION_FILE, result.to_json())
     return result
+
+
+def _holds_bitstream(output: Path, plan: BuildPlan) -> bool:
+    """Whether there is a bitstream of the same design."""
+    try:
+        earlier = BuildResult.from_json(read_json(output / UTILISATION_FILE, "result"))
+        return (
+            earlier.design.get("verilog_sha256") == plan.accelerator.verilog_sha256
+            and earlier.bitstream is not None
+            and (output / str(earlier.bitstream["file"])).is_file()
+        )
+    except (UserError, KeyError, TypeError, ValueError, AttributeError):
+        return False  # no result, or one of another version
 
 
 def _files_of(result: BuildResult, files: Path) -> list[str]:
@@ -106,11 +131,7 @@ def _explain(plan: BuildPlan, failure: ToolFailed, output: Path) -> UserError:
     log = output.with_name(f"{output.name}.{failure.tool.name}.failed.log")
     with written_whole(log) as temporary:
         temporary.write_text(failure.text, encoding="utf-8")
-    line = meaningful_line(failure.text)
-    return UserError(
-        f"{failure.tool.name} ended with status {failure.status} on {plan.accelerator.name} for "
-        f"{plan.target}: {line} (its log: {log})"
-    )
+    return UserError(f"{plan.accelerator.name} for {plan.target}: {failure} (its log: {log})")
 
 
 @dataclass(frozen=True)
@@ -221,7 +242,9 @@ class _Run:
             *("--freq", f"{self.plan.clock_mhz:g}", "--timing-allow-fail", "--seed", str(seed)),
             *self.plan.place_arguments,
         ]
-        seconds = run_tool(self.tools[place.tool], arguments, self.work, log=log)
+        seconds = run_tool(
+            self.tools[place.tool], arguments, self.work, log=log, writes=report_name
+        )
         for name in (log, report_name):
             shutil.copyfile(self.work / name, self.products / name)
         report = read_placed_report(self.work / report_name, device.family)
@@ -232,7 +255,7 @@ class _Run:
     def pack(self, place: PlaceAndRoute, seed: int) -> tuple[dict[str, object], float]:
         log, target = f"{place.packer}.log", place.bitstream
         arguments = place.pack(self.plan.device, _configuration(seed), target)
-        seconds = run_tool(self.tools[place.packer], arguments, self.work, log=log)
+        seconds = run_tool(self.tools[place.packer], arguments, self.work, log=log, writes=target)
         for name in (log, target):
             shutil.copyfile(self.work / name, self.products / name)
         data = (self.work / target).read_bytes()

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import TOP
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import VERILOG_FILE
-from sstdp_hw.contract.ports import TOP
 
 from .family import Device
 from .flow import run_plan
@@ -83,7 +83,7 @@ def bare_plan(
         seeds=seeds,
         files={
             VERILOG_FILE: accelerator.verilog.encode(),
-            SCRIPT: device.family.script(TOP, bare=True),
+            SCRIPT: device.family.script(accelerator.top, bare=True),
             **pins,
         },
         place_arguments=arguments,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sstdp_hw.base.fpga_tools import Tool, run_tool
 
-from .family import NETLIST
+from .family import CELLS, NETLIST
 from .plan import SCRIPT, BuildPlan
 
 SYNTHESIS_LOG = "yosys.log"
@@ -21,7 +21,9 @@ def make_netlist(plan: BuildPlan, yosys: Tool, work: Path) -> float:
     """
     for name, data in plan.files.items():
         (work / name).write_bytes(data)
-    seconds = run_tool(yosys, ["-q", "-l", SYNTHESIS_LOG, SCRIPT], work, log=SYNTHESIS_LOG)
+    seconds = run_tool(
+        yosys, ["-q", "-l", SYNTHESIS_LOG, SCRIPT], work, log=SYNTHESIS_LOG, writes=CELLS
+    )
     if plan.device.family.netlist_pass is not None:
         plan.device.family.netlist_pass(work / NETLIST)
     return seconds

@@ -83,11 +83,10 @@ class BuildPlan:
 
 
 def _source_hash() -> str:
-    """Hash of the sources of flow and boards: changed ones must not answer from an old result."""
-    root = Path(__file__).parents[1]
+    """Hash of this package's source: a changed flow must not be answered from an old result."""
+    root = Path(__file__).parent
     digest = hashlib.sha256()
-    files = (path for folder in ("synthesis", "boards") for path in (root / folder).rglob("*.py"))
-    for path in sorted(files):
+    for path in sorted(root.rglob("*.py")):
         data = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(data)}\n".encode() + data)
     return digest.hexdigest()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
@@ -29,6 +31,8 @@ The same call again is answered from a cache; docs/build.md says more.
 boards:  {", ".join(BOARDS)}
 devices: {", ".join(DEVICES)}
 """
+
+_NUMBER = re.compile(r"_\d+$")  # of a block: layer_3
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -121,10 +125,26 @@ def _of(available: int | None) -> str:
 def _fmax(result: BuildResult) -> str:
     if result.fmax_mhz is None:
         return "not known: only synthesized, and the area is that after synthesis"
-    seeds = ", ".join(f"{seed.fmax_mhz:g} (seed {seed.seed})" for seed in result.seeds)
+    seeds = ", ".join(f"{seed.fmax_mhz:g} MHz (seed {seed.seed})" for seed in result.seeds)
     aim = "runs at" if result.kind == "board" else "aimed at"
     without = f"; without {result.untimed}, which are not timed" if result.untimed else ""
-    return f"{seeds} MHz; {aim} {result.clock_mhz:g} MHz{without}"
+    return f"{seeds}; {aim} {result.clock_mhz:g} MHz{without}"
+
+
+def _in_logic(result: BuildResult) -> str:
+    """The memories that took LUTs and registers, counted by kind of block: "12 in layer, 1 in
+    encoder"; a deep network has dozens of them."""
+    names = sorted(name for name, kind in result.memories.items() if kind == "logic")
+    blocks = Counter(_block(name) for name in names)
+    return ", ".join(f"{count} in {block}" for block, count in blocks.items())
+
+
+def _block(memory: str) -> str:
+    """The kind of block that a memory belongs to, without its number; on a board also those around
+    the accelerator."""
+    path = memory.split(".")
+    inside = path[path.index("accelerator") + 1 :] if "accelerator" in path else path[1:]
+    return _NUMBER.sub("", inside[0] if inside else memory)
 
 
 def summary(result: BuildResult) -> str:
@@ -141,9 +161,8 @@ def summary(result: BuildResult) -> str:
         f"  area   {area}",
         f"  fmax   {_fmax(result)}",
     ]
-    logic = sorted(name for name, kind in result.memories.items() if kind == "logic")
-    if logic:
-        lines.append(f"  note   memories in LUTs and registers: {', '.join(logic)}")
+    if logic := _in_logic(result):
+        lines.append(f"  note   memories in LUTs and registers: {logic}")
     path = next((seed.critical_path for seed in result.seeds if seed.critical_path), None)
     if path:
         lines.append(

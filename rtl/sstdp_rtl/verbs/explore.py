@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable, Iterator
 from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from sstdp_hw.base.destination import check_file, check_folder
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.progress import progress
 from sstdp_hw.base.tables import number, show, table
@@ -14,12 +17,21 @@ from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT
 from sstdp_hw.command.verb import Result, Verb
 from sstdp_hw.models.exploration import (
     EstimatedPoint,
+    Goal,
     balanced_configurations,
     estimate,
     find_workload,
     pareto_front,
 )
+from sstdp_hw.models.exploration.goal import DEFAULT_CLOCK_MHZ
 from sstdp_hw.network.network import Network
+
+from ..exploration.fitting import smallest
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..exploration.synthesis import Built
 
 DESCRIPTION = """\
 Which configurations of a network are worth building: the Pareto front of cycles per image against
@@ -28,14 +40,18 @@ LUTs and block RAMs, estimated by the models of docs/cost-model.md before any to
   sstdp-hw explore ready:mnist-784-400-10-sparse-4bit --plot front.png
   sstdp-hw explore NETWORK --synthesize --jobs 8 --json front.json
 
-Candidates are balanced: no layer has lanes that wait for another. --synthesize runs yosys and
-nextpnr on the points of the front. It can be stopped at any time: the same command goes on where it
+Candidates are balanced: no layer has lanes that wait for another. The area is that of an ECP5;
+points that do not fit DEVICE are hollow in the picture. --synthesize runs yosys and nextpnr on the
+points of the front. It can be stopped at any time: the same command goes on where it
 was, since what was built is in the cache of `sstdp-hw build`."""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "network", type=Path, metavar="NETWORK", help="network file (.safetensors) or ready:NAME"
+        "network",
+        type=Path,
+        metavar="NETWORK",
+        help="network file (.safetensors), run folder or ready:NAME",
     )
     parser.add_argument(
         "--dataset", metavar="NAME",
@@ -60,11 +76,16 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--synthesize", action="store_true", help="build the points of the front, for real figures"
     )
     parser.add_argument(
-        "--device", default="ecp5-85k", metavar="DEVICE", help="for --synthesize (%(default)s)"
-    )
+        "--device", default="ecp5-85k", metavar="DEVICE",
+        help="what points should fit, and are built for (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--clock", type=float, default=DEFAULT_CLOCK_MHZ, metavar="MHZ",
+        help="clock that images/s of estimated points are counted with (default: %(default)g)",
+    )  # fmt: skip
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
-        help="builds at once (default: one per core)",
+        help="estimates and builds at once (default: one per core)",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("build/explore"), metavar="DIR",
@@ -74,7 +95,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Result:
-    from ..exploration.plot import plot
+    from ..exploration.plot import Front, check_plot, plot
     from ..exploration.synthesis import build_points
     from ..synthesis.targets import find_device
 
@@ -82,30 +103,43 @@ def _run(options: argparse.Namespace) -> Result:
         if getattr(options, name) < 1:
             raise UserError(f"--{name} must be at least 1, not {getattr(options, name)}")
     find_device(options.device)
+    if options.plot is not None:
+        check_plot(options.plot)
+        check_file(options.plot)
+    if options.synthesize:
+        check_folder(options.out)
+    rate = Goal(clock_mhz=options.clock).images_per_second
     network = Network.load(options.network)
-    workload = find_workload(network, options.dataset, options.samples)
+    with progress(f"Counting the spikes of {options.samples} images", options.samples) as advance:
+        workload = find_workload(network, options.dataset, options.samples, progress=advance)
     candidates = balanced_configurations(
         network, workload.inference,
         early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
     )  # fmt: skip
     with progress(f"Estimating {len(candidates)} configurations", len(candidates)) as advance:
-        points = estimate(network, workload, candidates, progress=advance)
+        points = estimate(network, workload, candidates, jobs=options.jobs, progress=advance)
     front = pareto_front(points)
     built = []
     if options.synthesize:
         with progress(f"Building {len(front)} accelerators", len(front)) as advance:
             built = build_points(
-                options.network, front, options.out,
+                network, front, options.out,
                 device=options.device, jobs=options.jobs, cache=options.cache, done=advance,
             )  # fmt: skip
-    _show(f"{network.name}: Pareto front, cycles of {workload.source}", front, built)
+    title = f"{network.name}: Pareto front, cycles of {workload.source}"
+    show(_estimates(title, front, rate, options.clock))
+    if built:
+        show(*_builds(front, built, options.device))
     if options.plot is not None:
-        plot(f"{network.name}, {workload.source}", points, front, built, options.plot)
+        title = f"{network.name}, {workload.source}"
+        plot(Front(title, points, front, built, options.device, options.clock), options.plot)
+        print(f"Written: {options.plot}")
     return {
         "network": network.name,
         "digest": network.digest,
         "workload": workload.source,
         "device": options.device if options.synthesize else None,
+        "clock_mhz": options.clock,
         "points": [point.to_json() for point in points],
         "front": [
             {**point.to_json(), **({} if real is None else {"built": real.to_json()})}
@@ -114,25 +148,52 @@ def _run(options: argparse.Namespace) -> Result:
     }
 
 
-def _show(title: str, front: list[EstimatedPoint], built: list) -> None:
-    headings = ["lanes", "pixels a beat", "cycles", "LUT", "FF", "block RAM"]
-    if built:
-        headings += ["LUT built", "FF built", "block RAM built", "fmax, MHz", "images/s"]
-    rows = []
-    for place, point in enumerate(front):
-        area = point.area
-        row = [
-            *(point.lanes, str(point.configuration.pixels_per_beat), number(point.cycles, 1)),
-            *(number(area.lut), number(area.ff), number(area.bram)),
-        ]
-        if built and built[place].error is None:
-            real = built[place]
-            row += [number(real.lut), number(real.ff), number(real.bram)]
-            row += [number(real.fmax_mhz, 1), number(real.fmax_mhz * 1e6 / point.cycles)]
-        elif built:
-            row += [built[place].error[:60], *repeat("", 4)]
-        rows.append(row)
-    show(table(title, headings, rows))
+def _estimates(
+    title: str, front: list[EstimatedPoint], rate: Callable[[EstimatedPoint], float], clock: float
+) -> Table:
+    headings = (
+        "lanes", "pixels a beat", "cycles", "images/s", "LUT", "FF", "block RAM", "ECP5"
+    )  # fmt: skip
+    rows = [
+        (
+            point.lanes,
+            str(point.configuration.pixels_per_beat),
+            number(point.cycles, 1),
+            number(rate(point)),
+            number(point.area.lut),
+            number(point.area.ff),
+            number(point.area.bram),
+            (smallest(point.area) or "none").removeprefix("ecp5-"),
+        )
+        for point in front
+    ]
+    made = table(title, headings, rows)
+    made.caption = f"images/s at {clock:g} MHz. ECP5: the smallest that has as much."
+    return made
+
+
+def _builds(front: list[EstimatedPoint], built: list[Built], device: str) -> Iterator[Table | str]:
+    """What place and route found, and a line for every point that it did not get to the end of."""
+    headings = ("lanes", "pixels a beat", "LUT", "FF", "block RAM", "fmax, MHz", "images/s")
+    pairs = list(zip(front, built, strict=True))
+    rows = [
+        (
+            point.lanes,
+            str(point.configuration.pixels_per_beat),
+            number(real.lut),
+            number(real.ff),
+            number(real.bram),
+            number(real.fmax_mhz, 1),
+            number(real.fmax_mhz * 1e6 / point.cycles),
+        )
+        for point, real in pairs
+        if real.error is None
+    ]
+    yield table(f"Built for {device}, images/s at fmax", headings, rows)
+    for point, real in pairs:
+        if real.error is not None:
+            pixels = point.configuration.pixels_per_beat
+            yield f"not built: lanes {point.lanes}, {pixels} pixels a beat: {real.error}"
 
 
 explore = Verb(

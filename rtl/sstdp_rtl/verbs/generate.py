@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.progress import progress
 from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, Configuration
 from sstdp_hw.blocks.presets import PRESETS, preset
 from sstdp_hw.command.verb import Verb, VerbFailed
@@ -15,7 +16,8 @@ GOAL_SAMPLES = 200
 
 DESCRIPTION = """\
 Compile a network file into an accelerator: a folder with accelerator.v (one self-contained
-Verilog-2005 file), manifest.json, the network and a FuseSoC core file.
+Verilog-2005 file), manifest.json, the network, testbench.v (a few packets and their answers) and a
+FuseSoC core file.
 
   sstdp-hw generate RUN/network.safetensors --lanes 16,10 --out build/accelerator
 
@@ -33,7 +35,8 @@ Or a goal is given, and lanes and pixels per beat are chosen by the models of cy
 
 With both, the smallest that is fast enough is taken if it fits. Nothing is written if the goal
 cannot be reached.
-An earlier output in DIR is replaced whole, with the results and builds it holds."""
+An earlier output in DIR is replaced whole. Its results and builds are kept if the Verilog is the
+same, else they are removed, and named."""
 
 
 def parse_lanes(text):
@@ -46,7 +49,10 @@ def parse_lanes(text):
 
 def _configure(parser):
     parser.add_argument(
-        "network", type=Path, metavar="NETWORK", help="network file (.safetensors) or ready:NAME"
+        "network",
+        type=Path,
+        metavar="NETWORK",
+        help="network file (.safetensors), run folder or ready:NAME",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
@@ -62,6 +68,11 @@ def _configure(parser):
         "--preset", choices=PRESETS,
         help="instead of lanes: "
         + "; ".join(f"{name}, {found.summary}" for name, found in PRESETS.items()),
+    )  # fmt: skip
+    parser.add_argument(
+        "--name", default="", metavar="NAME",
+        help="prefix of every module's name, so that several accelerators can stand in one design: "
+        "the top module is NAME_accelerator then (default: none)",
     )  # fmt: skip
     parser.add_argument(
         "--no-early-exit",
@@ -94,12 +105,14 @@ def _by_goal(network, options):
             raise UserError(f"--{name} cannot be given together with a goal: it chooses the lanes")
     clock = DEFAULT_CLOCK_MHZ if options.clock is None else options.clock
     goal = Goal(options.target_fps, options.max_luts, clock)
-    workload = find_workload(network, options.dataset, GOAL_SAMPLES)
+    with progress(f"Counting the spikes of {GOAL_SAMPLES} images", GOAL_SAMPLES) as advance:
+        workload = find_workload(network, options.dataset, GOAL_SAMPLES, progress=advance)
     candidates = balanced_configurations(
         network, workload.inference,
         early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
     )  # fmt: skip
-    point, reached = choose(goal, network, workload, candidates)
+    with progress(f"Choosing from {len(candidates)} configurations", len(candidates)) as advance:
+        point, reached = choose(goal, network, workload, candidates, progress=advance)
     text = f"{goal.describe(point)} (predicted for {workload.source})"
     if not reached:
         raise VerbFailed(
@@ -118,6 +131,7 @@ def _by_lanes(network, options):
     else:
         lanes = None if options.lanes is None else parse_lanes(options.lanes)
         chosen = Configuration(lanes, early_exit=early_exit)
+    chosen = replace(chosen, name=options.name)
     if options.pixels_per_beat is None:
         return chosen
     return replace(chosen, pixels_per_beat=options.pixels_per_beat)
@@ -135,7 +149,7 @@ def _run(options):
         configuration = _by_lanes(network, options)
     else:
         point, text = _by_goal(network, options)
-        configuration = point.configuration
+        configuration = replace(point.configuration, name=options.name)
         print(text)
     result = write(network, configuration, options.out)
     manifest = result.manifest
@@ -146,9 +160,17 @@ def _run(options):
             f"{layer['lanes']} lanes, weights {layer['weight_width']} bit, potentials "
             f"{layer['membrane_width']} bit, words per spike: {layer['groups']}{at_each}"
         )
-    print(f"Written: {result.directory}")
+    if result.removed:
+        print(f"Removed with the earlier accelerator: {', '.join(result.removed)}")
+    print(f"{'Unchanged' if result.unchanged else 'Written'}: {result.directory}")
     predicted = {} if point is None else {"predicted": point.to_json()}
-    return {"directory": str(result.directory), "manifest": manifest, **predicted}
+    return {
+        "directory": str(result.directory),
+        "manifest": manifest,
+        "unchanged": result.unchanged,
+        "removed": list(result.removed),
+        **predicted,
+    }
 
 
 generate = Verb(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.base.files import write_json, written_whole
+from sstdp_hw.base.files import json_text, written_whole
 from sstdp_hw.contract.answer import unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
@@ -44,18 +46,24 @@ class Report:
     result: dict[str, Any]
     arrays: dict[str, Array]
 
-    def save(self, folder: Path) -> None:
-        """Write results.json and results.npz."""
-        with written_whole(folder / ARRAYS_FILE) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **self.arrays)  # type: ignore[arg-type]
-        write_json(folder / RESULTS_FILE, self.result)
+    def save(self, folder: Path) -> dict[str, str]:
+        """Write results.json and results.npz; return their SHA-256, by name."""
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **self.arrays)  # type: ignore[arg-type]
+        contents = {
+            ARRAYS_FILE: packed.getvalue(),
+            RESULTS_FILE: json_text(folder / RESULTS_FILE, self.result).encode(),
+        }
+        for name, data in contents.items():
+            with written_whole(folder / name) as temporary:
+                temporary.write_bytes(data)
+        return {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
 
 
 def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
     """More cycles than any image can take, however the streams stall."""
     parameters = directory.parameters
-    work = parameters.beats + 4 * parameters.t_max + 1000 + 8 * traffic.stall_cycles
-    work += sum(block.most_cycles for block in parameters.blocks)
+    work = parameters.most_cycles + 8 * traffic.stall_cycles
     slowest = 256 - max(traffic.gap_chance, traffic.stall_chance)
     return 4 * work * 256 // slowest
 

@@ -1,4 +1,4 @@
-"""The signed-off record: what was simulated, byte for byte, and that nothing differed.
+"""The record: what was simulated, byte for byte, and that nothing differed.
 
 `simulate` writes it beside its results when every image was equal, and takes an older one away when
 not. Whoever gets the folder can check it: every hash is computed again, the counts are taken again
@@ -7,18 +7,21 @@ from the answers, and images are simulated again if asked for.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import platform
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from sstdp_hw import __version__
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.base.files import file_digest, read_json, sha256, write_json
+from sstdp_hw.base.files import file_digest, parse_json, read_bytes, read_json, sha256, write_json
 from sstdp_hw.contract.directory import GeneratedDirectory, inside
-from sstdp_hw.contract.file_names import ARRAYS_FILE, MANIFEST_FILE, RECORD_FILE, RESULTS_FILE
+from sstdp_hw.contract.file_names import ARRAYS_FILE, RECORD_FILE, RESULTS_FILE
 from sstdp_hw.data import datasets
 from sstdp_hw.reference import inference as reference
 
@@ -32,25 +35,41 @@ _COUNTS = (
 _ANSWERS = ("predicted", "decision_time", "silent")
 
 
-def sign_off(directory: GeneratedDirectory, result: dict[str, Any]) -> None:
-    """Write the record of a finished simulation, whose results are in the folder; of one that found
-    anything wrong there is none, and an older one is removed.
+def publish(directory: GeneratedDirectory, report: Report) -> list[Path]:
+    """Write results into the folder that was simulated and, if nothing was wrong, the record.
+
+    The hashes of the record are those of what was read and of what was written, not of what lies
+    in the folder by now. An older record goes first: it must never stand beside other results.
 
     Parameters
     ----------
-    result : dict
-        Of `cosimulation.Report`, with ``dataset`` and ``dataset_digest``.
+    report : Report
+        Its result with ``dataset`` and ``dataset_digest``.
+
+    Returns
+    -------
+    list of Path
+        The files that were written; the record is the last, if there is one.
+
+    Raises
+    ------
+    UserError
+        If the folder has changed since it was read, or cannot be written.
     """
-    path = directory.path / RECORD_FILE
-    if result["mismatches"] or result["protocol_findings"]:
+    directory.refuse_changed()
+    path, result = directory.path / RECORD_FILE, report.result
+    try:
         path.unlink(missing_ok=True)
-        return
-    network = str(directory.manifest["network"]["file"])
-    names = (MANIFEST_FILE, str(directory.manifest["verilog"]), network, RESULTS_FILE, ARRAYS_FILE)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be removed: {error}") from None
+    written = report.save(directory.path)
+    files = [directory.path / name for name in written]
+    if result["mismatches"] or result["protocol_findings"]:
+        return files
     record = {
         "format_version": FORMAT_VERSION,
         "name": result["name"],
-        "files": {name: file_digest(directory.path / name) for name in names},
+        "files": directory.digests | written,
         "network_digest": result["network_digest"],
         "dataset": {"name": result["dataset"], "digest": result["dataset_digest"]},
         **{name: result[name] for name in _COUNTS},
@@ -59,7 +78,9 @@ def sign_off(directory: GeneratedDirectory, result: dict[str, Any]) -> None:
             "numpy": np.__version__,
         },
     }  # fmt: skip
+    directory.refuse_changed()
     write_json(path, record | {"record_sha256": _digest(record)})
+    return [*files, path]
 
 
 def _digest(record: dict[str, Any]) -> str:
@@ -101,12 +122,39 @@ def check(path: Path, rerun: int | None = 0, jobs: int = 1) -> dict[str, Any]:
         if found != wanted:
             raise _refusal(path, str(name), "sha256", wanted, found)
     directory = GeneratedDirectory.load(folder)
-    if directory.network.digest != record.get("network_digest"):
-        raise _refusal(
-            path, "network", "digest", record.get("network_digest"), directory.network.digest
-        )
-    report = _images(directory, path, record, rerun, jobs)
+    contents = {name: read_bytes(folder / name, "result") for name in (RESULTS_FILE, ARRAYS_FILE)}
+    # What is compared from here on was read once more: it must be what the record names, too.
+    read = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    for name, found in (directory.digests | read).items():
+        if found != files.get(name):
+            raise _refusal(path, name, "sha256", files.get(name), found)
+    _refuse_other_results(path, record, directory, contents[RESULTS_FILE])
+    report = _images(directory, path, record, contents[ARRAYS_FILE], rerun, jobs)
     return record | {"record_sha256": told} | report
+
+
+def _refuse_other_results(
+    path: Path, record: dict[str, Any], directory: GeneratedDirectory, data: bytes
+) -> None:
+    """The results must be of the Verilog, network and images of the record: files whose hashes are
+    right one by one can still be of different simulations."""
+    results = parse_json(data, path.parent / RESULTS_FILE, "result")
+    wanted = {name: record.get(name) for name in ("name", "network_digest", *_COUNTS)} | {
+        "verilog_sha256": record["files"][str(directory.manifest["verilog"])],
+        "dataset": record["dataset"].get("name"),
+        "dataset_digest": record["dataset"].get("digest"),
+    }
+    for name, value in (*wanted.items(), ("network_digest", directory.network.digest)):
+        if results.get(name) != value:
+            raise UserError(
+                f"{path}: {name} of {RESULTS_FILE} must be that of the record, {_short(value)}, "
+                f"not {_short(results.get(name))}; simulate again"
+            )
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}..."
 
 
 def _refusal(path: Path, what: str, kind: str, wanted: object, found: str) -> UserError:
@@ -117,8 +165,9 @@ def _refusal(path: Path, what: str, kind: str, wanted: object, found: str) -> Us
 
 
 def _images(
-    directory: GeneratedDirectory, path: Path, record: dict[str, Any], rerun: int | None, jobs: int
-) -> dict[str, Any]:
+    directory: GeneratedDirectory, path: Path, record: dict[str, Any], packed: bytes,
+    rerun: int | None, jobs: int,
+) -> dict[str, Any]:  # fmt: skip
     """Count again from the answers, run the reference again, and images in simulation."""
     count = record.get("images")
     if not isinstance(count, int) or count < 1 or record.get("mismatches") != 0:
@@ -129,8 +178,13 @@ def _images(
             path, f"data set {samples.name}", "digest", record["dataset"].get("digest"),
             samples.digest,
         )  # fmt: skip
-    with np.load(directory.path / ARRAYS_FILE) as file:
-        arrays = dict(file)
+    try:
+        with np.load(io.BytesIO(packed)) as file:
+            arrays = {name: file[name] for name in _ANSWERS}
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise UserError(
+            f"{path}: {ARRAYS_FILE} must hold the answers ({error}); simulate again"
+        ) from None
     inference = reference.run(directory.network, samples.images)
     wanted = dict(
         zip(_ANSWERS, (inference.classes, inference.decision_times, inference.silent), strict=True)

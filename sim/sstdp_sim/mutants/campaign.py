@@ -201,7 +201,10 @@ def run(
 
         with (
             Simulation(
-                text, pixels_per_beat=parameters.pixels_per_beat, max_beats=2 * parameters.beats
+                text,
+                pixels_per_beat=parameters.pixels_per_beat,
+                max_beats=2 * parameters.beats,
+                top=parameters.top,
             ) as simulation,
             ThreadPoolExecutor(max_workers=jobs) as threads,
         ):
@@ -260,7 +263,8 @@ def _play(
 
 
 def summary(verdicts: list[Verdict]) -> dict[str, Any]:
-    """Counts, kill rate of the mutants not shown equivalent, and every survivor with its reason."""
+    """Counts, kill rate of the mutants not shown equivalent, every survivor, and every equivalent
+    with its reason."""
     killed = Counter(verdict.mutant.kind for verdict in verdicts if verdict.noticed)
     same = [verdict for verdict in verdicts if verdict.equivalent]
     alive = [verdict for verdict in verdicts if not verdict.noticed and not verdict.equivalent]
@@ -278,5 +282,6 @@ def summary(verdicts: list[Verdict]) -> dict[str, Any]:
             }
             for kind, total in Counter(verdict.mutant.kind for verdict in verdicts).items()
         },
-        "survivors": [verdict.to_json() for verdict in [*alive, *same]],
+        "survivors": [verdict.to_json() for verdict in alive],
+        "equivalents": [verdict.to_json() for verdict in same],
     }  # fmt: skip

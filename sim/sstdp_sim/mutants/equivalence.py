@@ -37,7 +37,7 @@ equiv_simple -seq 1
 equiv_induct -seq 4
 equiv_status -assert
 """
-_SECONDS = 20  # of one attempt
+_SECONDS = 20  # of processor time, of one attempt
 _ROOM = "has_room"
 
 

@@ -19,7 +19,8 @@ def harmless(
     It is shown of a comparison that keeps those lanes of the last group from firing that serve no
     neuron, where they could not fire anyway.
     """
-    found = re.fullmatch(r"accelerator\.layer_(\d+)\.slice_\d+", fault.module)
+    top = re.escape(directory.parameters.top)
+    found = re.fullmatch(rf"{top}\.layer_(\d+)\.slice_\d+", fault.module)
     cell = modules[fault.module]["cells"][fault.cell]
     if not found or (cell["type"], fault.change) != ("$ne", "next"):
         return None

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sstdp_hw.contract.directory import GeneratedDirectory
-from sstdp_hw.contract.ports import TOP
 
 from .netlist import Bits, Editor, constant, constant_bits
 
@@ -191,7 +190,7 @@ def _rotation(cell: dict[str, Any], module: str, directory: GeneratedDirectory) 
                 found.append(("lane", "rotate data", text, 0, len(wires["data"]), memory["width"]))
     for probe in manifest["probes"]:
         fields = {field["name"]: field for field in probe["fields"]}
-        inside = module.startswith(".".join([TOP, *probe["scope"]]))
+        inside = module.startswith(".".join([directory.parameters.top, *probe["scope"]]))
         width = sum(field["width"] for field in probe["fields"])
         data = wires.get("w_port__data", [])
         if inside and "w_en" in wires and "fired" in fields and len(data) == width:

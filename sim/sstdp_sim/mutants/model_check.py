@@ -1,8 +1,8 @@
 """Whether assertions in a netlist hold in every cycle from power-up on: yosys and ABC's `pdr`.
 
 Property-directed reachability looks for an inductive reason by itself; it needs no bound, and finds
-a counterexample or nothing in the time it has. ABC is part of yosys and is reached through its pass
-`abc`, which wants a netlist of its own to map: a single inverter.
+a counterexample or nothing in the processor time it has. ABC is part of yosys and is reached
+through its pass `abc`, which wants a netlist of its own to map: a single inverter.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _ABC = """\
 scorr
 dc2
 write_aiger reduced.aig
-pdr -nct -T {seconds}
+pdr -nct
 write_status status
 """
 _NEVER = b"0"  # an output of an AIGER file that is constant
@@ -97,7 +97,7 @@ def _checker(kind: str, parameters: dict[str, str], **inputs: Bits) -> dict[str,
 
 
 def holds(folder: Path, modules: dict[str, Any], top: str, seconds: int) -> bool:
-    """Whether all assertions below ``top`` are proven within so many seconds.
+    """Whether all assertions below ``top`` are proven within so many seconds of processor time.
 
     All inputs are free, the reset as well; registers begin with their initial values, memories
     with zeros.
@@ -107,7 +107,7 @@ def holds(folder: Path, modules: dict[str, Any], top: str, seconds: int) -> bool
     (folder / "problem.json").write_text(json.dumps(problem), encoding="utf-8")
     (folder / "checkers.v").write_text(_CHECKERS, encoding="utf-8")
     try:
-        found = solve(folder, _READ.format(top=top), _ABC.format(seconds=seconds))
+        found = solve(folder, _READ.format(top=top), _ABC, processor_seconds=seconds)
     except UserError:
         return False  # no proof
     if found.startswith("snl_UNSAT"):
@@ -117,7 +117,7 @@ def holds(folder: Path, modules: dict[str, Any], top: str, seconds: int) -> bool
     return lines[latches : latches + outputs] == [_NEVER] * outputs
 
 
-def solve(folder: Path, read: str, commands: str) -> str:
+def solve(folder: Path, read: str, commands: str, *, processor_seconds: int | None = None) -> str:
     """Give the assertions and assumptions of a design to ABC.
 
     Parameters
@@ -128,6 +128,8 @@ def solve(folder: Path, read: str, commands: str) -> str:
         Commands of yosys that read the design and choose its top module.
     commands : str
         Of ABC; its network has one output, which is never 1 if all assertions hold.
+    processor_seconds : int, optional
+        When to give up.
 
     Returns
     -------
@@ -137,9 +139,10 @@ def solve(folder: Path, read: str, commands: str) -> str:
     Raises
     ------
     UserError
-        If yosys or ABC stops.
+        If yosys or ABC stops, or is stopped.
     """
     text = "write_blif inverter.blif\nread_aiger problem.aig\nfold\n" + commands
     (folder / "problem.abc").write_text(text + "read_blif inverter.blif\n", encoding="utf-8")
-    run_yosys(folder, _SCRIPT.format(read=read))
+    script = _SCRIPT.format(read=read)
+    run_yosys(folder, script, writes="status", processor_seconds=processor_seconds)
     return (folder / "status").read_text(encoding="utf-8")

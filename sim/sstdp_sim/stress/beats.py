@@ -68,7 +68,9 @@ WEATHER = (
     (Traffic(0, 243), 0.0),
     (Traffic(120, 200), 0.1),
 )
-_PACKETS = (500, 10_000)  # of one run, at least and at most: starting a simulator takes seconds
+#: Packets of one run, at least and at most. More than one run in each weather only where a run has
+#: so many that starting a simulator, which takes seconds, counts for little.
+_FEWEST, _WORTH_A_RUN, _MOST = 4, 500, 10_000
 
 
 def play(
@@ -80,26 +82,29 @@ def play(
     coverage: Coverage | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Play at least so many beats in every weather; ``coverage`` gets what they cover.
+    """Play at least so many beats, in every weather at least a few packets; ``coverage`` gets what
+    they cover.
 
     Returns
     -------
     dict
-        ``beats``, ``packets`` that began, ``resets``, ``answers`` and ``findings``, one line each.
+        ``runs``, ``beats``, ``packets`` that began, ``resets``, ``answers`` and ``findings``, one
+        line each.
     """
     parameters, random = directory.parameters, np.random.default_rng(seed)
-    fewest, most = _PACKETS
-    count = min(max(beats // (2 * len(WEATHER) * parameters.beats), fewest), most)
+    count = packets_of_a_run(parameters.beats, beats)
     busy = busy_cycles(parameters, images)
-    total: dict[str, Any] = {"beats": 0, "packets": 0, "resets": 0, "answers": 0, "findings": []}
+    total: dict[str, Any] = dict.fromkeys(("runs", "beats", "packets", "resets", "answers"), 0)
+    total["findings"] = []
     with Simulation(
         directory.verilog,
         pixels_per_beat=parameters.pixels_per_beat,
         max_beats=2 * parameters.beats,
+        top=parameters.top,
         coverage=coverage,
     ) as simulation:
-        run = 0
-        while total["beats"] < beats:
+        while total["beats"] < beats or total["runs"] < len(WEATHER):
+            run = total["runs"]
             traffic, resets = WEATHER[run % len(WEATHER)]
             traffic = replace(traffic, seed=seed + run)
             stream = random_stream(parameters, images, random, count, resets=resets, busy=busy)
@@ -112,10 +117,16 @@ def play(
             total["packets"] += stream.answers
             total["resets"] += len(answers.resets)
             total["answers"] += len(answers.words)
-            run += 1
+            total["runs"] += 1
             if progress:
                 progress(stream.beats)
     return total
+
+
+def packets_of_a_run(beats_per_image: int, beats: int) -> int:
+    """How many packets each run has, so that all weathers together are about ``beats`` long."""
+    one_round = -(-beats // (len(WEATHER) * beats_per_image))
+    return min(max(one_round // 2, min(one_round, _WORTH_A_RUN), _FEWEST), _MOST)
 
 
 def busy_cycles(parameters: AcceleratorParameters, images: Array) -> int:
@@ -143,8 +154,9 @@ def random_stream(
     malformed : float
         Share of packets of any length up to two images, half of them without ``tlast``.
     resets : float
-        Share of packets followed by a reset: half of them in the middle of the packet, at once or
-        within ``busy`` cycles, in the middle of a step or of an answer.
+        Share of packets followed by a reset, at least one of them if the share is not 0: half of
+        them in the middle of the packet, at once or within ``busy`` cycles, in the middle of a step
+        or of an answer.
     busy : int
         Cycles that the chain works for an image, see `busy_cycles`.
     """
@@ -161,6 +173,8 @@ def random_stream(
     last = ~wrong | (random.random(count) < 0.5)
     delays = np.full(count, -1)
     cut = random.random(count) < resets
+    if resets and not cut[:-1].any():
+        cut[random.integers(count - 1)] = True
     delays[cut] = random.integers(0, busy, np.count_nonzero(cut))
     soon = cut & (random.random(count) < 0.25)
     delays[soon] = random.integers(0, _SOON, np.count_nonzero(soon))

@@ -5,9 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from sstdp_hw.base.destination import check_file
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
+
+if TYPE_CHECKING:
+    from sstdp_hw.contract.directory import GeneratedDirectory
+    from sstdp_hw.data.datasets import Samples
+
+    from ..simulation.packets import Traffic
 
 DESCRIPTION = """\
 Run a data set through the generated Verilog with cocotb and compare class, decision time and the
@@ -62,7 +70,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="compare every spike of every layer (needs `generate --no-early-exit`)",
     )  # fmt: skip
     parser.add_argument(
-        "--waves", type=Path, metavar="FILE", help="write a waveform (VCD; FST with icarus)"
+        "--waves",
+        type=Path,
+        metavar="FILE",
+        help="write a waveform: .vcd of verilator, .fst of icarus",
     )
     parser.add_argument(
         "--mutate", metavar="KIND", help="corrupt one number first: weight or threshold"
@@ -89,54 +100,41 @@ def _chance(name: str, value: float) -> int:
 
 
 def _run(options: argparse.Namespace) -> Result:
-    from sstdp_hw.base.progress import progress
+    from sstdp_hw.base import locks
     from sstdp_hw.contract.directory import GeneratedDirectory
-    from sstdp_hw.contract.file_names import MUTATION_FOLDER
-    from sstdp_hw.data import datasets
+    from sstdp_hw.contract.file_names import MUTATION_FOLDER, RESULTS_FILE
 
-    from ..comparison.cosimulation import cosimulate
     from ..comparison.mutation import check_kind
-    from ..comparison.record import sign_off
     from ..simulation.packets import Traffic
-    from ..simulation.simulator import check_simulator
+    from ..simulation.simulator import check_simulator, check_waves
 
     if not 0 <= options.seed < 1 << 31:
         raise UserError(f"Seed must be between 0 and {(1 << 31) - 1}, not {options.seed}")
-    if options.waves is not None and (not options.waves.name or options.waves.is_dir()):
-        raise UserError(f"{options.waves}: must be a file name, not a folder")
+    if options.waves is not None:
+        check_file(options.waves)
     if options.jobs < 1:
         raise UserError(f"Jobs must be at least 1, not {options.jobs}")
     check_simulator(options.simulator)
+    if options.waves is not None:
+        check_waves(options.simulator, options.waves)
     if options.mutate:
         check_kind(options.mutate)
     traffic = Traffic(
         _chance("Gaps", options.gaps), _chance("Backpressure", options.backpressure), options.seed,
         options.isolated,
     )  # fmt: skip
-    directory = GeneratedDirectory.load(options.directory)
-    samples = datasets.load(options.dataset)
-    count = _count(options.samples)
-    if count is not None and count > len(samples):
-        raise UserError(
-            f"Samples must be at most the {len(samples)} images of {samples.name}, not {count}"
-        )
-    samples = samples.first(count)
-    mutate = None
-    if options.mutate:
-        mutate = (options.mutate, options.mutate_layer, options.seed)
-    with progress(f"Simulating {len(samples)} images", len(samples)) as advance:
-        report = cosimulate(
-            directory, samples.images, samples.labels,
-            simulator=options.simulator, shards=options.jobs, traffic=traffic,
-            every_spike=options.every_spike, waves=options.waves, mutate=mutate, progress=advance,
-        )  # fmt: skip
-    result = report.result
-    result |= {"dataset": options.dataset, "dataset_digest": samples.digest}
-    report.save(options.directory / MUTATION_FOLDER if mutate else options.directory)
-    if not mutate:
-        sign_off(directory, result)
+    # Nobody replaces the accelerator meanwhile, and nobody else writes these results.
+    with locks.reading(options.directory):
+        directory = GeneratedDirectory.load(options.directory)
+        samples = _samples(options)
+        out = directory.path / MUTATION_FOLDER if options.mutate else directory.path
+        with locks.output(out / RESULTS_FILE):
+            result, written = _simulate(options, directory, samples, traffic, out)
     _show(result)
-    if mutate and not result["mismatches"]:
+    if options.waves is not None:
+        written.append(options.waves)
+    print(f"Written: {', '.join(map(str, written))}")
+    if options.mutate and not result["mismatches"]:
         raise VerbFailed("the mutation was not noticed by these images", result)
     if result["mismatches"]:
         raise VerbFailed(
@@ -147,6 +145,45 @@ def _run(options: argparse.Namespace) -> Result:
     if result["protocol_findings"]:
         raise VerbFailed("; ".join(result["protocol_findings"]), result)
     return result
+
+
+def _samples(options: argparse.Namespace) -> Samples:
+    """The test images asked for."""
+    from sstdp_hw.data import datasets
+
+    samples = datasets.load(options.dataset)
+    count = _count(options.samples)
+    if count is not None and count > len(samples):
+        raise UserError(
+            f"Samples must be at most the {len(samples)} images of {samples.name}, not {count}"
+        )
+    return samples.first(count)
+
+
+def _simulate(
+    options: argparse.Namespace, directory: GeneratedDirectory, samples: Samples, traffic: Traffic,
+    out: Path,
+) -> tuple[Result, list[Path]]:  # fmt: skip
+    """Simulate, and write what came out to the folder ``out``; the result, and the files."""
+    from sstdp_hw.base.progress import progress
+
+    from ..comparison.cosimulation import cosimulate
+    from ..comparison.record import publish
+
+    mutate = None
+    if options.mutate:
+        mutate = (options.mutate, options.mutate_layer, options.seed)
+    with progress(f"Simulating {len(samples)} images", len(samples)) as advance:
+        report = cosimulate(
+            directory, samples.images, samples.labels,
+            simulator=options.simulator, shards=options.jobs, traffic=traffic,
+            every_spike=options.every_spike, waves=options.waves, mutate=mutate, progress=advance,
+        )  # fmt: skip
+    report.result.update(dataset=options.dataset, dataset_digest=samples.digest)
+    if mutate is None:
+        return report.result, publish(directory, report)
+    directory.refuse_changed()
+    return report.result, [out / name for name in report.save(out)]
 
 
 def _show(result: Result) -> None:

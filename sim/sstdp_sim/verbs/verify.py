@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,14 +35,16 @@ backpressure, packets of wrong length and resets, until something differs from t
 the cycle model or from the rules of the stream. Survivors are named; those that are proven to
 change nothing do not count. Writes DIR/mutants.json; exit status 1 if fewer than 99 % are noticed.
 
-The second plays so many random beats: whole images, all bright ones, packets of every length, with
-and without tlast, gaps, backpressure, long idle times, resets at any moment. Every packet must get
-its one answer. With --coverage it tells how much of the Verilog they reach, by module: lines,
-branches, and bits that rose and fell; DIR/coverage.json names what they do not.
+The second plays so many random beats or somewhat more: whole images, all bright ones, packets of
+every length, with and without tlast, gaps, backpressure, long idle times, resets at any moment.
+Each kind of traffic comes at least once, in whole packets. Every packet must get its one answer.
+With --coverage it tells how much of the Verilog they reach, by module: lines, branches, and bits
+that rose and fell; DIR/coverage.json names what they do not.
 
 The third computes every hash of the record again and compares all recorded answers with the
 reference; --rerun simulates images again."""
 
+COVERAGE_FILE = "coverage.json"
 GOAL = 0.99
 
 
@@ -112,6 +115,7 @@ def _check(options: argparse.Namespace) -> Result:
 
 
 def _mutants(options: argparse.Namespace) -> Result:
+    from sstdp_hw.base import locks
     from sstdp_hw.base.files import write_json
     from sstdp_hw.base.progress import progress
     from sstdp_hw.contract.directory import GeneratedDirectory
@@ -119,20 +123,28 @@ def _mutants(options: argparse.Namespace) -> Result:
 
     from ..mutants import campaign
 
-    directory = GeneratedDirectory.load(options.directory)
-    images = _images(directory, options)
-    with progress(f"Playing {options.mutants} mutants", options.mutants) as advance:
-        verdicts = campaign.run(
-            directory, images, count=options.mutants, seed=options.seed, jobs=options.jobs,
-            progress=advance,
-        )  # fmt: skip
-    result = campaign.summary(verdicts) | {
-        "name": directory.manifest["name"], "seed": options.seed, "dataset": options.dataset,
-        "images": len(images), "verilog_sha256": directory.manifest["verilog_sha256"],
-        "verdicts": [verdict.to_json() for verdict in verdicts],
-    }  # fmt: skip
-    write_json(options.directory / MUTANTS_FILE, result)
+    file = options.directory / MUTANTS_FILE
+    with locks.reading(options.directory):
+        directory = GeneratedDirectory.load(options.directory)
+        images = _images(directory, options)
+        with (
+            locks.output(file),
+            progress(f"Playing {options.mutants} mutants", options.mutants) as advance,
+        ):
+            verdicts = campaign.run(
+                directory, images, count=options.mutants, seed=options.seed, jobs=options.jobs,
+                progress=advance,
+            )  # fmt: skip
+            result = campaign.summary(verdicts) | {
+                "name": directory.manifest["name"], "seed": options.seed,
+                "dataset": options.dataset, "images": len(images),
+                "verilog_sha256": directory.manifest["verilog_sha256"],
+                "verdicts": [verdict.to_json() for verdict in verdicts],
+            }  # fmt: skip
+            directory.refuse_changed()
+            write_json(file, result)
     _show(result)
+    print(f"Written: {file}")
     if result["kill_rate"] is not None and result["kill_rate"] < GOAL:
         raise VerbFailed(
             f"{result['survived']} of {result['mutants']} mutants were not noticed and are not "
@@ -157,31 +169,38 @@ def _images(directory: GeneratedDirectory, options: argparse.Namespace) -> Array
 
 
 def _stress(options: argparse.Namespace) -> Result:
+    from sstdp_hw.base import locks
     from sstdp_hw.base.progress import progress
     from sstdp_hw.contract.directory import GeneratedDirectory
 
     from ..simulation.coverage import Coverage
     from ..stress.beats import play
 
-    directory = GeneratedDirectory.load(options.directory)
     coverage = Coverage() if options.coverage else None
-    with progress(f"Playing {options.stress} beats", options.stress) as advance:
-        result = play(
-            directory, _images(directory, options), options.stress, seed=options.seed,
-            coverage=coverage, progress=advance,
-        )  # fmt: skip
-    if coverage is not None:
-        _show_coverage(options.directory, directory, coverage)
+    with ExitStack() as held:
+        if coverage is not None:  # else nothing is written into the folder
+            held.enter_context(locks.reading(options.directory))
+        directory = GeneratedDirectory.load(options.directory)
+        if coverage is not None:
+            held.enter_context(locks.output(directory.path / COVERAGE_FILE))
+        with progress(f"Playing at least {options.stress:,} beats", options.stress) as advance:
+            result = play(
+                directory, _images(directory, options), options.stress, seed=options.seed,
+                coverage=coverage, progress=advance,
+            )  # fmt: skip
+        if coverage is not None:
+            _show_coverage(directory, coverage)
     print(
-        f"{result['beats']} beats, {result['packets']} packets, {result['resets']} resets, "
-        f"{result['answers']} answers; {len(result['findings'])} findings"
+        f"Played {result['beats']:,} beats (at least {options.stress:,} asked) in "
+        f"{result['runs']} runs: {result['packets']:,} packets, {result['resets']:,} resets, "
+        f"{result['answers']:,} answers; {len(result['findings'])} findings"
     )
     if result["findings"]:
         raise VerbFailed(result["findings"][0], result)
     return result
 
 
-def _show_coverage(folder: Path, directory: GeneratedDirectory, coverage: Coverage) -> None:
+def _show_coverage(directory: GeneratedDirectory, coverage: Coverage) -> None:
     from sstdp_hw.base.files import write_json
     from sstdp_hw.base.tables import show, table
     from sstdp_hw.contract.file_names import COVERAGE_FILE
@@ -190,8 +209,11 @@ def _show_coverage(folder: Path, directory: GeneratedDirectory, coverage: Covera
 
     modules = coverage.to_json()
     sha = directory.manifest["verilog_sha256"]
-    write_json(folder / COVERAGE_FILE, {"verilog_sha256": sha, "modules": modules})
+    directory.refuse_changed()
+    path = directory.path / COVERAGE_FILE
+    write_json(path, {"verilog_sha256": sha, "modules": modules})
     show(table("Coverage of the Verilog", ["module", *KINDS], rows(modules)))
+    print(f"Written: {path}")
 
 
 def _show(result: Result) -> None:
@@ -209,7 +231,9 @@ def _show(result: Result) -> None:
     )
     for survivor in result["survivors"]:
         print(f"survived: {survivor['text']}")
-        print(f"  {survivor['equivalent'] or 'not shown to be equivalent'}")
+    for mutant in result["equivalents"]:
+        print(f"equivalent: {mutant['text']}")
+        print(f"  {mutant['equivalent']}")
 
 
 verify = Verb(

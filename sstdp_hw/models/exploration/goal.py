@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...base.errors import UserError
@@ -75,14 +76,21 @@ class _Candidate:
     bound: float
 
 
-def choose(goal: Goal, network: Network, workload: Workload,
-           configurations: list[Configuration]) -> tuple[EstimatedPoint, bool]:  # fmt: skip
+def choose(
+    goal: Goal,
+    network: Network,
+    workload: Workload,
+    configurations: list[Configuration],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[EstimatedPoint, bool]:
     """The point for a goal, and whether it reaches it.
 
     With a rate the fewest LUTs that reach it, without one the fastest that fits. If no point does
     both, the closest: the fastest of those that are small enough, or the smallest of all.
 
     Cycles are counted only where the bound, which is quick to have, leaves the question open.
+    ``progress`` is called with 1 whenever those of a configuration are.
     """
     candidates = []
     for configuration in configurations:
@@ -93,7 +101,7 @@ def choose(goal: Goal, network: Network, workload: Workload,
     candidates.sort(key=lambda candidate: (candidate.luts, candidate.bound))
 
     def estimated(candidate: _Candidate) -> EstimatedPoint:
-        return estimate(network, workload, [candidate.configuration])[0]
+        return estimate(network, workload, [candidate.configuration], progress=progress)[0]
 
     small = [c for c in candidates if goal.max_luts is None or c.luts <= goal.max_luts]
     if not small:

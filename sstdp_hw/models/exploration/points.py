@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ...base.processes import in_processes
 from ...blocks.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
 from ...network.network import Network
 from ...reference.inference import Inference
@@ -15,6 +17,9 @@ from ..area import Area, predict_area
 from ..cost import layer_work
 from ..cycles import cycles_per_image
 from .workload import Workload
+
+#: Spikes carried through the cycle model that are worth processes of their own: some 15 seconds.
+SPIKES_WORTH_PROCESSES = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,19 +74,20 @@ def balanced_configurations(
     beside them twice those pixels, because a sorter with one list gives a spike every second cycle.
     """
     neurons = [layer.weight.shape[0] for _, layer in network.weighted]
-    all_lanes = Configuration(tuple(neurons), 1, early_exit)
-    parameters = AcceleratorParameters(network, all_lanes)
-    events = layer_work(parameters, inference).mean(axis=0)  # one group: a word is an event
+    parameters = AcceleratorParameters(network, Configuration(None, 1, early_exit))
+    groups_there = [layer.groups for layer in parameters.layers]
+    events = (layer_work(parameters, inference) // groups_there).mean(axis=0)
+    most = [layer.most_lanes for layer in parameters.layers]
     found: dict[tuple[tuple[int, ...], int], None] = {}
     busiest = {
         float(count * groups)
-        for count, size in zip(events, neurons, strict=True)
-        for groups in {-(-size // lanes) for lanes in range(1, size + 1)}
+        for count, size, widest in zip(events, neurons, most, strict=True)
+        for groups in {-(-size // lanes) for lanes in range(1, widest + 1)}
     }
     for cycles in sorted(busiest):
         lanes = tuple(
-            -(-size // max(1, min(size, int(cycles / max(count, 1e-9) + 1e-9))))
-            for count, size in zip(events, neurons, strict=True)
+            min(widest, -(-size // max(1, min(size, int(cycles / max(count, 1e-9) + 1e-9)))))
+            for count, size, widest in zip(events, neurons, most, strict=True)
         )
         enough = [n for n in PIXELS_PER_BEAT if -(-network.pixels // n) <= cycles]
         fewest = enough[0] if enough else PIXELS_PER_BEAT[-1]
@@ -93,27 +99,43 @@ def balanced_configurations(
 def estimate(
     network: Network,
     workload: Workload,
-    configurations: Iterable[Configuration],
+    configurations: Sequence[Configuration],
     *,
+    jobs: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[EstimatedPoint]:
     """Cycles and area of every configuration, in order.
+
+    Parameters
+    ----------
+    jobs : int
+        Processes at once; fewer are used where there is little to do.
+    progress : callable, optional
+        Called with 1 whenever a configuration is done.
 
     Raises
     ------
     UserError
         If a configuration does not fit the network.
     """
+    one = partial(_estimate, network, workload)
+    spikes = sum(int((times < network.t_max).sum()) for times in workload.inference.spike_times)
+    if jobs > 1 and spikes * len(configurations) >= SPIKES_WORTH_PROCESSES:
+        return in_processes(one, configurations, jobs, done=progress)
     points = []
     for configuration in configurations:
-        parameters = AcceleratorParameters(network, configuration)
-        cycles = cycles_per_image(parameters, workload.inference)
-        # The first image fills an empty pipeline, which in a long run counts for nothing.
-        mean = float(np.mean(cycles[1:] if len(cycles) > 1 else cycles))
-        points.append(EstimatedPoint(configuration, mean, predict_area(parameters)))
+        points.append(one(configuration))
         if progress:
             progress(1)
     return points
+
+
+def _estimate(network: Network, workload: Workload, configuration: Configuration) -> EstimatedPoint:
+    parameters = AcceleratorParameters(network, configuration)
+    cycles = cycles_per_image(parameters, workload.inference)
+    # The first image fills an empty pipeline, which in a long run counts for nothing.
+    mean = float(np.mean(cycles[1:] if len(cycles) > 1 else cycles))
+    return EstimatedPoint(configuration, mean, predict_area(parameters))
 
 
 def pareto_front(points: list[EstimatedPoint]) -> list[EstimatedPoint]:

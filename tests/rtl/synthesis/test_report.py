@@ -14,6 +14,8 @@ from sstdp_rtl.synthesis.report import (
     read_memories,
     read_placed_report,
 )
+from sstdp_rtl.synthesis.result import BuildResult, SeedResult
+from sstdp_rtl.verbs.build import summary
 
 
 def pin(cell, port):
@@ -157,3 +159,21 @@ using FF mapping for memory top.table
 """
     kinds = {"top.weights": "block", "top.heads": "lut_ram", "top.table": "logic"}
     assert read_memories(log, ECP5) == kinds
+
+
+def test_figures_for_a_person():
+    """Each clock has its unit; of a deep network's memories the count, not every name."""
+    layers = {f"accelerator.layer_{n}.slice_0.queue.storage": "logic" for n in range(30)}
+    board = {"sstdp_board.serial.accelerator.encoder.table_0.rom": "logic", "other": "block"}
+    result = BuildResult(
+        **dict.fromkeys(("lut", "ff", "bram", "lut_ram", "multiplier", "carry"), 1),
+        **dict.fromkeys(("family", "part", "package", "speed", "untimed", "cache_key"), ""),
+        kind="device", target="t", design={"name": "n"}, available={"lut": 9}, clock_mhz=160.0,
+        memories=layers | board, fmax_mhz=131.2, fmax_best_mhz=133.55, timing_met=False,
+        seeds=(SeedResult(1, 133.55, 1.0, None), SeedResult(2, 131.2, 1.0, None)),
+        bitstream=None, board=None, tools={}, seconds={"total": 1.0},
+    )  # fmt: skip
+    lines = [line.split(maxsplit=1) for line in summary(result).splitlines()]
+    told = {line[0]: line[1] for line in lines}
+    assert told["fmax"] == "133.55 MHz (seed 1), 131.2 MHz (seed 2); aimed at 160 MHz"
+    assert told["note"] == "memories in LUTs and registers: 30 in layer, 1 in encoder"

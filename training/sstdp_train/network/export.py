@@ -10,6 +10,7 @@ import torch
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.data.datasets import Samples
+from sstdp_hw.network.chain import printable
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d
 
@@ -45,7 +46,7 @@ def to_float_network(
         layers.append(made)
         scales.append(scale)
     return FloatNetwork(
-        name=f"{samples.name}-{'-'.join(str(size) for size in (*recipe.layers, network.classes))}",
+        name="-".join(map(str, (printable(samples.name), *recipe.layers, network.classes))),
         t_max=recipe.t_max,
         input_shape=tuple(samples.images.shape[1:]),
         class_names=samples.class_names,

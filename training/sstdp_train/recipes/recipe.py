@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,14 @@ from .architecture import begins_dense, canonical, weighted_layers
 
 MAX_WEIGHT_WIDTH = 16
 LARGEST = 1e30  # of a real number: far from any use, and its products are finite in float32
+
+
+class RecipeError(UserError):
+    """A field that breaks a rule; the command line puts the option in place of the field."""
+
+    def __init__(self, field_name: str, rule_and_value: str) -> None:
+        super().__init__(f"Recipe: {field_name} {rule_and_value}")
+        self.field_name, self.rule_and_value = field_name, rule_and_value
 
 
 def _option(default: Any, origin: str, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -196,37 +205,40 @@ class Recipe:
         for name in ("learning_rate", "sharpness", "margin_scale"):
             self._check_range(name, getattr(self, name), 1e-12, math.inf)
         if self.pruning and not begins_dense(self.layers):
-            raise UserError(
-                "Recipe: pruning must be 0 unless the first layer is fully connected, and is "
+            raise RecipeError(
+                "pruning",
+                "must be 0 unless the first layer is fully connected, and is "
                 f"{self.pruning:g} before {self.layers[0]}: the kernel of a convolution has no "
-                "pixels of its own"
+                "pixels of its own",
             )
         if self.weight_widths:
             self._check_range("weight_widths", min(self.weight_widths), 1, MAX_WEIGHT_WIDTH)
             self._check_range("weight_widths", max(self.weight_widths), 1, MAX_WEIGHT_WIDTH)
             if len(self.weight_widths) != weighted_layers(self.layers):
-                raise UserError(
-                    "Recipe: weight_widths must have one width per weighted layer, "
-                    f"{weighted_layers(self.layers)}, not {len(self.weight_widths)}"
+                raise RecipeError(
+                    "weight_widths",
+                    "must have one width per weighted layer, "
+                    f"{weighted_layers(self.layers)}, not {len(self.weight_widths)}",
                 )
             if self.pruning and self.weight_widths[0] == 1:
-                raise UserError(
-                    "Recipe: weight_widths of the first layer must be at least 2 with pruning, "
-                    "which needs weights of 0, not 1"
+                raise RecipeError(
+                    "weight_widths",
+                    "of the first layer must be at least 2 with pruning, which needs weights of 0, "
+                    "not 1",
                 )
 
     def _check_type(self, entry: dataclasses.Field[Any], value: Any) -> None:
         name, kind, choices = entry.name, str(entry.type), entry.metadata["choices"]
         if choices and value not in choices:
-            raise UserError(f"Recipe: {name} must be {' or '.join(choices)}, not {value!r}")
+            raise RecipeError(name, f"must be {' or '.join(choices)}, not {value!r}")
         if kind == "tuple[int, ...]" and not all(type(item) is int for item in value):
-            raise UserError(f"Recipe: {name} must be integers, not {list(value)}")
+            raise RecipeError(name, f"must be integers, not {list(value)}")
         wanted_type = {"int": int, "float": (int, float), "bool": bool, "str": str}.get(kind)
         if wanted_type and (not isinstance(value, wanted_type) or
                             (isinstance(value, bool) and kind != "bool")):  # fmt: skip
-            raise UserError(f"Recipe: {name} must be of type {kind}, not {value!r}")
+            raise RecipeError(name, f"must be of type {kind}, not {value!r}")
         if kind == "float" and not math.isfinite(value):
-            raise UserError(f"Recipe: {name} must be finite, not {value}")
+            raise RecipeError(name, f"must be finite, not {value}")
         if kind == "float":
             self._check_range(name, value, -LARGEST, LARGEST)
 
@@ -239,7 +251,7 @@ class Recipe:
             rule = (
                 f"at least {shown[0]}" if high == math.inf else f"between {shown[0]} and {shown[1]}"
             )
-            raise UserError(f"Recipe: {name} must be {rule}, not {shown[2]}")
+            raise RecipeError(name, f"must be {rule}, not {shown[2]}")
 
     @property
     def augments(self) -> bool:
@@ -332,9 +344,43 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def recipe_for(dataset: str) -> Recipe:
-    """The recipe that fits a data set by its name; the default for one that has none of its own."""
-    return RECIPES.get(family(dataset), DEFAULT)
+UPDATES = 6000  # weight updates that a small data set is trained with at least
+LONGEST = 150  # epochs; more of them only learn few images by heart
+SHIFT = 1.2 / 28  # of the smaller side of an image: that of the recipes for digits and MNIST
+
+
+def recipe_for(
+    dataset: str,
+    layers: Sequence[int | str] | None = None,
+    images: tuple[int, ...] | None = None,
+) -> Recipe:
+    """The recipe of a data set by its name; for one that has none of its own, one that fits.
+
+    Parameters
+    ----------
+    dataset : str
+    layers : sequence of int or str, optional
+        Hidden layers: with convolutions the settings of `MNIST_CONV` fit, else those of `MNIST`.
+    images : (count, channels, height, width), optional
+        Shape of the training images: few of them are trained in small batches and more epochs, and
+        are shifted in proportion to their size.
+    """
+    if family(dataset) in RECIPES:
+        return RECIPES[family(dataset)]
+    layers = DEFAULT.layers if layers is None else canonical(layers)
+    convolutions = any(str(name).startswith("conv") for name in layers)
+    recipe = (MNIST_CONV if convolutions else MNIST).with_(
+        name=DEFAULT.name, layers=layers, epochs=14 if convolutions else DEFAULT.epochs
+    )
+    if images is None:
+        return recipe
+    count, _, height, width = images
+    batch = 16 if count < 5000 else 32 if count < 20_000 else recipe.batch_size
+    return recipe.with_(
+        batch_size=batch,
+        epochs=min(max(math.ceil(UPDATES * batch / max(count, 1)), recipe.epochs), LONGEST),
+        shift=round(SHIFT * min(height, width), 2),
+    )
 
 
 def fine_tuning(recipe: Recipe, weight_widths: tuple[int, ...]) -> Recipe:

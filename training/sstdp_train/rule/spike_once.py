@@ -37,6 +37,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..backends import processor  # noqa: F401 - settles the vector instructions before the first operation
 from ..backends.protocol import Kernel, StackKernel
 
 

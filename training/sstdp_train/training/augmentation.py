@@ -15,6 +15,11 @@ from torch.nn.functional import grid_sample
 
 from ..recipes.recipe import Recipe
 
+try:
+    from ..backends.native.product import product
+except ImportError:  # without numba, as PyTorch does it on this processor
+    product = torch.matmul
+
 BUMP_SPACING, BUMP_WIDTH = 4.0, 4.0  # pixels between bumps, and their standard deviation
 
 
@@ -53,7 +58,7 @@ def distort(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
         size = torch.tensor([2 / width, 2 / height]).repeat(batch)[:, None] * recipe.bending
         heights = torch.randn(2 * batch, len(bumps), generator=generator) * size
         factors, fields = torch.cat([factors, heights], 1), torch.cat([fields, bumps])
-    grid = (factors @ fields).view(batch, 2, height, width)
+    grid = product(factors, fields).view(batch, 2, height, width)
     grid = grid.permute(0, 2, 3, 1).to(images.device)
     moved = grid_sample(images.to(torch.float32), grid, mode=recipe.resampling, align_corners=False)
     return moved.round_().clamp_(0, 255).to(torch.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 import zipfile
 from pathlib import Path
@@ -22,8 +23,10 @@ PARTS = {
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint, whole or not at all; ``state`` holds tensors and plain values only."""
+    data = io.BytesIO()  # on a full or read-only disk torch's own writer raises RuntimeError
+    torch.save({"format": FORMAT, **state}, data)
     with written_whole(path) as temporary:
-        torch.save({"format": FORMAT, **state}, temporary)
+        temporary.write_bytes(data.getbuffer())
 
 
 def load(path: Path) -> dict[str, Any]:

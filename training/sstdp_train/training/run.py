@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Iterator
@@ -15,15 +14,19 @@ import numpy as np
 import torch
 
 from sstdp_hw import __version__
+from sstdp_hw.base import locks
+from sstdp_hw.base.destination import check_folder
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json
 from sstdp_hw.base.progress import progress, say
-from sstdp_hw.data.datasets import Samples
+from sstdp_hw.data.datasets import Samples, looks_channels_last
 from sstdp_hw.network.float_network import FILE_NAME as FLOAT_FILE
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.layers import Array
+from sstdp_hw.quantization.quantize import refuse_pruned_pixels
 from sstdp_hw.reference import inference as reference
 
+from ..backends import processor
 from ..backends.protocol import Kernel, kernel_for
 from ..network import export
 from ..network.encoder import equalized_table, ttfs_table
@@ -88,15 +91,25 @@ def run(recipe: Recipe, job: Job) -> dict[str, Any]:
     Raises
     ------
     UserError
-        On bad input, a damaged checkpoint, or divergence.
+        On bad input, a damaged checkpoint, divergence, or an output folder that cannot be written
+        or that another process works with.
     """
     _check(recipe, job)
+    if job.out.exists() and not job.out.is_dir():
+        raise UserError(f"{job.out}: must be a folder, not a file; choose another --out")
+    check_folder(job.out)
+    with locks.writing(job.out):
+        return _run(recipe, job)
+
+
+def _run(recipe: Recipe, job: Job) -> dict[str, Any]:
     start = time.monotonic()
     device = _device(job.device)
     state = checkpoint.load(job.out / checkpoint.FILE_NAME) if job.resume else None
     kernel = _kernel(job, device, state)
     with _one_thread():
         training = _set_up(recipe, job, device, kernel)
+    _export(recipe, job, training, {})  # refuses now what the file could not hold at the end
     data = {"train": job.samples.digest, "images": len(job.samples)}
     before = 0.0
     if state is not None:
@@ -112,6 +125,8 @@ def run(recipe: Recipe, job: Job) -> dict[str, Any]:
 
 def _check(recipe: Recipe, job: Job) -> None:
     samples, test = job.samples, job.test
+    if job.init is None:
+        _check_axes(samples)
     place(recipe.layers, samples.images.shape[1:], len(samples.class_names))  # refuses misfits
     if len(samples.labels) - round(len(samples) * recipe.validation_share) < 1:
         raise UserError(f"Data set {samples.name}: must have at least one training image, not 0")
@@ -120,6 +135,8 @@ def _check(recipe: Recipe, job: Job) -> None:
             f"Data set {samples.name}: labels must be below its {len(samples.class_names)} "
             f"classes, not {int(samples.labels.max())}"
         )
+    if job.init is None:
+        _check_classes(samples)
     if test is not None and test.images.shape[1:] != samples.images.shape[1:]:
         raise UserError(
             f"Test data set {test.name}: images must have the shape of the training images, "
@@ -149,12 +166,35 @@ def _check(recipe: Recipe, job: Job) -> None:
                 f"{job.init.source}: t_max and layers must be the recipe's, {recipe.t_max} and "
                 f"{list(recipe.layers)}, not {job.init.t_max} and {list(layers)}"
             )
-        if recipe.weight_widths[:1] == (1,) and not job.init.live_inputs.all():
-            raise UserError(
-                f"{job.init.source}: weights must not be 0 at width 1, and "
-                f"{np.count_nonzero(~job.init.live_inputs)} pixels are pruned; choose a width of "
-                "at least 2 for the first layer"
-            )
+        refuse_pruned_pixels(job.init, recipe.weight_widths)
+
+
+def _check_axes(samples: Samples) -> None:
+    """Refuse images whose rows would be taken for channels."""
+    shape = samples.images.shape[1:]
+    if looks_channels_last(shape):
+        channels, height, width = shape
+        raise UserError(
+            f"Data set {samples.name}: images must be [N, C, H, W], and {list(shape)} looks like "
+            "[H, W, C]; use images.transpose(0, 3, 1, 2), or, if there really are "
+            f"{channels} channels of {height}x{width}, images.transpose(0, 1, 3, 2)"
+        )
+
+
+def _check_classes(samples: Samples) -> None:
+    """Tell of classes without an image; refuse if they are most."""
+    seen = np.isin(np.arange(len(samples.class_names)), samples.labels)
+    absent = np.flatnonzero(~seen)
+    if not len(absent):
+        return
+    shown = ", ".join(str(label) for label in absent[:3]) + (", ..." if len(absent) > 3 else "")
+    text = (
+        f"Data set {samples.name}: {len(absent)} of {len(seen)} classes have no training image "
+        f"({shown}), and labels must be 0 to the number of classes without gaps"
+    )
+    if len(absent) > seen.sum():
+        raise UserError(f"{text}; use np.unique(labels, return_inverse=True)[1]")
+    say(f"{text}; their outputs learn to stay silent")
 
 
 @contextmanager
@@ -262,11 +302,6 @@ def _clear(job: Job) -> None:
             f"{job.out}: must hold no earlier run, and holds {found[0]}; continue it with "
             "--resume, replace it with --overwrite, or choose another --out"
         )
-    if job.out.exists() and not job.out.is_dir():
-        raise UserError(f"{job.out}: must be a folder, not a file; choose another --out")
-    place = next(path for path in (job.out, *job.out.absolute().parents) if path.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK):  # told now, not after an epoch
-        raise UserError(f"{job.out}: {place} must be a folder to write into; choose another --out")
     for name in found:
         (job.out / name).unlink()
 
@@ -346,9 +381,7 @@ def _finish(recipe: Recipe, job: Job, training: Training, seconds: float) -> dic
     }
     if job.init is not None:
         summary["initial"] = {"source": job.init.source, **_accuracies(job.init.provenance)}
-    network = export.to_float_network(
-        training.network, recipe, job.samples, summary, encoder=training.table.cpu().numpy()
-    )
+    network = _export(recipe, job, training, summary)
     if job.test is not None:
         inference = reference.run(network, job.test.images)
         summary["test_accuracy"] = inference.accuracy(job.test.labels)
@@ -359,6 +392,13 @@ def _finish(recipe: Recipe, job: Job, training: Training, seconds: float) -> dic
     summary = {**summary, "float_network": str(job.out / FLOAT_FILE)}
     write_json(job.out / "train.json", summary)
     return summary
+
+
+def _export(
+    recipe: Recipe, job: Job, training: Training, provenance: dict[str, Any]
+) -> FloatNetwork:
+    encoder = training.table.cpu().numpy()
+    return export.to_float_network(training.network, recipe, job.samples, provenance, encoder)
 
 
 def _accuracies(provenance: dict[str, Any]) -> dict[str, Any]:
@@ -374,4 +414,5 @@ def _versions() -> dict[str, str]:
         "numpy": np.__version__,
         "torch": str(torch.__version__),
         "sstdp-hw": __version__,
+        "vector_instructions": processor.found(),
     }

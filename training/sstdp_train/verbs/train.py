@@ -6,16 +6,20 @@ import argparse
 import dataclasses
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.progress import say
+from sstdp_hw.base.tables import percent
 from sstdp_hw.command.verb import Result, Verb
+from sstdp_hw.reference.evaluation import ties_told
 
 from ..backends.protocol import KERNELS
 from ..recipes.architecture import weighted_layers
-from ..recipes.recipe import RECIPES, Recipe, fine_tuning, recipe_for
+from ..recipes.recipe import RECIPES, Recipe, RecipeError, fine_tuning, recipe_for
 
 if TYPE_CHECKING:
     from sstdp_hw.data.datasets import Samples
@@ -119,11 +123,14 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _recipe(
-    options: argparse.Namespace, dataset: str, changes: dict[str, Any], init: FloatNetwork | None
-) -> Recipe:
+    options: argparse.Namespace, dataset: str, samples: Samples, changes: dict[str, Any],
+    init: FloatNetwork | None,
+) -> Recipe:  # fmt: skip
     """The recipe of a new run: named, or the data set's, or the initial network's, with changes."""
+    shape = samples.images.shape
     if init is None:
-        recipe = RECIPES[options.recipe] if options.recipe else recipe_for(dataset)
+        layers = changes.get("layers")
+        recipe = RECIPES[options.recipe] if options.recipe else recipe_for(dataset, layers, shape)
         return recipe.with_(**_one_width_for_all(changes, changes.get("layers", recipe.layers)))
     from ..recipes.architecture import canonical, names_of
 
@@ -136,13 +143,24 @@ def _recipe(
         )
     saved = init.provenance.get("recipe")
     if options.recipe or not saved:
-        recipe = RECIPES[options.recipe] if options.recipe else recipe_for(dataset)
+        recipe = RECIPES[options.recipe] if options.recipe else recipe_for(dataset, layers, shape)
     else:
         recipe = Recipe.from_dict(saved, init.source)
     recipe = recipe.with_(layers=layers, t_max=init.t_max, weight_widths=())
     if "weight_widths" in changes:
         recipe = fine_tuning(recipe, changes["weight_widths"])
     return recipe.with_(**_one_width_for_all(changes, layers))
+
+
+@contextmanager
+def _fields_told_as_options(changes: dict[str, Any]) -> Iterator[None]:
+    """Name the option that was typed where the recipe names its field."""
+    try:
+        yield
+    except RecipeError as error:
+        if error.field_name not in changes:
+            raise
+        raise UserError(f"{flag_of(error.field_name)} {error.rule_and_value}") from None
 
 
 def _one_width_for_all(changes: dict[str, Any], layers: tuple[int | str, ...]) -> dict[str, Any]:
@@ -200,22 +218,27 @@ def _run(options: argparse.Namespace) -> Result:
     asked = _asked(options)
     init = FloatNetwork.load(asked["init"]) if asked["init"] else None
     changes = _changes(options)
-    if options.resume:
-        from ..training import checkpoint
+    samples = datasets.load(asked["dataset"], "train")
+    with _fields_told_as_options(changes):
+        if options.resume:
+            from ..training import checkpoint
 
-        path = options.out / checkpoint.FILE_NAME
-        recipe = Recipe.from_dict(checkpoint.load(path)["recipe"], str(path))
-        recipe = recipe.with_(**_one_width_for_all(changes, recipe.layers))
-    else:
-        recipe = _recipe(options, asked["dataset"], changes, init)
+            path = options.out / checkpoint.FILE_NAME
+            recipe = Recipe.from_dict(checkpoint.load(path)["recipe"], str(path))
+            recipe = recipe.with_(**_one_width_for_all(changes, recipe.layers))
+        else:
+            recipe = _recipe(options, asked["dataset"], samples, changes, init)
     result = train_network(
         recipe,
-        datasets.load(asked["dataset"], "train"),
+        samples,
         _test_samples(asked["dataset"], asked["test_dataset"]),
         out=options.out, init=init, resume=options.resume, overwrite=options.overwrite,
         device=options.device, kernel=options.kernel, command=_command(), asked=asked,
     )  # fmt: skip
     say(_verdict(result))
+    accuracies = result["test_accuracy"], result["test_accuracy_ties_counted"]
+    if None not in accuracies and (told := ties_told(*accuracies)):
+        say(told)
     return result
 
 
@@ -224,15 +247,17 @@ def _command() -> str:
 
 
 def _verdict(result: Result) -> str:
-    def shown(name: str) -> str:
-        return "none" if result[name] is None else f"{100 * result[name]:.2f} %"
-
-    return (
-        f"{result['float_network']}: epoch {result['exported_epoch']} of {result['epochs']}, "
-        f"validation {shown('validation_accuracy')}, test {shown('test_accuracy')} (rule 6; "
-        f"{shown('test_accuracy_ties_counted')} with ties counted as correct), "
-        f"{result['wall_seconds']:.0f} s"
+    validation, test = result["validation_accuracy"], result["test_accuracy"]
+    told = [f"epoch {result['exported_epoch']} of {result['epochs']}"]
+    told.append(
+        "no validation images" if validation is None else f"validation {percent(validation)}"
     )
+    if test is None:
+        told.append("no test images")
+    else:
+        counted = percent(result["test_accuracy_ties_counted"])
+        told.append(f"test {percent(test)} (rule 6; {counted} with ties counted as correct)")
+    return f"{result['float_network']}: {', '.join(told)}, {result['wall_seconds']:.0f} s"
 
 
 train = Verb(

@@ -8,7 +8,7 @@ from sstdp_hw.blocks.pipeline import LUT_RAM_DEPTH, STAMP_LATENCY, reserve
 
 from ..parts.lanes import weight_of
 from ..parts.queue import Queue
-from ..parts.rom import NO_COLLISION
+from ..parts.rom import LUT_RAM, NO_COLLISION
 from ..parts.stamps import Stamps
 from ..parts.streams import group_layout
 from .walk import candidate_layout, word_layout
@@ -84,7 +84,7 @@ class ConvLanes(wiring.Component):
         many = p.words > LUT_RAM_DEPTH
         m.submodules.membranes = membranes = memory.Memory(
             shape=stored, depth=p.words, init=[],
-            attrs={"ram_style": "block", **NO_COLLISION} if many else {"ram_style": "distributed"},
+            attrs={"ram_style": "block", **NO_COLLISION} if many else LUT_RAM,
         )  # fmt: skip
         read, write = membranes.read_port(), membranes.write_port()
         wiring.connect(m, wiring.flipped(self.o), queue.o)

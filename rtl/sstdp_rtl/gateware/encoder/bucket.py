@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from sstdp_hw.blocks.widths import index_width
 
 from ..parts.one_hot import all_but_lowest, one_hot_index, several
-from ..parts.rom import NO_COLLISION
+from ..parts.rom import LUT_RAM, NO_COLLISION
 
 
 def times_layout(lanes, time_width, beats):
@@ -219,7 +219,7 @@ class BucketSorter(wiring.Component):
         number_width = index_width(self.beats)
         link = data.StructLayout({"number": unsigned(number_width), "valid": unsigned(1)})
         heads = memory.Memory(shape=link, depth=max(2, self.t_max), init=[],
-                              attrs={"ram_style": "distributed"})  # fmt: skip
+                              attrs=LUT_RAM)  # fmt: skip
         links = memory.Memory(shape=link, depth=max(2, self.beats), init=[], attrs=NO_COLLISION)
         m.submodules[f"heads_{lane}"], m.submodules[f"links_{lane}"] = heads, links
         head_read, head_write = heads.read_port(domain="comb"), heads.write_port()

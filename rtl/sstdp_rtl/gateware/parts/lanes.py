@@ -8,7 +8,7 @@ from sstdp_hw.blocks.pipeline import LATE_WRITE_GROUPS, LUT_RAM_DEPTH, TAG_WIDTH
 from sstdp_hw.blocks.widths import index_width
 
 from .queue import Queue
-from .rom import NO_COLLISION
+from .rom import LUT_RAM, NO_COLLISION
 from .streams import group_layout
 
 
@@ -210,7 +210,7 @@ class LaneSlice(wiring.Component):
             shape=unsigned(len(sums)),
             depth=groups,
             init=[],
-            attrs={"ram_style": "block", **NO_COLLISION} if many else {"ram_style": "distributed"},
+            attrs={"ram_style": "block", **NO_COLLISION} if many else LUT_RAM,
         )
         read, write = membranes.read_port(), membranes.write_port()
         m.d.comb += read.addr.eq(self.ahead if many else walk2.group)

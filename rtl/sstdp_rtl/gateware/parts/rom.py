@@ -18,6 +18,11 @@ CHUNK_BITS = 4096
 #: logic that would then give the old contents.
 NO_COLLISION = {"no_rw_check": 1}
 
+#: Attribute of a memory that is best made of LUT RAM. A name of our own, because `ram_style =
+#: "distributed"` is a demand: where there is no LUT RAM, or none with initial contents, yosys
+#: refuses it. Builds turn it into that demand for families that can meet it.
+LUT_RAM = {"lut_ram": 1}
+
 
 def is_constant(rows):
     """Whether all rows are equal, so that no memory is needed."""
@@ -116,6 +121,19 @@ def _banks(width, count, addr, addr_width, name):
     return lines
 
 
+def fill_memory(name, width, rows):
+    """Lines that fill a memory of one bank, as `Rom` does it; ``i`` is an integer of the module."""
+    per_chunk, lines = max(1, CHUNK_BITS // width), []
+    for number, start in enumerate(range(0, len(rows), per_chunk)):
+        chunk = rows[start : start + per_chunk]
+        lines += [
+            _literal(number, width, chunk),
+            f"  initial for (i = 0; i < {len(chunk)}; i = i + 1) "
+            f"{name}[{start} + i] = ROWS_{number}[i*{width} +: {width}];",
+        ]
+    return lines
+
+
 def _literal(number, width, rows):
     value = sum(row << (width * position) for position, row in enumerate(rows))
     bits = width * len(rows)
@@ -131,7 +149,7 @@ class Rom(wiring.Component):
     Parameters
     ----------
     name : str
-        Module name in Verilog, unique within a design.
+        Module name in Verilog behind the accelerator's prefix, unique within a design.
     width : int
         Bits of a row.
     rows : list of int
@@ -166,9 +184,8 @@ class Rom(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         if isinstance(platform, RomCollector):
-            platform.roms.append(self)
             m.submodules.rom = Instance(
-                self.name,
+                platform.collect(self),
                 ("i", "clk", ClockSignal()),
                 ("i", "addr", self.addr),
                 ("o", "data", self.data),
@@ -190,13 +207,26 @@ class Rom(wiring.Component):
                 m.d.comb += self.data[low:end].eq(row[low:end])
         return m
 
-    def verilog(self):
-        """The module's Verilog text."""
-        return rom_verilog(self.name, self.width, self.rows, self.style, self.columns)
-
 
 class RomCollector:
-    """The platform object of Verilog generation: gathers the ROMs that the design instantiates."""
+    """The platform object of Verilog generation: gathers the ROMs that the design instantiates.
 
-    def __init__(self):
-        self.roms = []
+    Parameters
+    ----------
+    prefix : str
+        What the name of every module begins with.
+
+    Attributes
+    ----------
+    texts : dict
+        From a module's name to its Verilog.
+    """
+
+    def __init__(self, prefix=""):
+        self.prefix, self.texts = prefix, {}
+
+    def collect(self, rom):
+        """Take in a `Rom`; returns the name of its module."""
+        name = f"{self.prefix}{rom.name}"
+        self.texts[name] = rom_verilog(name, rom.width, rom.rows, rom.style, rom.columns)
+        return name

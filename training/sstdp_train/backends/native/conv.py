@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from sstdp_hw.network.layers import Array
 
 from ...recipes.architecture import Geometry
+from .compiled import njit
 from .rows import array_of, list_spikes, positive, sort_by_time
 from .spans import Spans, add_errors_by_event, add_errors_by_neuron, add_kernels, send_kernel_back
 

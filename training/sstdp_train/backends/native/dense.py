@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from sstdp_hw.network.layers import Array
 
 from ...recipes.architecture import Geometry, Link
 from ..protocol import StackKernel
+from .compiled import njit
 from .conv import NativeConvKernel
 from .dense_network import NativeStackPass, fire_stack
 from .network import NativeChain

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from sstdp_hw.network.layers import Array
 
+from .compiled import njit
 from .rows import (
     add_errors,
     add_errors_by_neuron,
@@ -116,12 +116,12 @@ def gate_row(error: Any, excess: Any, unit: Any, reach: Any, triangle: bool) -> 
             error[at + j] *= passing if triangle else np.float32(distance < 1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
+@njit(cache=True, nogil=True, error_model="numpy")
 def normalize_row(error: Any, batch: int) -> None:
-    total = np.float32(0)
+    total = np.float64(0)  # in order, so that it is the same whatever a vector instruction holds
     for j in range(error.shape[0]):
-        total += error[j] * error[j]
-    length = (np.sqrt(total) + np.float32(1e-10)) * np.float32(batch)
+        total += np.float64(error[j]) * np.float64(error[j])
+    length = (np.float32(np.sqrt(total)) + np.float32(1e-10)) * np.float32(batch)
     for j in range(error.shape[0]):
         error[j] /= length
 

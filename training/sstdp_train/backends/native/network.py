@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from sstdp_hw.network.layers import Array
 
 from ...recipes.architecture import Link
+from .compiled import njit
 from .dense_network import gate_row, normalize_row
 from .layout import Chain
 from .rows import array_of, list_spikes, positive, sort_by_time

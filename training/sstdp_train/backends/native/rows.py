@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from torch import Tensor
 
 from sstdp_hw.network.layers import Array
+
+from .compiled import njit
 
 
 @njit(cache=True, nogil=True)

@@ -16,12 +16,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from sstdp_hw.network.layers import Array
 from sstdp_hw.network.reach import Reach
 
 from ...recipes.architecture import Geometry
+from .compiled import njit
 from .rows import select_late
 
 

@@ -1,0 +1,59 @@
+"""Packaging for FuseSoC: what a design that depends on the accelerator gets, lint, simulation."""
+
+from sstdp_hw import __version__
+
+_TEMPLATE = """\
+CAPI=2:
+name: sstdp:accelerators:{name}:{version}
+description: SSTDP spiking network as an AXI4-Stream accelerator
+filesets:
+  rtl:
+    files:
+      - {verilog}
+    file_type: verilogSource
+  golden:
+    files:
+      - {testbench}
+    file_type: verilogSource
+targets:
+  default: &rtl
+    filesets: [rtl]
+    toplevel: {top}
+    flow: lint
+    flow_options:
+      tool: verilator
+      verilator_options: [-Wall]
+  lint: *rtl
+  sim:
+    filesets: [rtl, golden]
+    toplevel: {testbench_top}
+    flow: sim
+    flow_options:
+      tool: icarus
+      iverilog_options: [-g2005]
+      mode: binary
+      verilator_options: [--timing, -CFLAGS -std=c++20, -CFLAGS -fcoroutines]
+"""
+
+
+def core(parameters, digest, verilog, testbench, testbench_top):
+    """The text of the core file.
+
+    Two accelerators never have the same name, or FuseSoC would take one for the other in silence:
+    behind the user's name, or the network's digest, stands the digest of the Verilog.
+
+    Parameters
+    ----------
+    parameters : sstdp_hw.blocks.hardware.AcceleratorParameters
+    digest : str
+        SHA-256 of the Verilog.
+    verilog, testbench : str
+        Names of the files.
+    testbench_top : str
+        The testbench's module.
+    """
+    name = parameters.configuration.name or f"network_{parameters.network.digest[:12]}"
+    return _TEMPLATE.format(
+        name=f"{name}_{digest[:12]}", version=__version__, top=parameters.top,
+        verilog=verilog, testbench=testbench, testbench_top=testbench_top,
+    )  # fmt: skip

@@ -1,0 +1,47 @@
+"""The Verilog as generated maps to families that no build here knows, without any preparation."""
+
+import numpy as np
+import pytest
+from support.networks import random_dense
+
+from sstdp_hw.base.fpga_tools import find_tool, run_tool
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.network.layers import Flatten
+from sstdp_hw.network.network import Network
+from sstdp_rtl.generator.generate import generate
+
+# Where memories are chosen, which is where a demand that cannot be met is refused; what follows is
+# logic. GateMate, Efinix, iCE40 and QuickLogic have no LUT RAM with the ports that are wanted.
+FLOWS = {
+    "synth_gatemate": ":map_gates",
+    "synth_efinix": ":map_gates",
+    "synth_ice40": ":map_gates",
+    "synth_quicklogic -family qlf_k6n10f": ":map_gates",
+    "synth_anlogic": ":map_gates",
+    "synth_nexus": ":map_gates",
+    "synth_lattice -family xo2": ":map_gates",
+    "synth_fabulous": ":map_gates",
+    "synth_intel_alm": ":map_ffs",
+    "synth_analogdevices": ":fine",
+    "synth_xilinx -family xcu": ":fine",
+}
+
+
+@pytest.fixture(scope="module")
+def accelerator(tmp_path_factory):
+    """18 groups keep their potentials in block RAM, 3 groups in LUT RAM, where there is any."""
+    rng = np.random.default_rng(0)
+    layers = (Flatten(), random_dense(rng, 18, 9, 3), random_dense(rng, 3, 18, 3))
+    encoder = (np.arange(256) // 60).astype(np.uint8)
+    network = Network("tiny", 4, (1, 3, 3), ("a", "b", "c"), encoder, layers)
+    folder = tmp_path_factory.mktemp("portable") / "accelerator"
+    return generate(network, Configuration((1, 1)), folder).directory / "accelerator.v"
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_every_memory_is_mapped(accelerator, flow, tmp_path):
+    (tmp_path / "accelerator.v").write_bytes(accelerator.read_bytes())
+    script = f"read_verilog accelerator.v\n{flow} -top accelerator -run {FLOWS[flow]}\n"
+    script += "select -assert-none t:$mem_v2\n"
+    (tmp_path / "run.ys").write_text(script)
+    run_tool(find_tool("yosys"), ["-q", "-l", "log", "run.ys"], tmp_path, log="log")

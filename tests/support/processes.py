@@ -1,0 +1,36 @@
+"""Programs that a test stops in the middle: events instead of waiting for a while."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+
+
+def started(process: subprocess.Popen, fifo: str | os.PathLike) -> str:
+    """What is written into the named pipe first; fails if the process ends before that."""
+    reader = os.open(fifo, os.O_RDWR)  # the second end, or opening would wait for a writer
+    ended = os.pidfd_open(process.pid)
+    try:
+        ready, _, _ = select.select([reader, ended], [], [])
+        assert reader in ready, f"ended with status {process.wait()} before it began"
+        return os.read(reader, 1000).decode()
+    finally:
+        os.close(reader)
+        os.close(ended)
+
+
+def waiting_tool(path, fifo):
+    """A stand-in for yosys that writes the number of its process into the pipe and works for ever.
+
+    Returns
+    -------
+    str
+        For the environment variable YOSYS.
+    """
+    os.mkfifo(fifo)
+    path.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && exit\necho $$ > {fifo}\nexec tail -f /dev/null\n'
+    )
+    path.chmod(0o755)
+    return str(path)
