@@ -44,7 +44,8 @@ class GeneratedDirectory:
     digests: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, path: Path | str) -> GeneratedDirectory:
+    def load(cls, path: Path | str, *, with_network: bool = True) -> GeneratedDirectory:
+        """Read a folder; a build needs no network."""
         path = Path(path)
         if not path.is_dir():
             raise UserError(f"{path}: no such folder; write one with `sstdp-hw generate`")
@@ -69,14 +70,13 @@ class GeneratedDirectory:
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
             raise UserError(f"{file}: must be text ({error}); generate again") from None
-        network = manifest["network"]["file"]
-        digests = {
-            MANIFEST_FILE: hashlib.sha256(told).hexdigest(),
-            verilog: found,
-            network: file_digest(inside(path, network)),
-        }
+        digests = {MANIFEST_FILE: hashlib.sha256(told).hexdigest(), verilog: found}
+        if with_network:
+            network = manifest["network"]["file"]
+            digests[network] = file_digest(inside(path, network))
         directory = cls(path, manifest, text, digests)
-        _ = directory.network  # now: later the file may be another
+        if with_network:
+            _ = directory.network  # now: later the file may be another
         return directory
 
     def refuse_changed(self) -> None:

@@ -113,7 +113,7 @@ def test_file_names_stand_in_one_place():
         for value in vars(file_names).values()
         if isinstance(value, str) and Path(value).suffix in (".v", ".json", ".npz", ".core")
     }
-    assert len(names) == 9
+    assert len(names) == 10
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             if path == Path(file_names.__file__):

@@ -14,7 +14,7 @@ KINDS = {"reading": locks.reading, "writing": locks.writing, "output": locks.out
 
 OWNER = """
 import sys
-from sstdp_hw import locks
+from sstdp_hw.base import locks
 with getattr(locks, sys.argv[1])(sys.argv[2]):
     print("held", flush=True)
     sys.stdin.read()

@@ -74,7 +74,7 @@ def build(
     chosen = find_board(board)
     seeds = check_seeds(seeds)
     clock = None if clock_mhz is None else check_clock(clock_mhz)
-    accelerator = GeneratedDirectory.load(directory)
+    accelerator = GeneratedDirectory.load(directory, with_network=False)
     return run_plan(_plan(accelerator, chosen, clock, baud, seeds), force=force, cache=cache)
 
 

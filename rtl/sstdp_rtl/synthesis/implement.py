@@ -72,7 +72,7 @@ def bare_plan(
     seeds: tuple[int, ...],
 ) -> BuildPlan:  # fmt: skip
     """Synthesis, and place and route with each seed, of the accelerator in a folder alone."""
-    accelerator = GeneratedDirectory.load(directory)
+    accelerator = GeneratedDirectory.load(directory, with_network=False)
     pins, arguments = _ports(device)
     return BuildPlan(
         kind=kind,
