@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from ..backends.protocol import Kernel, LayerKernel
-from ..recipes.architecture import DenseSpec, Geometry, PoolSpec, links, place
+from ..recipes.architecture import DenseSpec, Geometry, PoolSpec, place, pooled_layers
 from ..recipes.recipe import Recipe
-from ..rule.spike_once import LayerRule, SpikeOnce, SpikeOnceStack
+from ..rule.backend import Backend, LayerBackend
+from ..rule.layer_rule import LayerRule
+from ..rule.spike_once import SpikeOnce, SpikeOnceNetwork
 from .quantization import Grid
 
 RATE_MOMENTUM = 0.01  # weight of one batch in a neuron's running firing rate
@@ -34,7 +35,7 @@ class IFLayer(nn.Module):
     threshold : float
         Of every neuron at the start.
     rule : LayerRule
-    kernel : LayerKernel
+    backend : LayerBackend
     homeostasis, homeostasis_rate : float
         Strength of the push, and the firing rate below which it acts; 0 for none.
 
@@ -52,7 +53,7 @@ class IFLayer(nn.Module):
 
     def __init__(
         self, weight_shape: tuple[int, ...], *, threshold: float, rule: LayerRule,
-        kernel: LayerKernel, learn_threshold: bool = False, homeostasis: float = 0.0,
+        backend: LayerBackend, learn_threshold: bool = False, homeostasis: float = 0.0,
         homeostasis_rate: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -62,19 +63,19 @@ class IFLayer(nn.Module):
             torch.full((neurons,), float(threshold)), requires_grad=learn_threshold
         )
         self.register_buffer("firing_rate", torch.ones(neurons))
-        self.rule, self.kernel = rule, kernel
+        self.rule, self.backend = rule, backend
         self.homeostasis, self.homeostasis_rate = homeostasis, homeostasis_rate
         self.grid: Grid | None = None
 
     def forward(self, times: Tensor) -> tuple[Tensor, Tensor]:
-        """Spike times [batch, in] to spike times and margins [batch, out]; see `rule.SpikeOnce`."""
+        """Spike times [batch, in] to spike times and margins [batch, out]; see `SpikeOnce`."""
         *operands, rule = self.operands()
-        spike_times, margin = SpikeOnce.apply(times, *operands, rule, self.kernel)
+        spike_times, margin = SpikeOnce.apply(times, *operands, rule, self.backend)
         self.observe(spike_times)
         return spike_times, margin
 
     def operands(self) -> tuple[Tensor, Tensor, Tensor | None, LayerRule]:
-        """Weight, threshold, push and rule, as `rule.SpikeOnce` takes them."""
+        """Weight, threshold, push and rule, as `SpikeOnce` takes them."""
         weight, threshold, rule, push = self.weight, self.threshold, self.rule, None
         if self.grid:
             weight, threshold = self.grid.weights(weight), self.grid.thresholds(threshold)
@@ -105,8 +106,8 @@ class DenseIF(IFLayer):
         Inputs that are not pruned; see `prune`.
     """
 
-    def __init__(self, fan_in: int, neurons: int, **settings: Any) -> None:
-        super().__init__((fan_in, neurons), **settings)
+    def __init__(self, fan_in: int, neurons: int, *, backend: Backend, **settings: Any) -> None:
+        super().__init__((fan_in, neurons), backend=backend.dense_layer(), **settings)
         self.register_buffer("kept", torch.ones(fan_in, dtype=torch.bool))
 
     @torch.no_grad()
@@ -125,9 +126,9 @@ class ConvIF(IFLayer):
     Times are [batch, height, width, channels].
     """
 
-    def __init__(self, geometry: Geometry, *, kernel: Kernel, **settings: Any) -> None:
+    def __init__(self, geometry: Geometry, *, backend: Backend, **settings: Any) -> None:
         shape = (*geometry.kernel, geometry.inputs[2], geometry.outputs[2])
-        super().__init__(shape, kernel=kernel.conv(geometry), **settings)
+        super().__init__(shape, backend=backend.conv_layer(geometry), **settings)
         self.geometry = geometry
 
     @torch.no_grad()
@@ -201,21 +202,23 @@ class Between(nn.ModuleList):
 
 
 class SpikingNetwork(nn.Module):
-    """A stack of layers behind a flattened image.
+    """All layers behind a flattened image.
 
     Parameters
     ----------
     input_shape : (channels, height, width)
     classes : int
     recipe : Recipe
-    kernel : Kernel
-        Where every layer does its sums; see `kernels.kernel_for`.
+    backend : Backend
+        Where every layer does its sums; see `backends.choice.backend_for`.
 
     Members
     -------
     layers : ModuleList of IFLayer
     before : ModuleList of Between
         What comes before each of them.
+    in_one_pass : NetworkBackend or None
+        A shortcut with the results of layer by layer, if the backend has one.
 
     Raises
     ------
@@ -224,7 +227,7 @@ class SpikingNetwork(nn.Module):
     """
 
     def __init__(
-        self, input_shape: tuple[int, ...], classes: int, recipe: Recipe, kernel: Kernel
+        self, input_shape: tuple[int, ...], classes: int, recipe: Recipe, backend: Backend
     ) -> None:
         super().__init__()
         hidden_rule = LayerRule(
@@ -251,7 +254,7 @@ class SpikingNetwork(nn.Module):
                 "learn_threshold": recipe.learn_thresholds,
                 "threshold": recipe.output_threshold if output else recipe.hidden_threshold,
                 "rule": replace(hidden_rule, gate=0.0) if output else hidden_rule,
-                "kernel": kernel,
+                "backend": backend,
                 "homeostasis": 0.0 if output else recipe.homeostasis,
                 "homeostasis_rate": recipe.homeostasis_rate,
             }
@@ -262,9 +265,9 @@ class SpikingNetwork(nn.Module):
             )
             self.before.append(Between(between))
             between = []
-        self.t_max, self.classes, self.kernel = recipe.t_max, classes, kernel
-        chain = links(placed)
-        self.stack = None if chain is None else kernel.stack(chain)
+        self.t_max, self.classes, self.backend = recipe.t_max, classes, backend
+        layers = pooled_layers(placed)
+        self.in_one_pass = None if layers is None else backend.network(layers)
 
     def forward(self, times: Tensor, until_decision: bool = False) -> tuple[list[Tensor], Tensor]:
         """Encoded images [batch, pixels] to spike times of every layer and output margins.
@@ -275,7 +278,7 @@ class SpikingNetwork(nn.Module):
         error. On the spikes that are left, ``V - theta`` of a neuron that has not fired is that at
         the decision.
         """
-        if self.stack is not None:
+        if self.in_one_pass is not None:
             return self._at_once(times, until_decision)
         if until_decision:
             times = self._up_to_decision(times)
@@ -295,8 +298,8 @@ class SpikingNetwork(nn.Module):
             *of_layer, rule = layer.operands()
             operands += of_layer
             rules.append(rule)
-        *all_times, margin = SpikeOnceStack.apply(
-            self.before[0](times), until_decision, rules, self.stack, *operands
+        *all_times, margin = SpikeOnceNetwork.apply(
+            self.before[0](times), until_decision, rules, self.in_one_pass, *operands
         )
         for layer, spike_times in zip(self.layers, all_times, strict=True):
             layer.observe(spike_times)

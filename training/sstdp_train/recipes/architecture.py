@@ -171,8 +171,8 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class Link:
-    """A weighted layer as one of a chain, with the pooling behind it.
+class PooledLayer:
+    """A layer with weights and the pooling behind it, as a backend takes them in one pass.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ class Placed:
 
     @property
     def geometry(self) -> Geometry:
-        """Of a weighted layer; see `Link`."""
+        """Of a weighted layer; see `PooledLayer`."""
         assert not isinstance(self.spec, PoolSpec)
         channels, height, width = self.inputs if len(self.inputs) == 3 else (*self.inputs, 1, 1)
         if isinstance(self.spec, DenseSpec):
@@ -267,21 +267,21 @@ def place(names: Sequence[int | str], input_shape: Shape, classes: int) -> tuple
     return tuple(placed)
 
 
-def links(placed: Sequence[Placed]) -> list[Link] | None:
-    """The weighted layers as a chain; pooling before the first is no part of it.
+def pooled_layers(placed: Sequence[Placed]) -> list[PooledLayer] | None:
+    """The layers with weights, each with the pooling behind it; what comes before them is left out.
 
     None if neurons are pooled twice: larger windows have the same spikes, but not the same first
     one of equally early ones.
     """
-    chained: list[Link] = []
+    found: list[PooledLayer] = []
     for layer in placed:
         if not isinstance(layer.spec, PoolSpec):
-            chained.append(Link(layer.geometry, (1, 1), isinstance(layer.spec, DenseSpec)))
-        elif chained and chained[-1].pool == (1, 1):
-            chained[-1] = replace(chained[-1], pool=layer.spec.kernel)
-        elif chained:
+            found.append(PooledLayer(layer.geometry, (1, 1), isinstance(layer.spec, DenseSpec)))
+        elif found and found[-1].pool == (1, 1):
+            found[-1] = replace(found[-1], pool=layer.spec.kernel)
+        elif found:
             return None
-    return chained
+    return found
 
 
 def _as_layer(spec: ConvSpec | PoolSpec, shape: Shape) -> Layer:

@@ -1,4 +1,4 @@
-"""Which kernel a training runs on, and that they are one function."""
+"""Which backend a training runs on, and that they are one function."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ import torch
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_train import train
-from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.backends.choice import backend_for
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def no_numba(monkeypatch):
-    """As on a machine without numba: importing the native kernel fails."""
-    monkeypatch.setitem(sys.modules, "sstdp_train.backends.native.dense", None)
+    """As on a machine without numba: importing the native backend fails."""
+    monkeypatch.setitem(sys.modules, "sstdp_train.backends.native.backend", None)
 
 
 def test_auto_is_native_where_numba_is():
-    pytest.importorskip("numba", reason="the native kernel needs numba")
-    assert kernel_for("auto", CPU).name == "native"
+    pytest.importorskip("numba", reason="the native backend needs numba")
+    assert backend_for("auto", CPU).name == "native"
 
 
 def test_auto_falls_back_to_torch(no_numba):
-    assert kernel_for("auto", CPU).name == "torch"
+    assert backend_for("auto", CPU).name == "torch"
 
 
 def test_native_without_numba_is_told(no_numba):
-    with pytest.raises(UserError, match="Kernel native must have numba installed, and it is not"):
-        kernel_for("native", CPU)
+    with pytest.raises(UserError, match="Backend native must have numba installed, and it is not"):
+        backend_for("native", CPU)
 
 
 def test_native_is_for_the_cpu():
-    with pytest.raises(UserError, match="must run on device cpu, not cuda; use --kernel torch"):
-        kernel_for("native", torch.device("cuda"))
-    assert kernel_for("auto", torch.device("cuda")).name == "torch"
+    with pytest.raises(UserError, match="must run on device cpu, not cuda; use --backend torch"):
+        backend_for("native", torch.device("cuda"))
+    assert backend_for("auto", torch.device("cuda")).name == "torch"
 
 
-def test_an_unknown_kernel_is_told():
-    with pytest.raises(UserError, match="Kernel must be auto, torch or native, not 'fast'"):
-        kernel_for("fast", CPU)
+def test_an_unknown_backend_is_told():
+    with pytest.raises(UserError, match="Backend must be auto, torch or native, not 'fast'"):
+        backend_for("fast", CPU)
 
 
 @pytest.mark.parametrize("t_max", [1, 3, 16, 255])
 @pytest.mark.parametrize("shape", [(9, 30, 7), (3, 5, 1), (40, 12, 90)])
-def test_kernels_agree_to_the_bit_on_integers(t_max, shape):
+def test_backends_agree_to_the_bit_on_integers(t_max, shape):
     """Sums of integers are exact in float32, so no order of summation can tell the two apart."""
-    pytest.importorskip("numba", reason="the native kernel needs numba")
+    pytest.importorskip("numba", reason="the native backend needs numba")
     batch, fan_in, neurons = shape
     generator = torch.Generator().manual_seed(t_max)
 
@@ -62,7 +62,7 @@ def test_kernels_agree_to_the_bit_on_integers(t_max, shape):
     times = draw(0, t_max + 1, (batch, fan_in))
     weight, threshold = draw(-8, 8, (fan_in, neurons)), draw(-4, 12, (neurons,))
     error = draw(-3, 4, (batch, neurons))
-    one, other = (kernel_for(name, CPU).fire(times, weight, threshold, t_max)
+    one, other = (backend_for(name, CPU).dense_layer().fire(times, weight, threshold, t_max)
                   for name in ("torch", "native"))  # fmt: skip
     assert torch.equal(one.spike_times, other.spike_times)
     assert torch.equal(one.excess, other.excess)
@@ -71,17 +71,17 @@ def test_kernels_agree_to_the_bit_on_integers(t_max, shape):
     assert torch.equal(one.sum_over_neurons(error, weight), other.sum_over_neurons(error, weight))
 
 
-def test_a_resumed_run_keeps_its_kernel(tiny, bars, tmp_path, interrupted_after):
-    """Potentials in float round differently, so another kernel would end at other weights."""
-    pytest.importorskip("numba", reason="the native kernel needs numba")
+def test_a_resumed_run_keeps_its_backend(tiny, bars, tmp_path, interrupted_after):
+    """Potentials in float round differently, so another backend would end at other weights."""
+    pytest.importorskip("numba", reason="the native backend needs numba")
 
-    whole = train(tiny, bars, out=tmp_path / "whole", device="cpu", kernel="torch")
-    assert whole["kernel"] == "torch"
+    whole = train(tiny, bars, out=tmp_path / "whole", device="cpu", backend="torch")
+    assert whole["backend"] == "torch"
     with interrupted_after(2):
-        train(tiny, bars, out=tmp_path / "run", device="cpu", kernel="torch")
+        train(tiny, bars, out=tmp_path / "run", device="cpu", backend="torch")
     result = train(tiny, bars, out=tmp_path / "run", device="cpu", resume=True)
-    assert result["kernel"] == "torch"
-    assert json.loads((tmp_path / "run" / "train.json").read_text())["kernel"] == "torch"
+    assert result["backend"] == "torch"
+    assert json.loads((tmp_path / "run" / "train.json").read_text())["backend"] == "torch"
     for one, other in zip(
         FloatNetwork.load(tmp_path / "whole").layers,
         FloatNetwork.load(tmp_path / "run").layers,
