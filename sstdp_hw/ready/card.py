@@ -158,7 +158,13 @@ def _commands(name: str, network: Network) -> str:
 def _versions(network: Network) -> Rows:
     told = network.provenance
     rows: Rows = [(name, str(version)) for name, version in (told.get("versions") or {}).items()]
-    for key in ("device", "kernel"):
-        if pick(told, key):
-            rows.append((key, str(told[key])))
+    for key, value in (("device", pick(told, "device")), ("backend", backend_of(told))):
+        if value:
+            rows.append((key, str(value)))
     return rows
+
+
+def backend_of(told: dict[str, Any]) -> str | None:
+    """The backend that a training ran on; provenance of earlier versions calls it ``kernel``."""
+    found: str | None = pick(told, "backend") or pick(told, "kernel")
+    return found

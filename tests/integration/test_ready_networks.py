@@ -15,6 +15,7 @@ from sstdp_hw import ready
 from sstdp_hw.command import cli
 from sstdp_hw.data.datasets import Samples
 from sstdp_hw.ready import rebuild
+from sstdp_hw.ready.card import backend_of
 from sstdp_train import Recipe
 from sstdp_train.backends.torch.backend import TORCH
 from sstdp_train.network.export import to_float_network
@@ -132,5 +133,5 @@ def test_recorded_commands_still_mean_the_recorded_recipes(name, tmp_path, monke
             assert call(*step) == 0
     told = network.provenance["ready"]["trainings"]
     assert asked == [
-        (training["recipe"], training["device"], training["kernel"]) for training in told
+        (training["recipe"], training["device"], backend_of(training)) for training in told
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 
@@ -13,6 +14,8 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_train import train
 from sstdp_train.backends.choice import backend_for
+from sstdp_train.training import checkpoint
+from sstdp_train.verbs.train import train as verb
 
 CPU = torch.device("cpu")
 
@@ -89,3 +92,30 @@ def test_a_resumed_run_keeps_its_backend(tiny, bars, tmp_path, interrupted_after
     ):
         if one.kind == "dense":
             np.testing.assert_array_equal(one.weight, other.weight)
+
+
+def test_a_run_from_when_backends_were_called_kernels_goes_on(
+    tiny, bars, tmp_path, interrupted_after
+):
+    recipe = tiny.with_(epochs=2)
+    whole = train(recipe, bars, out=tmp_path / "whole", device="cpu", backend="torch")
+    with interrupted_after(1):
+        train(recipe, bars, out=tmp_path / "run", device="cpu", backend="torch")
+    path = tmp_path / "run" / checkpoint.FILE_NAME
+    state = torch.load(path, weights_only=True)
+    state["kernel"] = state.pop("backend")
+    torch.save(state, path)
+    result = train(recipe, bars, out=tmp_path / "run", device="cpu", resume=True)
+    assert result["backend"] == "torch"
+    assert result["validation_accuracy"] == whole["validation_accuracy"]
+
+
+def test_the_earlier_name_of_the_option_works_and_is_not_shown():
+    parser = argparse.ArgumentParser()
+    verb.configure(parser)
+    read = parser.parse_args
+    assert read(["--out", "run"]).backend == "auto"
+    assert read(["--out", "run", "--backend", "torch"]).backend == "torch"
+    assert read(["--out", "run", "--kernel", "torch"]).backend == "torch"
+    assert "--backend" in parser.format_help()
+    assert "--kernel" not in parser.format_help()
