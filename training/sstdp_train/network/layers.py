@@ -7,6 +7,7 @@ Between the layers stand pooling and changes of shape, ``forward(times) -> times
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from ..recipes.architecture import DenseSpec, Geometry, PoolSpec, place, pooled_layers
+from sstdp_hw.network.layers import Conv2d, Dense, Pool2d
+
+from ..recipes.architecture import Geometry, Placed, PoolSpec, place, pooled_layers
 from ..recipes.recipe import Recipe
 from ..rule.backend import Backend, LayerBackend
 from ..rule.layer_rule import LayerRule
@@ -110,6 +113,10 @@ class DenseIF(IFLayer):
         super().__init__((fan_in, neurons), backend=backend.dense_layer(), **settings)
         self.register_buffer("kept", torch.ones(fan_in, dtype=torch.bool))
 
+    @classmethod
+    def of(cls, layer: Placed, **settings: Any) -> DenseIF:
+        return cls(math.prod(layer.inputs), math.prod(layer.outputs), **settings)
+
     @torch.no_grad()
     def prune(self) -> None:
         """Set the weights of pruned inputs to zero, where an optimizer has moved them."""
@@ -130,6 +137,10 @@ class ConvIF(IFLayer):
         shape = (*geometry.kernel, geometry.inputs[2], geometry.outputs[2])
         super().__init__(shape, backend=backend.conv_layer(geometry), **settings)
         self.geometry = geometry
+
+    @classmethod
+    def of(cls, layer: Placed, **settings: Any) -> ConvIF:
+        return cls(layer.geometry, **settings)
 
     @torch.no_grad()
     def mean_fan_in(self, times: Tensor) -> float:
@@ -154,6 +165,11 @@ class FirstSpikePool(nn.Module):
         super().__init__()
         self.kernel = kernel
 
+    @classmethod
+    def of(cls, layer: Placed) -> FirstSpikePool:
+        assert isinstance(layer.spec, PoolSpec)
+        return cls(layer.spec.kernel)
+
     def forward(self, times: Tensor, margin: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Pooled times, and the margins of the neurons that answer; pixels have none."""
         times = self._windows(times)
@@ -172,6 +188,13 @@ class FirstSpikePool(nn.Module):
         kept = cells[:, : rows * down, : columns * across]
         apart = kept.unflatten(1, (rows, down)).unflatten(3, (columns, across))
         return apart.permute(0, 1, 3, 5, 2, 4).flatten(4)
+
+
+# The module of every kind of layer: IF neurons for those with weights, a step of `Between` for the
+# others.
+MODULES: dict[str, Callable[..., nn.Module]] = {
+    Dense.kind: DenseIF.of, Conv2d.kind: ConvIF.of, Pool2d.kind: FirstSpikePool.of,
+}  # fmt: skip
 
 
 class ToChannelsLast(nn.Module):
@@ -241,14 +264,14 @@ class SpikingNetwork(nn.Module):
         placed = place(recipe.layers, input_shape, classes)
         for layer in placed:
             output = layer is placed[-1]
-            dense = isinstance(layer.spec, DenseSpec)
+            dense = layer.spec.dense
             if dense and as_image:
                 between.append(ToIndex())
             elif not dense and not as_image:
                 between.append(ToChannelsLast(layer.inputs))
             as_image = not dense
-            if isinstance(layer.spec, PoolSpec):
-                between.append(FirstSpikePool(layer.spec.kernel))
+            if not layer.spec.weighted:
+                between.append(MODULES[layer.spec.kind](layer))
                 continue
             settings = {
                 "learn_threshold": recipe.learn_thresholds,
@@ -258,11 +281,7 @@ class SpikingNetwork(nn.Module):
                 "homeostasis": 0.0 if output else recipe.homeostasis,
                 "homeostasis_rate": recipe.homeostasis_rate,
             }
-            self.layers.append(
-                DenseIF(math.prod(layer.inputs), layer.spec.neurons, **settings)
-                if isinstance(layer.spec, DenseSpec)
-                else ConvIF(layer.geometry, **settings)
-            )
+            self.layers.append(MODULES[layer.spec.kind](layer, **settings))
             self.before.append(Between(between))
             between = []
         self.t_max, self.classes, self.backend = recipe.t_max, classes, backend

@@ -29,6 +29,7 @@ def _fire(
 ) -> None:
     cells, neurons = spike_times.shape[1], threshold.shape[0]
     inputs, fired = event_list(times.shape[1], t_max), fired_list(cells)
+    events, steps, firing = inputs.events, inputs.steps, fired.neurons
     v = np.empty(cells, np.float32)
     silent = np.float32(t_max)
     for sample in range(times.shape[0]):
@@ -41,14 +42,14 @@ def _fire(
         event = 0
         for step in range(t_max):
             end = event
-            while end < total and inputs.steps[end] == step:
+            while end < total and steps[end] == step:
                 end += 1
             if event == end and step > 0:  # step 0 is compared without events: theta may be below 0
                 continue
-            add_events(v, weight, inputs.events, event, end, tables)
+            add_events(v, weight, events, event, end, tables)
             event = end
             for k in range(list_fired(v, fired)):
-                j = fired.neurons[k]
+                j = firing[k]
                 spike_times[sample, j] = step
                 excess[sample, j] = v[j]
                 v[j] = -np.inf  # never again

@@ -42,7 +42,7 @@ def _add_span_where_early(
         total[to + j] += error * weight[of + j] if held[to + j] <= step else np.float32(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _spans_of_event(event: int, c: Any) -> Any:
     """Where the first span of an event lies among neurons and among weights, how many there are,
     how long each is, and how far the next one is among neurons and (backward) among weights."""
@@ -56,7 +56,7 @@ def _spans_of_event(event: int, c: Any) -> Any:
     return at, of, rows[y, COUNT], columns[x, COUNT] * c.neurons, down, up
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _spans_of_neuron(j: int, c: Any) -> Any:
     """The same for a neuron, among inputs and among weights; both go forward."""
     place, neuron = j // c.neurons, j % c.neurons

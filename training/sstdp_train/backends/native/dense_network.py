@@ -74,6 +74,8 @@ def _walk(
     ``total`` is how many pixels spike; ``fired`` is room.
     """
     spike_times, excess, events, steps, counts = image
+    first_neuron, first_event = starts
+    firing = fired.neurons
     depth = len(weights)
     for step in range(t_max):
         before = counts[0]
@@ -84,18 +86,18 @@ def _walk(
         for layer in range(depth):
             if before == after and step > 0:
                 break  # no event; in step 0 a threshold below 0 needs none
-            at, own = starts.events[layer], starts.events[layer + 1]
-            first = starts.neurons[layer]
-            v = potentials[first : starts.neurons[layer + 1]]
+            at, own = first_event[layer], first_event[layer + 1]
+            first = first_neuron[layer]
+            v = potentials[first : first_neuron[layer + 1]]
             add_events(v, weights[layer], events, at + before, at + after)
             before = counts[layer + 1]
             after = before + list_fired(v, fired)
             for k in range(after - before):
-                neuron = first + fired.neurons[k]
+                neuron = first + firing[k]
                 spike_times[neuron] = step
                 excess[neuron] = potentials[neuron]
                 potentials[neuron] = -np.inf  # never again
-                events[own + before + k] = fired.neurons[k]
+                events[own + before + k] = firing[k]
                 steps[own + before + k] = step
             counts[layer + 1] = after
         if counts[0] == total or (until_decision and counts[depth] > 0):
@@ -135,12 +137,12 @@ def _send_on(
     layer: int,
 ) -> None:  # fmt: skip
     """Errors of a layer's neurons to those before it; ``held`` is room for a time of each."""
-    silent, factor = np.float32(rules.t_max), rules.units[layer]
+    silent, factor, wake_silent = np.float32(rules.t_max), rules.units[layer], rules.wake_silent
     hold(held, times, rules.t_max, np.float32(0))  # never late
     send_back(sent, own, by_neuron, own_times, held)
     # A gradient of spike times is minus that of the drive: two signs on the way, and none left.
     for i in range(sent.shape[0]):
-        sent[i] *= factor if rules.wake_silent or times[i] < silent else np.float32(0)
+        sent[i] *= factor if wake_silent or times[i] < silent else np.float32(0)
 
 
 @njit(cache=True, nogil=True)
@@ -151,40 +153,38 @@ def _backward(
 
     The gradient of a ``short`` layer is [out, in].
     """
+    t_max, triangle, normalize, _, units, gated, reach, push = rules
+    first_neuron, first_event = starts
+    spike_times, excess, events, steps, counts = spikes
     depth, batch = len(gradients), errors.shape[0]
     room = np.empty(errors.shape[1], np.float32)
     for layer in range(depth):
         gradients[layer][:] = 0
     for s in range(batch):
         for layer in range(depth - 1, -1, -1):
-            a, b = starts.neurons[layer], starts.neurons[layer + 1]
-            own, times = errors[s, a:b], spikes.spike_times[s, a:b]
-            if rules.normalize:
+            a, b = first_neuron[layer], first_neuron[layer + 1]
+            own, times = errors[s, a:b], spike_times[s, a:b]
+            if normalize:
                 normalize_errors(own, batch)
-            if rules.gated[layer]:
-                gate_errors(
-                    own, spikes.excess[s, a:b], rules.units[layer], rules.reach[a:b], rules.triangle
-                )
+            if gated[layer]:
+                gate_errors(own, excess[s, a:b], units[layer], reach[a:b], triangle)
             if layer > 0:
-                before = starts.neurons[layer - 1]
+                before = first_neuron[layer - 1]
                 _send_on(
-                    errors[s, before:a], own, by_neuron[layer], times,
-                    spikes.spike_times[s, before:a], room[before:a], rules, layer,
+                    errors[s, before:a], own, by_neuron[layer], times, spike_times[s, before:a],
+                    room[before:a], rules, layer,
                 )  # fmt: skip
             for j in range(b - a):
-                own[j] -= rules.push[a + j]
+                own[j] -= push[a + j]
             if short[layer]:
-                before = starts.neurons[layer - 1]
-                hold(
-                    room[before:a], spikes.spike_times[s, before:a], rules.t_max, np.float32(np.inf)
-                )
+                before = first_neuron[layer - 1]
+                hold(room[before:a], spike_times[s, before:a], t_max, np.float32(np.inf))
                 add_errors_by_neuron(gradients[layer], own, times, room[before:a])
             else:
-                start = starts.events[layer]
-                end = start + spikes.counts[s, layer]
+                start, end = first_event[layer], first_event[layer] + counts[s, layer]
                 add_errors_by_event(
-                    gradients[layer], own, times, room[a:b], spikes.events[s, start:end],
-                    spikes.steps[s, start:end],
+                    gradients[layer], own, times, room[a:b], events[s, start:end],
+                    steps[s, start:end],
                 )  # fmt: skip
 
 

@@ -24,8 +24,8 @@ class Rules(NamedTuple):
     triangle, normalize, wake_silent : bool
         The same in all layers; see `LayerRule`.
     units : float32 [layers]
-    gated, pushed : bool [layers]
-        Which layers have a gate, which have a push that is not 0.
+    gated : bool [layers]
+        Which layers have a gate.
     reach, push : float32 [thresholds of all layers]
         0 for layers that have none.
     """
@@ -36,7 +36,6 @@ class Rules(NamedTuple):
     wake_silent: Any
     units: Any
     gated: Any
-    pushed: Any
     reach: Any
     push: Any
 
@@ -53,7 +52,6 @@ class Rules(NamedTuple):
             wake_silent=rules[0].wake_silent,
             units=np.array([rule.unit for rule in rules], np.float32),
             gated=np.array([rule.gate > 0 for rule in rules]),
-            pushed=np.array([push is not None and bool(push.any()) for push in pushes]),
             reach=_side_by_side(reaches, first),
             push=_side_by_side(pushes, first),
         )

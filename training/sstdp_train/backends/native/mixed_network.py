@@ -74,9 +74,10 @@ def _forward(
     spikes: Any,
 ) -> None:  # fmt: skip
     presented, spike_times, cell_times, winners, excess = spikes
-    first_neuron, first_cell, cell_of = tables.first_neuron, tables.first_cell, tables.cell_of
+    first_neuron, first_cell, _, cell_of, first_in, pools, convs = tables
     depth, pixels, neurons = len(weights), times.shape[1], spike_times.shape[1]
     inputs, fired = event_list(pixels, t_max), fired_list(neurons)
+    events, steps, firing = inputs.events, inputs.steps, fired.neurons
     arriving = np.empty(pixels + neurons, np.int32)
     v = np.empty(neurons, np.float32)
     for s in range(times.shape[0]):
@@ -84,13 +85,13 @@ def _forward(
         sort_by_time(times[s], total, inputs)
         spike_times[s, :] = t_max
         cell_times[s, :] = t_max
-        winners[s, :] = tables.first_in
+        winners[s, :] = first_in
         v[:] = thresholds
         event = 0
         for step in range(t_max):
             count = 0
-            while event < total and inputs.steps[event] == step:
-                arriving[count] = inputs.events[event]
+            while event < total and steps[event] == step:
+                arriving[count] = events[event]
                 event += 1
                 count += 1
             for layer in range(depth):
@@ -98,11 +99,11 @@ def _forward(
                     break  # no event; in step 0 a threshold below 0 needs none
                 a = first_neuron[layer]
                 own = v[a : first_neuron[layer + 1]]
-                add_events(own, weights[layer], arriving, 0, count, tables.layers[layer])
-                firing = list_fired(own, fired)
+                add_events(own, weights[layer], arriving, 0, count, convs[layer])
+                fire = list_fired(own, fired)
                 count = 0
-                for k in range(firing):
-                    j = fired.neurons[k]
+                for k in range(fire):
+                    j = firing[k]
                     spike_times[s, a + j] = step
                     cell = cell_of[a + j]
                     if cell >= 0 and cell_times[s, cell] == t_max:
@@ -124,8 +125,7 @@ def _forward(
             a, b = first_cell[layer], first_cell[layer + 1]
             _find_closest(
                 excess[s, a:b], winners[s, a:b], cell_times[s, a:b], t_max,
-                v[first_neuron[layer] : first_neuron[layer + 1]], tables.layers[layer],
-                tables.pools[layer],
+                v[first_neuron[layer] : first_neuron[layer + 1]], convs[layer], pools[layer],
             )  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def _send_on(
 ) -> None:  # fmt: skip
     """Errors of a layer's winners to the cells before it, whose times are ``times``; ``held`` is
     room for a time of each."""
-    t_max, unit = rules.t_max, rules.units[layer]
+    t_max, unit, wake_silent = rules.t_max, rules.units[layer], rules.wake_silent
     for i in range(sent.shape[0]):
         sent[i] = 0
         held[i] = times[i] if times[i] < t_max else 0  # never late
@@ -163,7 +163,7 @@ def _send_on(
             send_back(sent, error[cell], weight, held, j, np.float32(spike_times[j]), conv)
     # A gradient of spike times is minus that of the drive: two signs on the way, and none left.
     for i in range(sent.shape[0]):
-        sent[i] *= unit if rules.wake_silent or times[i] < t_max else np.float32(0)
+        sent[i] *= unit if wake_silent or times[i] < t_max else np.float32(0)
 
 
 @njit(cache=True, nogil=True)
@@ -184,36 +184,39 @@ def _add_up(total: Any, error: Any) -> None:
 def _backward(error: Any, weights: Any, rules: Any, tables: Any, spikes: Any, sums: Any) -> None:
     """Send ``error`` [batch, out] of the last layer back; ``weights`` are by neuron."""
     presented, spike_times, cell_times, winners, excess = spikes
-    first_neuron, first_cell = tables.first_neuron, tables.first_cell
+    first_neuron, first_cell, first_threshold, _, _, _, convs = tables
+    t_max, triangle, normalize, _, units, gated, reach, push = rules
+    by_event, by_neuron, errors = sums
     depth, batch, neurons = len(weights), error.shape[0], spike_times.shape[1]
     most = max(presented.shape[1], cell_times.shape[1])
-    inputs = event_list(most, rules.t_max)
+    inputs = event_list(most, t_max)
+    events, steps = inputs.events, inputs.steps
     room, own, late = (
         np.empty(most, np.float32),
         np.empty(neurons, np.float32),
         np.empty(neurons, np.float32),
     )
     arrived, sent = np.empty(most, np.float32), np.empty(most, np.float32)
+    pushed = np.empty(depth, np.bool_)
     for layer in range(depth):
-        sums.by_event[layer][:], sums.by_neuron[layer][:] = 0, 0
-    sums.errors[:] = 0
+        pushed[layer] = push[first_threshold[layer] : first_threshold[layer + 1]].any()
+        by_event[layer][:], by_neuron[layer][:] = 0, 0
+    errors[:] = 0
     for s in range(batch):
         arrived[: error.shape[1]] = error[s]
         for layer in range(depth - 1, -1, -1):
-            conv = tables.layers[layer]
+            conv = convs[layer]
             a, b = first_cell[layer], first_cell[layer + 1]
             above, of_neurons = (
                 arrived[: b - a],
                 own[: first_neuron[layer + 1] - first_neuron[layer]],
             )
             fired = spike_times[s, first_neuron[layer] : first_neuron[layer + 1]]
-            c, d = tables.first_threshold[layer], tables.first_threshold[layer + 1]
-            if rules.normalize:
+            c, d = first_threshold[layer], first_threshold[layer + 1]
+            if normalize:
                 normalize_errors(above, batch)
-            if rules.gated[layer]:
-                gate_errors(
-                    above, excess[s, a:b], rules.units[layer], rules.reach[c:d], rules.triangle
-                )
+            if gated[layer]:
+                gate_errors(above, excess[s, a:b], units[layer], reach[c:d], triangle)
             times = presented[s]
             if layer > 0:
                 times = cell_times[s, first_cell[layer - 1] : a]
@@ -224,20 +227,18 @@ def _backward(error: Any, weights: Any, rules: Any, tables: Any, spikes: Any, su
             of_neurons[:] = 0
             for k in range(b - a):
                 of_neurons[winners[s, a + k]] = above[k]
-            if rules.pushed[layer]:
-                _push(of_neurons, rules.push[c:d])
-            _add_up(sums.errors[c:d], of_neurons)
-            total = list_spikes(times, rules.t_max, inputs)
+            if pushed[layer]:
+                _push(of_neurons, push[c:d])
+            _add_up(errors[c:d], of_neurons)
+            total = list_spikes(times, t_max, inputs)
             if total <= np.count_nonzero(of_neurons):
                 sort_by_time(times, total, inputs)
                 add_errors_by_event(
-                    sums.by_event[layer], of_neurons, fired, late[: of_neurons.shape[0]],
-                    inputs.events, inputs.steps, total, conv,
+                    by_event[layer], of_neurons, fired, late[: of_neurons.shape[0]],
+                    events, steps, total, conv,
                 )  # fmt: skip
             else:
-                add_errors_by_neuron(
-                    sums.by_neuron[layer], of_neurons, fired, times, rules.t_max, conv
-                )
+                add_errors_by_neuron(by_neuron[layer], of_neurons, fired, times, t_max, conv)
             arrived, sent = sent, arrived
 
 
