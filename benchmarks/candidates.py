@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks import published
 from benchmarks.comparison import Gradients
 from sstdp_hw.base.errors import UserError
-from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.backends.choice import backend_for
 from sstdp_train.network.encoder import PIXEL_VALUES
 from sstdp_train.network.layers import SpikingNetwork
 from sstdp_train.recipes.recipe import PUBLISHED
@@ -86,9 +86,9 @@ class InSteps:
 
 
 class InEvents:
-    """Ours, on one of its kernels."""
+    """Ours, on one of its backends."""
 
-    def __init__(self, setting: Setting, kernel: str) -> None:
+    def __init__(self, setting: Setting, backend: str) -> None:
         hidden, output = setting.thresholds
         neurons, fan_in = setting.weights[0].shape
         classes = len(setting.weights[1])
@@ -97,7 +97,7 @@ class InEvents:
             hidden_threshold=float(hidden), output_threshold=float(output),
         )  # fmt: skip
         network = SpikingNetwork(
-            (1, 1, fan_in), classes, recipe, kernel_for(kernel, setting.device)
+            (1, 1, fan_in), classes, recipe, backend_for(backend, setting.device)
         )
         with torch.no_grad():
             for layer, weight in zip(network.layers, setting.weights, strict=True):
@@ -124,7 +124,7 @@ class InEvents:
         return Gradients(
             spike_times=[layer.detach() for layer in every],
             weights=[layer.weight.grad.t() for layer in self.network.layers],
-            errors=[],  # inside one pass on some kernels; the weight gradients follow from them
+            errors=[],  # inside one pass on some backends; the weight gradients follow from them
         )
 
 
@@ -139,8 +139,8 @@ class Candidate:
 BASELINE = Candidate("published formulation", InSteps)
 CANDIDATES = (
     BASELINE,
-    Candidate("torch kernel", partial(InEvents, kernel="torch")),
-    Candidate("native kernel", partial(InEvents, kernel="native")),
+    Candidate("torch backend", partial(InEvents, backend="torch")),
+    Candidate("native backend", partial(InEvents, backend="native")),
 )
 
 

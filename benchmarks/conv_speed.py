@@ -5,7 +5,7 @@
     python -m benchmarks.conv_speed --quick --images synthetic
 
 As `benchmarks.training_speed`, with conv16k5-pool2-conv32k5-pool2-10 instead of 784-400-10: the
-published rule carried over to shared weights (`published_conv`) against this project's kernels, on
+published rule carried over to shared weights (`published_conv`) against this project's backends, on
 the same batches with the published settings. Before anything is timed, spike times and gradients of
 one batch are compared on integer weights; if they differ by more than round-off, the exit status is
 1.
@@ -32,7 +32,7 @@ from benchmarks.training_speed import Speed, contest
 from sstdp_hw import __version__
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.tables import number, show, table
-from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.backends.choice import backend_for
 from sstdp_train.network.encoder import PIXEL_VALUES
 from sstdp_train.network.layers import SpikingNetwork
 from sstdp_train.recipes.recipe import PUBLISHED
@@ -95,16 +95,18 @@ class InSteps:
 
 
 class InEvents:
-    """Ours, on one of its kernels."""
+    """Ours, on one of its backends."""
 
-    def __init__(self, setting: Setting, kernel: str) -> None:
+    def __init__(self, setting: Setting, backend: str) -> None:
         hidden, other, output = setting.thresholds
         recipe = PUBLISHED.with_(
             layers=LAYERS, t_max=setting.t_max, target_gap=published.DELTA / setting.t_max,
             hidden_threshold=hidden, output_threshold=output, learning_rate=LEARNING_RATE,
             weight_decay=0.0,
         )  # fmt: skip
-        self.network = SpikingNetwork(IMAGE, 10, recipe, kernel_for(kernel, setting.device)).train()
+        self.network = SpikingNetwork(
+            IMAGE, 10, recipe, backend_for(backend, setting.device)
+        ).train()
         with torch.no_grad():
             for layer, weight in zip(self.network.layers, setting.weights, strict=True):
                 axes = (2, 3, 1, 0) if weight.dim() == 4 else (1, 0)
@@ -138,8 +140,8 @@ class InEvents:
 Maker = Callable[[Setting], Any]
 CANDIDATES: dict[str, Maker] = {
     "published formulation": InSteps,
-    "torch kernel": partial(InEvents, kernel="torch"),
-    "native kernel": partial(InEvents, kernel="native"),
+    "torch backend": partial(InEvents, backend="torch"),
+    "native backend": partial(InEvents, backend="native"),
 }
 
 
@@ -185,7 +187,7 @@ def check(
 
 
 def runnable(setting: Setting) -> dict[str, Maker]:
-    """The candidates that run here: without numba the native kernel is left out."""
+    """The candidates that run here: without numba the native backend is left out."""
     able = {}
     for name, make in CANDIDATES.items():
         try:

@@ -103,7 +103,7 @@ def network_in_training(
     """
     generator = torch.Generator().manual_seed(seed)
     start = Setting(t_max, starting_weights(generator), [*published.THRESHOLDS], device)
-    trained = InEvents(start, kernel="auto")
+    trained = InEvents(start, backend="auto")
     for index in range(warm_up):
         trained.step(*_on(device, batches[index]))
     weights = [layer.weight.detach().t().contiguous().cpu() for layer in trained.network.layers]

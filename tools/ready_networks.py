@@ -32,7 +32,7 @@ from sstdp_hw.data import datasets
 from sstdp_hw.network import ready_files
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.network import FILE_NAME, Network
-from sstdp_hw.ready.card import card, sizes, widths
+from sstdp_hw.ready.card import backend_of, card, sizes, widths
 from sstdp_hw.ready.rebuild import PLACE
 from sstdp_hw.reference.evaluation import evaluate
 from sstdp_train import RECIPES, Recipe, fine_tuning, recipe_for
@@ -105,8 +105,9 @@ def made_of(runs: Sequence[Path], name: str | None, width: str | None) -> tuple[
             "dataset": dataset,
             **{
                 key: told[-1].get(key)
-                for key in ("seed", "versions", "device", "kernel", "validation_accuracy")
+                for key in ("seed", "versions", "device", "validation_accuracy")
             },
+            "backend": backend_of(told[-1]),
             "test_images": len(test),
             "test_accuracy": figures["integer"]["accuracy"],
             "test_accuracy_ties_counted": figures["integer"]["accuracy_ties_counted"],
@@ -118,8 +119,9 @@ def made_of(runs: Sequence[Path], name: str | None, width: str | None) -> tuple[
                     {
                         key: run.get(key)
                         for key in ("recipe", "epochs", "exported_epoch", "validation_accuracy",
-                                    "wall_seconds", "device", "kernel")
+                                    "wall_seconds", "device")
                     }
+                    | {"backend": backend_of(run)}
                     for run in told
                 ],
                 **figures,
@@ -165,8 +167,8 @@ def with_chain(network: Network) -> Network:
     for training in told["trainings"]:
         recipe = Recipe.from_dict(training["recipe"], network.source)
         others = ["--device", training["device"]]
-        if training.get("kernel"):
-            others += ["--kernel", training["kernel"]]
+        if backend := backend_of(training):
+            others += ["--backend", backend]
         start, command = folder, ["train"]
         folder = f"{PLACE}/{_folder_name(recipe, len(chain))}"
         if before is None:

@@ -161,7 +161,13 @@ def _versions(network: Network) -> Rows:
     told = network.provenance
     versions = {**(told.get("versions") or {}), "vector_instructions": vector_instructions(network)}
     rows: Rows = [(name.replace("_", " "), str(version)) for name, version in versions.items()]
-    for key in ("device", "kernel"):
-        if pick(told, key):
-            rows.append((key, str(told[key])))
+    for key, value in (("device", pick(told, "device")), ("backend", backend_of(told))):
+        if value:
+            rows.append((key, str(value)))
     return rows
+
+
+def backend_of(told: dict[str, Any]) -> str | None:
+    """The backend that a training ran on; provenance of earlier versions calls it ``kernel``."""
+    found: str | None = pick(told, "backend") or pick(told, "kernel")
+    return found

@@ -16,8 +16,9 @@ from sstdp_hw.command import cli
 from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network import ready_files
 from sstdp_hw.ready import rebuild
+from sstdp_hw.ready.card import backend_of
 from sstdp_train import Recipe
-from sstdp_train.backends.torch.dense import KERNEL
+from sstdp_train.backends.torch.backend import TORCH
 from sstdp_train.network.export import to_float_network
 from sstdp_train.network.layers import SpikingNetwork
 
@@ -111,12 +112,12 @@ def test_recorded_commands_still_mean_the_recorded_recipes(name, tmp_path, monke
     """
     asked = []
 
-    def trained(recipe: Recipe, _samples, _test, *, out, kernel, device, **_others):
-        asked.append((recipe.as_dict(), device, kernel))
+    def trained(recipe: Recipe, _samples, _test, *, out, backend, device, **_others):
+        asked.append((recipe.as_dict(), device, backend))
         provenance = {"recipe": recipe.as_dict(), "asked": {"dataset": "digits"}}
         shape, classes = (1, 28, 28), tuple("0123456789")  # large enough for every kernel
         samples = Samples("stand-in", np.zeros((1, *shape), np.uint8), np.zeros(1, int), classes)
-        network = SpikingNetwork(shape, len(classes), recipe, KERNEL)
+        network = SpikingNetwork(shape, len(classes), recipe, TORCH)
         encoder = np.zeros(256, np.uint8)
         stand_in = to_float_network(network, recipe, samples, provenance, encoder)
         stand_in.save(out / "float.safetensors")
@@ -133,5 +134,5 @@ def test_recorded_commands_still_mean_the_recorded_recipes(name, tmp_path, monke
             assert call(*step) == 0
     told = network.provenance["ready"]["trainings"]
     assert asked == [
-        (training["recipe"], training["device"], training["kernel"]) for training in told
+        (training["recipe"], training["device"], backend_of(training)) for training in told
     ]

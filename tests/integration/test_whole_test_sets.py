@@ -19,7 +19,7 @@ from sstdp_hw.network.layers import Conv2d
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_train import Recipe
-from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.backends.choice import backend_for
 from sstdp_train.network.export import load_weights
 from sstdp_train.network.layers import SpikingNetwork, decide
 from sstdp_train.network.quantization import Grid
@@ -38,7 +38,7 @@ def torch_model(network: Network) -> SpikingNetwork:
     recipe = network.provenance["ready"]["trainings"][-1]["recipe"]
     model = SpikingNetwork(
         network.input_shape, len(network.class_names), Recipe.from_dict(recipe, network.source),
-        kernel_for("auto", torch.device("cpu")),
+        backend_for("auto", torch.device("cpu")),
     )  # fmt: skip
     load_weights(model, network)
     scales = network.provenance["quantization"]["scales"]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.network.layers import Flatten, Layer
+from sstdp_train.network.export import FILED
+from sstdp_train.network.layers import MODULES
 from sstdp_train.recipes.architecture import (
+    SPECS,
     ConvSpec,
     DenseSpec,
     PoolSpec,
@@ -98,3 +104,8 @@ def test_one_width_per_layer_with_weights():
     assert Recipe(layers=layers, weight_widths=(4, 3, 2)).weight_widths == (4, 3, 2)
     with pytest.raises(UserError, match="one width per weighted layer, 3, not 4"):
         Recipe(layers=layers, weight_widths=(4, 3, 2, 1))
+
+
+def test_every_kind_of_the_network_file_can_be_named_trained_and_exported():
+    kinds = {layer.kind for layer in get_args(Layer)} - {Flatten.kind}  # goes without saying
+    assert set(SPECS) == set(MODULES) == set(FILED) == kinds

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import conv_speed, published_conv
-from sstdp_train.backends.torch.conv import TorchConvPass
+from sstdp_train.backends.torch.conv_layer import TorchConvPass
 
 QUICK = ["--quick", "--images", "synthetic", "--batch-size", "3", "--warm-up", "1"]
 
@@ -20,7 +20,7 @@ def test_formulations_agree_and_speeds_are_told(steps, tmp_path, capsys):
     run = json.loads(file.read_text())["runs"][0]
     assert [entry["name"] for entry in run["speeds"]][:2] == [
         "published formulation",
-        "torch kernel",
+        "torch backend",
     ]
     assert run["speeds"][0]["ratio"] == 1
     for agreement in run["comparisons"]:

@@ -20,9 +20,9 @@ SMOKE = ["--quick", "--batch-size", "4", "--images", "synthetic"]
 
 
 @pytest.fixture(params=("torch", "native"))
-def kernel(request):
+def backend(request):
     if request.param == "native":
-        pytest.importorskip("numba", reason="the native kernel needs numba")
+        pytest.importorskip("numba", reason="the native backend needs numba")
     return request.param
 
 
@@ -39,11 +39,11 @@ def small_problem(t_max, seed):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("t_max", [3, 4, 8, 16, 100, 255])
-def test_published_formulation_and_ours_agree(t_max, seed, kernel):
+def test_published_formulation_and_ours_agree(t_max, seed, backend):
     times, labels, setting = small_problem(t_max, seed)
     expected = InSteps(setting).gradients(times, labels)
-    found = InEvents(setting, kernel).gradients(times, labels)
-    comparison = compare(kernel, found, expected, setting.weights, t_max)
+    found = InEvents(setting, backend).gradients(times, labels)
+    comparison = compare(backend, found, expected, setting.weights, t_max)
     for layer in comparison.layers:
         assert layer.agrees, f"t_max {t_max}, seed {seed}: {comparison}"
         assert layer.bound < 1e-3 * layer.largest  # agreement means something
@@ -144,16 +144,16 @@ def test_smoke_run_writes_its_figures(tmp_path, capsys):
 
 
 def test_candidate_that_cannot_run_is_left_out_with_its_reason(monkeypatch):
-    real = candidates.kernel_for
+    real = candidates.backend_for
 
     def on_a_gpu(name, device):
         return real(name, torch.device("cuda"))
 
-    monkeypatch.setattr(candidates, "kernel_for", on_a_gpu)
+    monkeypatch.setattr(candidates, "backend_for", on_a_gpu)
     _, _, setting = small_problem(5, 0)
     able, unable = runnable(setting)
-    assert [candidate.name for candidate in able] == ["published formulation", "torch kernel"]
-    assert "must run on device cpu" in unable["native kernel"]
+    assert [candidate.name for candidate in able] == ["published formulation", "torch backend"]
+    assert "must run on device cpu" in unable["native backend"]
 
 
 @pytest.mark.parametrize("steps", ["2", "256", "16;255", ""])

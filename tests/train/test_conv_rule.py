@@ -14,9 +14,10 @@ from train.largest_tensor import LargestTensor
 from sstdp_hw.network.layers import Conv2d, Dense, Flatten
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
-from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.backends.choice import backend_for
 from sstdp_train.recipes.architecture import ConvSpec, Placed, place
-from sstdp_train.rule.spike_once import LayerRule, SpikeOnce
+from sstdp_train.rule.layer_rule import LayerRule
+from sstdp_train.rule.spike_once import SpikeOnce
 
 CPU = torch.device("cpu")
 CASES = [  # input shape, layer; the kernel covers padding only, parts of the image, all of it
@@ -33,11 +34,11 @@ CASES = [  # input shape, layer; the kernel covers padding only, parts of the im
 
 
 @pytest.fixture(params=["torch", "native"])
-def kernel(request):
+def backend(request):
     """Both must compute the same function."""
     if request.param == "native":
-        pytest.importorskip("numba", reason="the native kernel needs numba")
-    return kernel_for(request.param, CPU)
+        pytest.importorskip("numba", reason="the native backend needs numba")
+    return backend_for(request.param, CPU)
 
 
 def placed_layer(shape, name) -> Placed:
@@ -57,7 +58,7 @@ def draw_times(rng, t_max, size):
 
 @pytest.mark.parametrize(("shape", "name"), CASES)
 @pytest.mark.parametrize("t_max", [1, 6, 255])
-def test_forward_equals_the_reference_spike_for_spike(shape, name, t_max, kernel):
+def test_forward_equals_the_reference_spike_for_spike(shape, name, t_max, backend):
     rng = np.random.default_rng(t_max)
     layer = placed_layer(shape, name)
     spec = layer.spec
@@ -77,7 +78,7 @@ def test_forward_equals_the_reference_spike_for_spike(shape, name, t_max, kernel
     found, _ = SpikeOnce.apply(
         times, torch.from_numpy(weight.astype(np.float32)).permute(2, 3, 1, 0),
         torch.from_numpy(threshold.astype(np.float32)), None, LayerRule(t_max=t_max),
-        kernel.conv(layer.geometry),
+        backend.conv_layer(layer.geometry),
     )  # fmt: skip
     np.testing.assert_array_equal(found.numpy(), last(expected.spike_times[1]))
 
@@ -123,7 +124,7 @@ def plain_backward(layer, times, weight, threshold, spike_times, margin, errors,
     ],
 )
 @pytest.mark.parametrize("t_max", [1, 7])
-def test_backward_equals_the_formulas(case, options, sparse, t_max, kernel):
+def test_backward_equals_the_formulas(case, options, sparse, t_max, backend):
     rng = np.random.default_rng(t_max)
     layer = placed_layer(*case)
     rule = LayerRule(t_max=t_max, **options)
@@ -140,7 +141,7 @@ def test_backward_equals_the_formulas(case, options, sparse, t_max, kernel):
         for array in (times, weight, threshold)
     ]
     spike_times, margin = SpikeOnce.apply(
-        *tensors, torch.tensor(push, dtype=torch.float32), rule, kernel.conv(geometry)
+        *tensors, torch.tensor(push, dtype=torch.float32), rule, backend.conv_layer(geometry)
     )
     loss = (spike_times * torch.tensor(errors[0], dtype=torch.float32)).sum()
     (loss + (margin * torch.tensor(errors[1], dtype=torch.float32)).sum()).backward()
@@ -156,8 +157,8 @@ def test_backward_equals_the_formulas(case, options, sparse, t_max, kernel):
 
 @pytest.mark.parametrize(("shape", "name"), CASES)
 @pytest.mark.parametrize("t_max", [1, 16, 255])
-def test_kernels_agree_to_the_bit_on_integers(shape, name, t_max):
-    pytest.importorskip("numba", reason="the native kernel needs numba")
+def test_backends_agree_to_the_bit_on_integers(shape, name, t_max):
+    pytest.importorskip("numba", reason="the native backend needs numba")
     geometry = placed_layer(shape, name).geometry
     generator = torch.Generator().manual_seed(t_max)
 
@@ -169,8 +170,8 @@ def test_kernels_agree_to_the_bit_on_integers(shape, name, t_max):
     threshold = integers(-4, 12, geometry.outputs[2:])
     error = integers(-3, 4, (6, *geometry.outputs))
     one, other = (
-        kernel_for(kernel, CPU).conv(geometry).fire(times, weight, threshold, t_max)
-        for kernel in ("torch", "native")
+        backend_for(name, CPU).conv_layer(geometry).fire(times, weight, threshold, t_max)
+        for name in ("torch", "native")
     )
     assert torch.equal(one.spike_times, other.spike_times)
     assert torch.equal(one.excess, other.excess)
@@ -183,10 +184,10 @@ def test_no_tensor_of_every_synapse_at_every_position():
     geometry = placed_layer((6, 9, 9), "conv8k3").geometry
     times = torch.randint(0, 5, (16, *geometry.inputs)).float().requires_grad_()
     weight = torch.randn(3, 3, 6, 8, requires_grad=True)
-    kernel = kernel_for("torch", CPU).conv(geometry)
+    backend = backend_for("torch", CPU).conv_layer(geometry)
     with LargestTensor() as largest:
         spike_times, margin = SpikeOnce.apply(
-            times, weight, torch.ones(8), None, LayerRule(t_max=4), kernel
+            times, weight, torch.ones(8), None, LayerRule(t_max=4), backend
         )
         (spike_times + margin).sum().backward()
     assert largest.elements == times.numel()  # unfolded it would be 7 * 7 * 9 times 6, per image

@@ -12,7 +12,7 @@ from sstdp_hw.network.network import Network
 from sstdp_hw.quantization.quantize import quantize
 from sstdp_hw.reference import inference as reference
 from sstdp_train import fine_tuning, train
-from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.backends.choice import backend_for
 from sstdp_train.network.export import load_weights, to_float_network
 from sstdp_train.network.layers import SpikingNetwork, decide
 from sstdp_train.recipes.recipe import Recipe
@@ -58,12 +58,12 @@ def test_it_learns_and_the_files_hold_it(trained, bars):
     assert result["parameters"] == sum(layer.weight.size for _, layer in network.weighted)
 
 
-@pytest.mark.parametrize("kernel", ["torch", "native"])
+@pytest.mark.parametrize("backend", ["torch", "native"])
 @pytest.mark.parametrize("widths", [(8,), (4,), (3,), (2,), (1, 1, 4, 4)])
-def test_the_integer_network_is_the_model_that_was_tuned(trained, bars, widths, kernel, tmp_path):
+def test_the_integer_network_is_the_model_that_was_tuned(trained, bars, widths, backend, tmp_path):
     """Quantization-aware training, export, `quantize`, file, reference: every spike is equal."""
-    if kernel == "native":
-        pytest.importorskip("numba", reason="the native kernel needs numba")
+    if backend == "native":
+        pytest.importorskip("numba", reason="the native backend needs numba")
     out, _ = trained
     start = FloatNetwork.load(out)
     tuning = fine_tuning(_recipe_of(start), widths).with_(epochs=2)
@@ -76,7 +76,7 @@ def test_the_integer_network_is_the_model_that_was_tuned(trained, bars, widths, 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Training, "state", state)
-        train(tuning, bars, bars, out=tmp_path, init=out, device="cpu", kernel=kernel)
+        train(tuning, bars, bars, out=tmp_path, init=out, device="cpu", backend=backend)
     model = kept["training"].network
     tuned = FloatNetwork.load(tmp_path)
     quantize(tuned)[0].save(tmp_path / "network.safetensors")
@@ -99,7 +99,7 @@ def test_export_and_import_are_inverse(trained, bars):
     out, _ = trained
     source = FloatNetwork.load(out)
     recipe = _recipe_of(source)
-    network = SpikingNetwork((1, 6, 6), 4, recipe, kernel_for("auto", torch.device("cpu")))
+    network = SpikingNetwork((1, 6, 6), 4, recipe, backend_for("auto", torch.device("cpu")))
     load_weights(network, source)
     again = to_float_network(network, recipe, bars, {}, source.encoder)
     for (_, one), (_, other) in zip(source.weighted, again.weighted, strict=True):
@@ -107,11 +107,11 @@ def test_export_and_import_are_inverse(trained, bars):
         np.testing.assert_array_equal(one.threshold, other.threshold)
 
 
-@pytest.mark.parametrize("kernel", ["torch", "native"])
-def test_a_resumed_run_ends_at_the_same_bits(recipe, bars, tmp_path, interrupted_after, kernel):
-    if kernel == "native":
-        pytest.importorskip("numba", reason="the native kernel needs numba")
-    settings = {"device": "cpu", "kernel": kernel}
+@pytest.mark.parametrize("backend", ["torch", "native"])
+def test_a_resumed_run_ends_at_the_same_bits(recipe, bars, tmp_path, interrupted_after, backend):
+    if backend == "native":
+        pytest.importorskip("numba", reason="the native backend needs numba")
+    settings = {"device": "cpu", "backend": backend}
     train(recipe, bars, out=tmp_path / "whole", **settings)
     train(recipe, bars, out=tmp_path / "again", **settings)
     with interrupted_after(2):

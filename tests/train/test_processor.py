@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from sstdp_train.backends import processor
 from sstdp_train.backends.native.dense_network import normalize_row
 from sstdp_train.backends.native.product import product
+from sstdp_train.rule import processor
 
 TRAIN = """
 import sys, numpy as np

@@ -10,7 +10,7 @@ from sstdp_hw.network.layers import Dense, Flatten, fits_width
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_train import fine_tuning, train
-from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.backends.choice import backend_for
 from sstdp_train.network.encoder import ttfs_table
 from sstdp_train.network.export import fit_grids, to_float_network
 from sstdp_train.network.layers import SpikingNetwork, decide
@@ -36,7 +36,7 @@ def integer_network(network):
 @pytest.mark.parametrize("widths", [(1, 1), (2, 2), (4, 3), (8, 8), (9, 16), (16, 16)])
 def test_integer_network_and_float_network_equal_the_torch_model(widths, tiny, bars):
     recipe = tiny.with_(weight_widths=widths, layers=(30,))
-    network = SpikingNetwork((1, 6, 6), 4, recipe, kernel_for("auto", torch.device("cpu")))
+    network = SpikingNetwork((1, 6, 6), 4, recipe, backend_for("auto", torch.device("cpu")))
     torch.manual_seed(0)
     for layer, mean in zip(network.layers, (0.25, 0.15), strict=True):
         torch.nn.init.normal_(layer.weight, mean, 0.4)

@@ -13,31 +13,32 @@ from train.largest_tensor import LargestTensor
 from sstdp_hw.network.layers import Dense, Flatten
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
-from sstdp_train.backends.protocol import kernel_for
-from sstdp_train.backends.torch.dense import TorchKernel
+from sstdp_train.backends.choice import backend_for
+from sstdp_train.backends.torch.dense_layer import TorchDenseLayer
 from sstdp_train.network.layers import decide
-from sstdp_train.rule.spike_once import LayerRule, SpikeOnce
+from sstdp_train.rule.layer_rule import LayerRule
+from sstdp_train.rule.spike_once import SpikeOnce
 
 CPU = torch.device("cpu")
 IN_TORCH = {
-    "torch-at-once": TorchKernel(loop_numbers=1 << 60, loop_ranks=1 << 60),
-    "torch-in-loops": TorchKernel(loop_numbers=0, loop_ranks=0),
+    "torch-at-once": TorchDenseLayer(loop_numbers=1 << 60, loop_ranks=1 << 60),
+    "torch-in-loops": TorchDenseLayer(loop_numbers=0, loop_ranks=0),
 }
 
 
 @pytest.fixture(params=IN_TORCH)
 def in_torch(request):
-    """The torch kernel in both its forms, whatever the size of a layer."""
+    """The torch backend in both its forms, whatever the size of a layer."""
     return IN_TORCH[request.param]
 
 
 @pytest.fixture(params=(*IN_TORCH, "native"))
-def kernel(request):
-    """Every kernel in turn: they must compute the same function."""
+def backend(request):
+    """Every backend in turn: they must compute the same function."""
     if request.param != "native":
         return IN_TORCH[request.param]
-    pytest.importorskip("numba", reason="the native kernel needs numba")
-    return kernel_for("native", CPU)
+    pytest.importorskip("numba", reason="the native backend needs numba")
+    return backend_for("native", CPU).dense_layer()
 
 
 def random_network(rng: np.random.Generator) -> Network:
@@ -59,7 +60,7 @@ def random_network(rng: np.random.Generator) -> Network:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_forward_equals_the_reference_spike_for_spike(seed, kernel):
+def test_forward_equals_the_reference_spike_for_spike(seed, backend):
     rng = np.random.default_rng(seed)
     network = random_network(rng)
     images = rng.integers(0, 256, (20, *network.input_shape)).astype(np.uint8)
@@ -71,7 +72,7 @@ def test_forward_equals_the_reference_spike_for_spike(seed, kernel):
     for index, layer in network.weighted:
         weight = torch.from_numpy(layer.weight.T.astype(np.float32))
         threshold = torch.from_numpy(layer.threshold.astype(np.float32))
-        times, margin = SpikeOnce.apply(times, weight, threshold, None, rule, kernel)
+        times, margin = SpikeOnce.apply(times, weight, threshold, None, rule, backend)
         np.testing.assert_array_equal(
             times.numpy(), expected.spike_times[index + 1], f"seed {seed}, layer {index}"
         )
@@ -111,7 +112,7 @@ def plain_backward(times, weight, threshold, spike_times, margin, errors, push, 
 
 @pytest.mark.parametrize("options", RULE_OPTIONS)
 @pytest.mark.parametrize("t_max", [1, 4, 30])
-def test_backward_equals_the_formulas(options, t_max, kernel):
+def test_backward_equals_the_formulas(options, t_max, backend):
     rng = np.random.default_rng(t_max)
     batch, fan_in, neurons = 7, 11, 5
     rule = LayerRule(t_max=t_max, **options)
@@ -128,7 +129,7 @@ def test_backward_equals_the_formulas(options, t_max, kernel):
         for array in (times, weight, threshold)
     ]
     push_tensor = torch.tensor(push, dtype=torch.float32)
-    spike_times, margin = SpikeOnce.apply(*tensors, push_tensor, rule, kernel)
+    spike_times, margin = SpikeOnce.apply(*tensors, push_tensor, rule, backend)
     loss = (spike_times * torch.tensor(errors[0], dtype=torch.float32)).sum()
     (loss + (margin * torch.tensor(errors[1], dtype=torch.float32)).sum()).backward()
 
@@ -143,21 +144,21 @@ def test_backward_equals_the_formulas(options, t_max, kernel):
 
 
 @pytest.mark.parametrize("shape", ["rectangle", "triangle"])
-def test_a_threshold_of_0_has_a_gate_that_nothing_passes(shape, kernel):
+def test_a_threshold_of_0_has_a_gate_that_nothing_passes(shape, backend):
     """Integer thresholds may be 0, and a silent neuron may end there: 0 of 0 is no number."""
     times, weight = torch.zeros(1, 2), torch.tensor([[1.0, 1.0], [-1.0, 1.0]], requires_grad=True)
     rule = LayerRule(t_max=4, gate=1.0, gate_shape=shape)
-    spike_times, margin = SpikeOnce.apply(times, weight, torch.zeros(2), None, rule, kernel)
+    spike_times, margin = SpikeOnce.apply(times, weight, torch.zeros(2), None, rule, backend)
     assert (spike_times.tolist(), margin.tolist()) == ([[4, 0]], [[0, 2]])
     margin.sum().backward()
     assert not weight.grad.any()
 
 
-def test_silent_inputs_receive_no_error_unless_woken(kernel):
+def test_silent_inputs_receive_no_error_unless_woken(backend):
     times = torch.full((2, 3), 4.0, requires_grad=True)
     weight = torch.ones(3, 2, requires_grad=True)
     rule = LayerRule(t_max=4)
-    spike_times, _ = SpikeOnce.apply(times, weight, torch.ones(2), None, rule, kernel)
+    spike_times, _ = SpikeOnce.apply(times, weight, torch.ones(2), None, rule, backend)
     assert spike_times.tolist() == [[4, 4], [4, 4]]
     spike_times.sum().backward()
     assert not times.grad.any()

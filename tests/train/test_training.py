@@ -14,10 +14,10 @@ from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.reference import inference as reference
 from sstdp_train import Recipe, fine_tuning, train
-from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.backends.choice import backend_for
 from sstdp_train.network.encoder import ttfs_table
 from sstdp_train.network.layers import DenseIF, SpikingNetwork, decide, initialize
-from sstdp_train.rule.spike_once import LayerRule
+from sstdp_train.rule.layer_rule import LayerRule
 from sstdp_train.training.loop import Training, split
 from sstdp_train.training.loss import loss_of
 from sstdp_train.training.run import OUTPUTS
@@ -250,7 +250,7 @@ def test_homeostasis_pushes_neurons_that_rarely_fire():
     """No error reaches these two neurons; the one that rarely fires gets more weight anyway."""
     layer = DenseIF(
         3, 2, threshold=1.0, rule=LayerRule(t_max=4, gate=0.1), homeostasis=0.5,
-        homeostasis_rate=0.1, kernel=kernel_for("auto", torch.device("cpu")),
+        homeostasis_rate=0.1, backend=backend_for("auto", torch.device("cpu")),
     )  # fmt: skip
     layer.firing_rate.copy_(torch.tensor([0.04, 0.5]))
     times = torch.tensor([[0, 3, 4], [2, 4, 4]])
@@ -265,7 +265,7 @@ def test_homeostasis_pushes_neurons_that_rarely_fire():
 
 def test_the_output_layer_has_no_gate_and_no_homeostasis():
     recipe = Recipe(layers=(), t_max=4, gate=1e-9, homeostasis=5.0)
-    network = SpikingNetwork((1, 1, 3), 2, recipe, kernel_for("auto", CPU)).train()
+    network = SpikingNetwork((1, 1, 3), 2, recipe, backend_for("auto", CPU)).train()
     network.layers[0].firing_rate.zero_()
     _, margin = network(torch.zeros(2, 3, dtype=torch.uint8))
     margin.sum().backward()
@@ -278,7 +278,7 @@ def test_potentials_end_at_the_start_where_the_recipe_wants_them():
         layers=(3000,), t_max=8, hidden_drive=1.2, hidden_spread=0.3, output_drive=0.8,
         output_spread=0.4,
     )  # fmt: skip
-    network = SpikingNetwork((1, 1, 500), 3000, recipe, kernel_for("auto", CPU))
+    network = SpikingNetwork((1, 1, 500), 3000, recipe, backend_for("auto", CPU))
     generator = torch.Generator().manual_seed(0)
     times = torch.randint(0, 16, (20, 500), generator=generator).clamp(max=8).to(torch.uint8)
     initialize(network, times, recipe, generator)
@@ -307,12 +307,12 @@ def decision_gradients(network, encoded, labels, recipe):
     return [layer.weight.grad.clone() for layer in network.layers]
 
 
-@pytest.mark.parametrize("kernel", ["torch", "native"])
-def test_the_decision_loss_learns_nothing_from_what_comes_after_the_decision(tiny, bars, kernel):
-    if kernel == "native":
-        pytest.importorskip("numba", reason="the native kernel needs numba")
+@pytest.mark.parametrize("backend", ["torch", "native"])
+def test_the_decision_loss_learns_nothing_from_what_comes_after_the_decision(tiny, bars, backend):
+    if backend == "native":
+        pytest.importorskip("numba", reason="the native backend needs numba")
     recipe = tiny.with_(loss="decision", homeostasis=0.0, margin_scale=1.0)
-    network = SpikingNetwork((1, 6, 6), 4, recipe, kernel_for(kernel, CPU))
+    network = SpikingNetwork((1, 6, 6), 4, recipe, backend_for(backend, CPU))
     encoded = torch.from_numpy(ttfs_table(recipe.t_max, 32)[bars.images]).flatten(1)
     initialize(network, encoded, recipe, torch.Generator().manual_seed(0))
     network.eval()

@@ -27,7 +27,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     device: str = "auto",
-    kernel: str = "auto",
+    backend: str = "auto",
     command: str | None = None,
     asked: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def train(
         Continue the run in ``out`` from its checkpoint; replace it.
     device : str
         ``cpu``, ``cuda`` or ``auto``.
-    kernel : str
+    backend : str
         ``torch``, ``native`` (needs numba) or ``auto``: native where it can run.
     command, asked : optional
         For the provenance: the command line, and the names of data and initial network by which
@@ -72,6 +72,6 @@ def train(
         init = FloatNetwork.load(init)
     job = Job(
         samples=samples, test=test, out=Path(out), resume=resume, overwrite=overwrite,
-        device=device, kernel=kernel, init=init, command=command, asked=asked or {},
+        device=device, backend=backend, init=init, command=command, asked=asked or {},
     )  # fmt: skip
     return run(recipe, job)

@@ -1,1 +1,1 @@
-"""The sums over events that the rule is made of, in PyTorch and compiled."""
+"""The sums over events that the rule asks for, in PyTorch and compiled; see `rule.backend`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from sstdp_hw.network.chain import printable
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d
 
-from ..recipes.architecture import ConvSpec, DenseSpec, PoolSpec, Spec, place
+from ..recipes.architecture import place
 from ..recipes.recipe import Recipe
 from .layers import DenseIF, IFLayer, SpikingNetwork
 from .quantization import Grid
@@ -39,11 +39,11 @@ def to_float_network(
     modules = iter(network.layers)
     shape: tuple[int, ...] = tuple(samples.images.shape[1:])
     for layer in place(recipe.layers, shape, network.classes):
-        if isinstance(layer.spec, DenseSpec) and len(layer.inputs) == 3:
+        if layer.spec.dense and len(layer.inputs) == 3:
             layers.append(Flatten())
             scales.append(None)
-        made, scale = _exported(layer.spec, modules)
-        layers.append(made)
+        *tensors, scale = _tensors(next(modules)) if layer.spec.weighted else [None]
+        layers.append(FILED[layer.spec.kind](layer.spec, *tensors))
         scales.append(scale)
     return FloatNetwork(
         name="-".join(map(str, (printable(samples.name), *recipe.layers, network.classes))),
@@ -58,14 +58,13 @@ def to_float_network(
     )
 
 
-def _exported(spec: Spec, modules: Iterator[IFLayer]) -> tuple[Layer, float | None]:
-    """The layer of the network file, with weights of the next module if it has any; its scale."""
-    if isinstance(spec, PoolSpec):
-        return Pool2d(spec.kernel), None
-    weight, threshold, width, scale = _tensors(next(modules))
-    if isinstance(spec, ConvSpec):
-        return Conv2d(weight, threshold, width, spec.stride, spec.padding), scale
-    return Dense(weight, threshold, width), scale
+# Every kind of layer as the network file has it: from its spec and, if it has weights, its weight,
+# threshold and width.
+FILED: dict[str, Callable[..., Layer]] = {
+    Dense.kind: lambda spec, *tensors: Dense(*tensors),
+    Conv2d.kind: lambda spec, *tensors: Conv2d(*tensors, spec.stride, spec.padding),
+    Pool2d.kind: lambda spec: Pool2d(spec.kernel),
+}
 
 
 @torch.no_grad()

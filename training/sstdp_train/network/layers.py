@@ -7,6 +7,7 @@ Between the layers stand pooling and changes of shape, ``forward(times) -> times
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from ..backends.protocol import Kernel, LayerKernel
-from ..recipes.architecture import DenseSpec, Geometry, PoolSpec, links, place
+from sstdp_hw.network.layers import Conv2d, Dense, Pool2d
+
+from ..recipes.architecture import Geometry, Placed, PoolSpec, place, pooled_layers
 from ..recipes.recipe import Recipe
-from ..rule.spike_once import LayerRule, SpikeOnce, SpikeOnceStack
+from ..rule.backend import Backend, LayerBackend
+from ..rule.layer_rule import LayerRule
+from ..rule.spike_once import SpikeOnce, SpikeOnceNetwork
 from .quantization import Grid
 
 RATE_MOMENTUM = 0.01  # weight of one batch in a neuron's running firing rate
@@ -34,7 +38,7 @@ class IFLayer(nn.Module):
     threshold : float
         Of every neuron at the start.
     rule : LayerRule
-    kernel : LayerKernel
+    backend : LayerBackend
     homeostasis, homeostasis_rate : float
         Strength of the push, and the firing rate below which it acts; 0 for none.
 
@@ -52,7 +56,7 @@ class IFLayer(nn.Module):
 
     def __init__(
         self, weight_shape: tuple[int, ...], *, threshold: float, rule: LayerRule,
-        kernel: LayerKernel, learn_threshold: bool = False, homeostasis: float = 0.0,
+        backend: LayerBackend, learn_threshold: bool = False, homeostasis: float = 0.0,
         homeostasis_rate: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -62,19 +66,19 @@ class IFLayer(nn.Module):
             torch.full((neurons,), float(threshold)), requires_grad=learn_threshold
         )
         self.register_buffer("firing_rate", torch.ones(neurons))
-        self.rule, self.kernel = rule, kernel
+        self.rule, self.backend = rule, backend
         self.homeostasis, self.homeostasis_rate = homeostasis, homeostasis_rate
         self.grid: Grid | None = None
 
     def forward(self, times: Tensor) -> tuple[Tensor, Tensor]:
-        """Spike times [batch, in] to spike times and margins [batch, out]; see `rule.SpikeOnce`."""
+        """Spike times [batch, in] to spike times and margins [batch, out]; see `SpikeOnce`."""
         *operands, rule = self.operands()
-        spike_times, margin = SpikeOnce.apply(times, *operands, rule, self.kernel)
+        spike_times, margin = SpikeOnce.apply(times, *operands, rule, self.backend)
         self.observe(spike_times)
         return spike_times, margin
 
     def operands(self) -> tuple[Tensor, Tensor, Tensor | None, LayerRule]:
-        """Weight, threshold, push and rule, as `rule.SpikeOnce` takes them."""
+        """Weight, threshold, push and rule, as `SpikeOnce` takes them."""
         weight, threshold, rule, push = self.weight, self.threshold, self.rule, None
         if self.grid:
             weight, threshold = self.grid.weights(weight), self.grid.thresholds(threshold)
@@ -105,9 +109,13 @@ class DenseIF(IFLayer):
         Inputs that are not pruned; see `prune`.
     """
 
-    def __init__(self, fan_in: int, neurons: int, **settings: Any) -> None:
-        super().__init__((fan_in, neurons), **settings)
+    def __init__(self, fan_in: int, neurons: int, *, backend: Backend, **settings: Any) -> None:
+        super().__init__((fan_in, neurons), backend=backend.dense_layer(), **settings)
         self.register_buffer("kept", torch.ones(fan_in, dtype=torch.bool))
+
+    @classmethod
+    def of(cls, layer: Placed, **settings: Any) -> DenseIF:
+        return cls(math.prod(layer.inputs), math.prod(layer.outputs), **settings)
 
     @torch.no_grad()
     def prune(self) -> None:
@@ -125,10 +133,14 @@ class ConvIF(IFLayer):
     Times are [batch, height, width, channels].
     """
 
-    def __init__(self, geometry: Geometry, *, kernel: Kernel, **settings: Any) -> None:
+    def __init__(self, geometry: Geometry, *, backend: Backend, **settings: Any) -> None:
         shape = (*geometry.kernel, geometry.inputs[2], geometry.outputs[2])
-        super().__init__(shape, kernel=kernel.conv(geometry), **settings)
+        super().__init__(shape, backend=backend.conv_layer(geometry), **settings)
         self.geometry = geometry
+
+    @classmethod
+    def of(cls, layer: Placed, **settings: Any) -> ConvIF:
+        return cls(layer.geometry, **settings)
 
     @torch.no_grad()
     def mean_fan_in(self, times: Tensor) -> float:
@@ -153,6 +165,11 @@ class FirstSpikePool(nn.Module):
         super().__init__()
         self.kernel = kernel
 
+    @classmethod
+    def of(cls, layer: Placed) -> FirstSpikePool:
+        assert isinstance(layer.spec, PoolSpec)
+        return cls(layer.spec.kernel)
+
     def forward(self, times: Tensor, margin: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Pooled times, and the margins of the neurons that answer; pixels have none."""
         times = self._windows(times)
@@ -171,6 +188,13 @@ class FirstSpikePool(nn.Module):
         kept = cells[:, : rows * down, : columns * across]
         apart = kept.unflatten(1, (rows, down)).unflatten(3, (columns, across))
         return apart.permute(0, 1, 3, 5, 2, 4).flatten(4)
+
+
+# The module of every kind of layer: IF neurons for those with weights, a step of `Between` for the
+# others.
+MODULES: dict[str, Callable[..., nn.Module]] = {
+    Dense.kind: DenseIF.of, Conv2d.kind: ConvIF.of, Pool2d.kind: FirstSpikePool.of,
+}  # fmt: skip
 
 
 class ToChannelsLast(nn.Module):
@@ -201,21 +225,23 @@ class Between(nn.ModuleList):
 
 
 class SpikingNetwork(nn.Module):
-    """A stack of layers behind a flattened image.
+    """All layers behind a flattened image.
 
     Parameters
     ----------
     input_shape : (channels, height, width)
     classes : int
     recipe : Recipe
-    kernel : Kernel
-        Where every layer does its sums; see `kernels.kernel_for`.
+    backend : Backend
+        Where every layer does its sums; see `backends.choice.backend_for`.
 
     Members
     -------
     layers : ModuleList of IFLayer
     before : ModuleList of Between
         What comes before each of them.
+    in_one_pass : NetworkBackend or None
+        A shortcut with the results of layer by layer, if the backend has one.
 
     Raises
     ------
@@ -224,7 +250,7 @@ class SpikingNetwork(nn.Module):
     """
 
     def __init__(
-        self, input_shape: tuple[int, ...], classes: int, recipe: Recipe, kernel: Kernel
+        self, input_shape: tuple[int, ...], classes: int, recipe: Recipe, backend: Backend
     ) -> None:
         super().__init__()
         hidden_rule = LayerRule(
@@ -238,33 +264,29 @@ class SpikingNetwork(nn.Module):
         placed = place(recipe.layers, input_shape, classes)
         for layer in placed:
             output = layer is placed[-1]
-            dense = isinstance(layer.spec, DenseSpec)
+            dense = layer.spec.dense
             if dense and as_image:
                 between.append(ToIndex())
             elif not dense and not as_image:
                 between.append(ToChannelsLast(layer.inputs))
             as_image = not dense
-            if isinstance(layer.spec, PoolSpec):
-                between.append(FirstSpikePool(layer.spec.kernel))
+            if not layer.spec.weighted:
+                between.append(MODULES[layer.spec.kind](layer))
                 continue
             settings = {
                 "learn_threshold": recipe.learn_thresholds,
                 "threshold": recipe.output_threshold if output else recipe.hidden_threshold,
                 "rule": replace(hidden_rule, gate=0.0) if output else hidden_rule,
-                "kernel": kernel,
+                "backend": backend,
                 "homeostasis": 0.0 if output else recipe.homeostasis,
                 "homeostasis_rate": recipe.homeostasis_rate,
             }
-            self.layers.append(
-                DenseIF(math.prod(layer.inputs), layer.spec.neurons, **settings)
-                if isinstance(layer.spec, DenseSpec)
-                else ConvIF(layer.geometry, **settings)
-            )
+            self.layers.append(MODULES[layer.spec.kind](layer, **settings))
             self.before.append(Between(between))
             between = []
-        self.t_max, self.classes, self.kernel = recipe.t_max, classes, kernel
-        chain = links(placed)
-        self.stack = None if chain is None else kernel.stack(chain)
+        self.t_max, self.classes, self.backend = recipe.t_max, classes, backend
+        layers = pooled_layers(placed)
+        self.in_one_pass = None if layers is None else backend.network(layers)
 
     def forward(self, times: Tensor, until_decision: bool = False) -> tuple[list[Tensor], Tensor]:
         """Encoded images [batch, pixels] to spike times of every layer and output margins.
@@ -275,7 +297,7 @@ class SpikingNetwork(nn.Module):
         error. On the spikes that are left, ``V - theta`` of a neuron that has not fired is that at
         the decision.
         """
-        if self.stack is not None:
+        if self.in_one_pass is not None:
             return self._at_once(times, until_decision)
         if until_decision:
             times = self._up_to_decision(times)
@@ -295,8 +317,8 @@ class SpikingNetwork(nn.Module):
             *of_layer, rule = layer.operands()
             operands += of_layer
             rules.append(rule)
-        *all_times, margin = SpikeOnceStack.apply(
-            self.before[0](times), until_decision, rules, self.stack, *operands
+        *all_times, margin = SpikeOnceNetwork.apply(
+            self.before[0](times), until_decision, rules, self.in_one_pass, *operands
         )
         for layer, spike_times in zip(self.layers, all_times, strict=True):
             layer.observe(spike_times)

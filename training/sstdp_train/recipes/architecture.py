@@ -21,7 +21,9 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.layers import (
     EXTENTS,
     Array,
+    Conv2d,
     ConvGeometry,
+    Dense,
     Layer,
     Pool2d,
     Shape,
@@ -34,119 +36,6 @@ _PAIR = r"(\d+(?:x\d+)?)"
 _CONV = re.compile(rf"conv(\d+)k{_PAIR}(?:s{_PAIR})?(?:p{_PAIR})?")
 _POOL = re.compile(rf"pool{_PAIR}")
 _POOL_STRIDE = re.compile(rf"pool{_PAIR}s{_PAIR}")
-
-
-@dataclass(frozen=True)
-class ConvSpec:
-    """A convolution as named; pairs are vertical and horizontal."""
-
-    channels: int
-    kernel: Pair
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-
-    weighted = True
-
-    def __str__(self) -> str:
-        return self.on(1).name
-
-    def on(self, depth: int) -> ConvGeometry:
-        """On an input of ``depth`` channels."""
-        return ConvGeometry(self.channels, depth, self.kernel, self.stride, self.padding)
-
-
-@dataclass(frozen=True)
-class PoolSpec:
-    """First-spike pooling as named."""
-
-    kernel: Pair
-
-    weighted = False
-
-    def __str__(self) -> str:
-        return Pool2d(self.kernel).name
-
-
-@dataclass(frozen=True)
-class DenseSpec:
-    """Fully connected neurons as named."""
-
-    neurons: int
-
-    weighted = True
-
-    def __str__(self) -> str:
-        return str(self.neurons)
-
-
-Spec = ConvSpec | PoolSpec | DenseSpec
-
-
-def _pair(text: str | None, default: int) -> Pair:
-    numbers = [int(part) for part in text.split("x")] if text else [default]
-    return numbers[0], numbers[-1]
-
-
-def parse(name: int | str) -> Spec:
-    """The layer that ``name`` stands for.
-
-    Raises
-    ------
-    UserError
-        If it stands for none, or a number in it is out of its range.
-    """
-    text = str(name)
-    if text.isdecimal():
-        return DenseSpec(_within(text, "neurons", int(text), 1))
-    if found := _CONV.fullmatch(text):
-        spec = ConvSpec(
-            _within(text, "channels", int(found[1]), 1), _pair(found[2], 1), _pair(found[3], 1),
-            _pair(found[4], 0),
-        )  # fmt: skip
-        for what, pair, low in (
-            ("kernel", spec.kernel, 1), ("stride", spec.stride, 1), ("padding", spec.padding, 0)
-        ):  # fmt: skip
-            for number in pair:
-                _within(text, what, number, low)
-        return spec
-    if found := _POOL.fullmatch(text):
-        pool = PoolSpec(_pair(found[1], 1))
-        for number in pool.kernel:
-            _within(text, "kernel", number, 1)
-        return pool
-    if _POOL_STRIDE.fullmatch(text):
-        raise UserError(
-            f"Layer {text}: pooling must have no stride of its own, for windows lie side by side "
-            f"(docs/network-format.md); use {text[: text.index('s')]}"
-        )
-    raise UserError(
-        f"Layer {text!r}: must be a number of neurons, or like conv16k5, conv16k3s2p1, pool2"
-    )
-
-
-def _within(text: str, what: str, number: int, low: int) -> int:
-    if not low <= number < EXTENTS:
-        raise UserError(
-            f"Layer {text}: {what} must be between {low} and {EXTENTS - 1}, not {number}"
-        )
-    return number
-
-
-def canonical(names: Sequence[int | str]) -> tuple[int | str, ...]:
-    """The layers as recipes hold them: numbers for fully connected ones, the shortest name for
-    others."""
-    specs = [parse(name) for name in names]
-    return tuple(spec.neurons if isinstance(spec, DenseSpec) else str(spec) for spec in specs)
-
-
-def weighted_layers(names: Sequence[int | str]) -> int:
-    """How many layers have weights, the output layer among them."""
-    return sum(parse(name).weighted for name in names) + 1
-
-
-def begins_dense(names: Sequence[int | str]) -> bool:
-    """Whether the first layer is fully connected."""
-    return not names or isinstance(parse(names[0]), DenseSpec)
 
 
 @dataclass(frozen=True)
@@ -172,8 +61,192 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class Link:
-    """A weighted layer as one of a chain, with the pooling behind it.
+class DenseSpec:
+    """Fully connected neurons as named.
+
+    Members
+    -------
+    kind : str
+        As in the network file, here and below.
+    weighted : bool
+    dense : bool
+        Whether the layer takes and gives one index instead of an image.
+    """
+
+    neurons: int
+
+    kind = Dense.kind
+    weighted = True
+    dense = True
+
+    def __str__(self) -> str:
+        return str(self.neurons)
+
+    @property
+    def entry(self) -> int:
+        """The layer as recipes hold it."""
+        return self.neurons
+
+    @classmethod
+    def read(cls, text: str) -> DenseSpec | None:
+        """The layer that ``text`` stands for, None if it is of another kind; see `parse`."""
+        return cls(_within(text, "neurons", int(text), 1)) if text.isdecimal() else None
+
+    def output_shape(self, inputs: Shape) -> Shape:
+        """ShapeError if the layer does not fit, by the rules of the network file."""
+        return (self.neurons,)
+
+    def geometry(self, inputs: Shape, outputs: Shape) -> Geometry:
+        """See `PooledLayer`."""
+        height, width, channels = _channels_last(inputs)
+        return Geometry(
+            (height, width, channels), (1, 1, self.neurons), (height, width), (1, 1), (0, 0)
+        )
+
+
+@dataclass(frozen=True)
+class ConvSpec:
+    """A convolution as named; pairs are vertical and horizontal. See `DenseSpec`."""
+
+    channels: int
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+
+    kind = Conv2d.kind
+    weighted = True
+    dense = False
+
+    def __str__(self) -> str:
+        return self.on(1).name
+
+    def on(self, depth: int) -> ConvGeometry:
+        """On an input of ``depth`` channels."""
+        return ConvGeometry(self.channels, depth, self.kernel, self.stride, self.padding)
+
+    @property
+    def entry(self) -> str:
+        return str(self)
+
+    @classmethod
+    def read(cls, text: str) -> ConvSpec | None:
+        if not (found := _CONV.fullmatch(text)):
+            return None
+        spec = cls(
+            _within(text, "channels", int(found[1]), 1), _pair(found[2], 1), _pair(found[3], 1),
+            _pair(found[4], 0),
+        )  # fmt: skip
+        for what, pair, low in (
+            ("kernel", spec.kernel, 1), ("stride", spec.stride, 1), ("padding", spec.padding, 0)
+        ):  # fmt: skip
+            for number in pair:
+                _within(text, what, number, low)
+        return spec
+
+    def output_shape(self, inputs: Shape) -> Shape:
+        return self.on(inputs[0]).output_shape(inputs)
+
+    def geometry(self, inputs: Shape, outputs: Shape) -> Geometry:
+        return Geometry(
+            _channels_last(inputs), _channels_last(outputs), self.kernel, self.stride, self.padding
+        )
+
+
+@dataclass(frozen=True)
+class PoolSpec:
+    """First-spike pooling as named. See `DenseSpec`."""
+
+    kernel: Pair
+
+    kind = Pool2d.kind
+    weighted = False
+    dense = False
+
+    def __str__(self) -> str:
+        return Pool2d(self.kernel).name
+
+    @property
+    def entry(self) -> str:
+        return str(self)
+
+    @classmethod
+    def read(cls, text: str) -> PoolSpec | None:
+        if found := _POOL.fullmatch(text):
+            spec = cls(_pair(found[1], 1))
+            for number in spec.kernel:
+                _within(text, "kernel", number, 1)
+            return spec
+        if _POOL_STRIDE.fullmatch(text):
+            raise UserError(
+                f"Layer {text}: pooling must have no stride of its own, for windows lie side by "
+                f"side (docs/network-format.md); use {text[: text.index('s')]}"
+            )
+        return None
+
+    def output_shape(self, inputs: Shape) -> Shape:
+        return Pool2d(self.kernel).output_shape(inputs)
+
+
+Spec = DenseSpec | ConvSpec | PoolSpec
+
+# By kind. Flattening has none: it goes without saying.
+SPECS: dict[str, type[Spec]] = {spec.kind: spec for spec in (DenseSpec, ConvSpec, PoolSpec)}
+
+
+def _pair(text: str | None, default: int) -> Pair:
+    numbers = [int(part) for part in text.split("x")] if text else [default]
+    return numbers[0], numbers[-1]
+
+
+def _channels_last(shape: Shape) -> tuple[int, int, int]:
+    channels, height, width = shape if len(shape) == 3 else (*shape, 1, 1)
+    return height, width, channels
+
+
+def parse(name: int | str) -> Spec:
+    """The layer that ``name`` stands for.
+
+    Raises
+    ------
+    UserError
+        If it stands for none, or a number in it is out of its range.
+    """
+    text = str(name)
+    for kind in SPECS.values():
+        if spec := kind.read(text):
+            return spec
+    raise UserError(
+        f"Layer {text!r}: must be a number of neurons, or like conv16k5, conv16k3s2p1, pool2"
+    )
+
+
+def _within(text: str, what: str, number: int, low: int) -> int:
+    if not low <= number < EXTENTS:
+        raise UserError(
+            f"Layer {text}: {what} must be between {low} and {EXTENTS - 1}, not {number}"
+        )
+    return number
+
+
+def canonical(names: Sequence[int | str]) -> tuple[int | str, ...]:
+    """The layers as recipes hold them: numbers for fully connected ones, the shortest name for
+    others."""
+    return tuple(parse(name).entry for name in names)
+
+
+def weighted_layers(names: Sequence[int | str]) -> int:
+    """How many layers have weights, the output layer among them."""
+    return sum(parse(name).weighted for name in names) + 1
+
+
+def begins_dense(names: Sequence[int | str]) -> bool:
+    """Whether the first layer is fully connected."""
+    return not names or parse(names[0]).dense
+
+
+@dataclass(frozen=True)
+class PooledLayer:
+    """A layer with weights and the pooling behind it, as a backend takes them in one pass.
 
     Parameters
     ----------
@@ -223,19 +296,9 @@ class Placed:
 
     @property
     def geometry(self) -> Geometry:
-        """Of a weighted layer; see `Link`."""
+        """Of a weighted layer; see `PooledLayer`."""
         assert not isinstance(self.spec, PoolSpec)
-        channels, height, width = self.inputs if len(self.inputs) == 3 else (*self.inputs, 1, 1)
-        if isinstance(self.spec, DenseSpec):
-            return Geometry(
-                (height, width, channels), (1, 1, self.spec.neurons), (height, width), (1, 1),
-                (0, 0),
-            )  # fmt: skip
-        neurons, rows, columns = self.outputs
-        return Geometry(
-            (height, width, channels), (rows, columns, neurons), self.spec.kernel,
-            self.spec.stride, self.spec.padding,
-        )  # fmt: skip
+        return self.spec.geometry(self.inputs, self.outputs)
 
 
 def place(names: Sequence[int | str], input_shape: Shape, classes: int) -> tuple[Placed, ...]:
@@ -256,38 +319,30 @@ def place(names: Sequence[int | str], input_shape: Shape, classes: int) -> tuple
     shape = tuple(input_shape)
     for number, spec in enumerate([*map(parse, names), DenseSpec(classes)]):
         what = "the output layer" if number == len(names) else f"{number + 1} ({spec})"
-        if isinstance(spec, DenseSpec):
-            outputs: Shape = (spec.neurons,)
-        else:
-            try:
-                outputs = _as_layer(spec, shape).output_shape(shape)
-            except ShapeError as error:
-                raise UserError(f"Layer {what} on an input of {_by(shape)}: {error}") from None
+        try:
+            outputs = spec.output_shape(shape)
+        except ShapeError as error:
+            raise UserError(f"Layer {what} on an input of {_by(shape)}: {error}") from None
         placed.append(Placed(what, spec, shape, outputs))
         shape = outputs
     return tuple(placed)
 
 
-def links(placed: Sequence[Placed]) -> list[Link] | None:
-    """The weighted layers as a chain; pooling before the first is no part of it.
+def pooled_layers(placed: Sequence[Placed]) -> list[PooledLayer] | None:
+    """The layers with weights, each with the pooling behind it; what comes before them is left out.
 
     None if neurons are pooled twice: larger windows have the same spikes, but not the same first
     one of equally early ones.
     """
-    chained: list[Link] = []
+    found: list[PooledLayer] = []
     for layer in placed:
-        if not isinstance(layer.spec, PoolSpec):
-            chained.append(Link(layer.geometry, (1, 1), isinstance(layer.spec, DenseSpec)))
-        elif chained and chained[-1].pool == (1, 1):
-            chained[-1] = replace(chained[-1], pool=layer.spec.kernel)
-        elif chained:
+        if layer.spec.weighted:
+            found.append(PooledLayer(layer.geometry, (1, 1), layer.spec.dense))
+        elif isinstance(layer.spec, PoolSpec) and found and found[-1].pool == (1, 1):
+            found[-1] = replace(found[-1], pool=layer.spec.kernel)
+        elif found:
             return None
-    return chained
-
-
-def _as_layer(spec: ConvSpec | PoolSpec, shape: Shape) -> ConvGeometry | Pool2d:
-    """The layer of the network file, whose rules on shapes hold here too."""
-    return Pool2d(spec.kernel) if isinstance(spec, PoolSpec) else spec.on(shape[0])
+    return found
 
 
 def _by(shape: Shape) -> str:

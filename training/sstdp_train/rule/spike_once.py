@@ -24,60 +24,28 @@ belongs to a neuron, a threshold or a push, belongs to a channel there.
 
 Cost follows the spikes: inputs become a list of events, each adds one weight row forward and one
 row of errors backward, so nothing of shape (batch, out, in) exists and the work is one addition
-per synapse and spike, whatever t_max. A *kernel* does these three sums: `kernel_torch` in plain
-PyTorch on any device, `kernel_native` in code compiled for the CPU. They compute the same function;
-potentials that are not integers may differ in the last bits, because the order of a sum differs.
+per synapse and spike, whatever t_max. A *backend* does these three sums (`backend.Backend`):
+`backends.torch` in plain PyTorch on any device, `backends.native` in code compiled for the CPU.
+They compute the same function; potentials that are not integers may differ in the last bits,
+because the order of a sum differs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..backends import processor  # noqa: F401 - settles the vector instructions before the first operation
-from ..backends.protocol import Kernel, StackKernel
-
-
-@dataclass(frozen=True)
-class LayerRule:
-    """What one layer does with errors.
-
-    Parameters
-    ----------
-    t_max : int
-        Number of time steps; this spike time means silent.
-    depression : float
-        ``b`` of the STDP window.
-    normalize_error : bool
-        Scale each sample's error to Euclidean length 1 first and average over the batch, as the
-        published script does.
-    gate : float
-        Neurons with ``|V - theta| >= gate * |theta|`` at their spike have no error; 0 for no gate.
-    gate_shape : str
-        ``rectangle`` lets all other errors through whole, ``triangle`` in proportion to the
-        distance from the edge of the gate.
-    wake_silent : bool
-        Send errors to silent inputs too; having no spike time, they are never late.
-    unit : float
-        Membrane potential that one unit of weight is worth (the weight scale of a quantized layer).
-    """
-
-    t_max: int
-    depression: float = 0.0
-    normalize_error: bool = False
-    gate: float = 0.0
-    gate_shape: str = "rectangle"
-    wake_silent: bool = False
-    unit: float = 1.0
+from . import processor  # noqa: F401 - settles the vector instructions before the first operation
+from .backend import LayerBackend, NetworkBackend
+from .layer_rule import LayerRule
 
 
 class SpikeOnce(torch.autograd.Function):
     """A layer of IF neurons that fire at most once, fully connected or with shared weights.
 
-    ``SpikeOnce.apply(times, weight, threshold, push, rule, kernel)`` returns ``(spike_times,
+    ``SpikeOnce.apply(times, weight, threshold, push, rule, backend)`` returns ``(spike_times,
     margin)``.
 
     times : [batch, in], any real dtype
@@ -88,23 +56,23 @@ class SpikeOnce(torch.autograd.Function):
     push : float32 [out] or None
         Homeostasis: added to every sample's wish for more drive.
     rule : LayerRule
-    kernel : Kernel
-        Where the sums over events are done; see `kernels.kernel_for`.
+    backend : LayerBackend
+        Does the sums over events.
     spike_times : float32 [batch, out]
         ``rule.t_max`` for silent neurons.
     margin : float32 [batch, out]
         ``(V - theta) * rule.unit`` at the spike, at the last step for silent neurons.
 
-    With the kernel of a convolution (`kernels.Kernel.conv`) times and errors are [batch, height,
-    width, channels], weights [kernel height, kernel width, channels in, channels out].
+    In a convolution (`backend.Backend.conv_layer`) times and errors are [batch, height, width,
+    channels], weights [kernel height, kernel width, channels in, channels out].
     """
 
     @staticmethod
     def forward(
         ctx: Any, times: Tensor, weight: Tensor, threshold: Tensor, push: Tensor | None,
-        rule: LayerRule, kernel: Kernel,
+        rule: LayerRule, backend: LayerBackend,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        pass_ = kernel.fire(times, weight, threshold, rule.t_max)
+        pass_ = backend.fire(times, weight, threshold, rule.t_max)
         margin = pass_.excess * rule.unit
         ctx.pass_, ctx.rule = pass_, rule
         ctx.save_for_backward(weight, threshold, push, margin)
@@ -190,10 +158,10 @@ def _per_neuron(error: Tensor) -> Tensor:
     return error.flatten(0, -2).sum(0)
 
 
-class SpikeOnceStack(torch.autograd.Function):
-    """Several layers at once, on a kernel that can: the same as `SpikeOnce` layer by layer.
+class SpikeOnceNetwork(torch.autograd.Function):
+    """All layers at once, on a backend that can: the same as `SpikeOnce` layer by layer.
 
-    ``SpikeOnceStack.apply(times, until_decision, rules, kernel, *operands)`` returns the spike
+    ``SpikeOnceNetwork.apply(times, until_decision, rules, backend, *operands)`` returns the spike
     times of every layer and the margin of the last. Errors are taken at the last layer only.
 
     times : [batch, in], any real dtype
@@ -201,17 +169,17 @@ class SpikeOnceStack(torch.autograd.Function):
     until_decision : bool
         Leave out input spikes after the first spike of an output neuron.
     rules : list of LayerRule
-    kernel : StackKernel
+    backend : NetworkBackend
     operands : weight, threshold and push of every layer, as in `SpikeOnce`
     """
 
     @staticmethod
     def forward(
         ctx: Any, times: Tensor, until_decision: bool, rules: list[LayerRule],
-        kernel: StackKernel, *operands: Tensor | None,
+        backend: NetworkBackend, *operands: Tensor | None,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         weights, thresholds, pushes = operands[0::3], operands[1::3], operands[2::3]
-        pass_ = kernel.fire_stack(times, weights, thresholds, rules[0].t_max, until_decision)
+        pass_ = backend.fire(times, weights, thresholds, rules[0].t_max, until_decision)
         ctx.pass_, ctx.rules, ctx.thresholds, ctx.pushes = pass_, rules, thresholds, pushes
         spike_times = pass_.spike_times
         ctx.shared_by = [_shared_by(of_layer) for of_layer in spike_times]

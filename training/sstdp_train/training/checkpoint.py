@@ -17,7 +17,7 @@ FILE_NAME = "checkpoint.pt"
 FORMAT = "sstdp-train-1"
 PARTS = {
     "recipe": dict, "epoch": int, "network": dict, "average": dict, "optimizer": dict, "best": dict,
-    "history": list, "data": dict, "kernel": str, "asked": dict, "scales": list, "seconds": float,
+    "history": list, "data": dict, "backend": str, "asked": dict, "scales": list, "seconds": float,
 }  # fmt: skip
 
 
@@ -55,6 +55,8 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else type(state).__name__
         raise UserError(f"{path}: checkpoint format must be {FORMAT!r}, not {found!r}")
+    if "kernel" in state:  # what a backend was called in the first checkpoints
+        state.setdefault("backend", state.pop("kernel"))
     for name, kind in PARTS.items():
         if name not in state:
             raise UserError(f"{path}: checkpoint must hold {name!r}, and it is missing")

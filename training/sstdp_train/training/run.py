@@ -26,13 +26,14 @@ from sstdp_hw.network.layers import Array
 from sstdp_hw.quantization.quantize import refuse_pruned_pixels
 from sstdp_hw.reference import inference as reference
 
-from ..backends import processor
-from ..backends.protocol import Kernel, kernel_for
+from ..backends.choice import backend_for
 from ..network import export
 from ..network.encoder import equalized_table, ttfs_table
 from ..network.layers import SpikingNetwork, initialize
 from ..recipes.architecture import names_of, place
 from ..recipes.recipe import Recipe
+from ..rule import processor
+from ..rule.backend import Backend
 from . import checkpoint, curves
 from .loop import Training, generator_of, split
 
@@ -59,7 +60,7 @@ class Job:
         Replace an earlier run in the folder.
     device : str
         ``cpu``, ``cuda`` or ``auto``.
-    kernel : str
+    backend : str
         ``torch``, ``native`` or ``auto``: that of the resumed run, else native where it can run.
     init : FloatNetwork or None
         Start from these weights instead of random ones.
@@ -74,7 +75,7 @@ class Job:
     resume: bool = False
     overwrite: bool = False
     device: str = "auto"
-    kernel: str = "auto"
+    backend: str = "auto"
     init: FloatNetwork | None = None
     command: str | None = None
     asked: dict[str, Any] = field(default_factory=dict)
@@ -106,9 +107,9 @@ def _run(recipe: Recipe, job: Job) -> dict[str, Any]:
     start = time.monotonic()
     device = _device(job.device)
     state = checkpoint.load(job.out / checkpoint.FILE_NAME) if job.resume else None
-    kernel = _kernel(job, device, state)
+    backend = _backend(job, device, state)
     with _one_thread():
-        training = _set_up(recipe, job, device, kernel)
+        training = _set_up(recipe, job, device, backend)
     _export(recipe, job, training, {})  # refuses now what the file could not hold at the end
     data = {"train": job.samples.digest, "images": len(job.samples)}
     before = 0.0
@@ -222,11 +223,11 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _kernel(job: Job, device: torch.device, state: dict[str, Any] | None) -> Kernel:
-    """The kernel asked for; a resumed run keeps its own, so that it ends at the same bits."""
-    if state is not None and job.kernel == "auto":
-        return kernel_for(state["kernel"], device)
-    return kernel_for(job.kernel, device)
+def _backend(job: Job, device: torch.device, state: dict[str, Any] | None) -> Backend:
+    """The backend asked for; a resumed run keeps its own, so that it ends at the same bits."""
+    if state is not None and job.backend == "auto":
+        return backend_for(state["backend"], device)
+    return backend_for(job.backend, device)
 
 
 def _table(recipe: Recipe, job: Job) -> Array:
@@ -238,7 +239,7 @@ def _table(recipe: Recipe, job: Job) -> Array:
     return ttfs_table(recipe.t_max, recipe.cutoff)
 
 
-def _set_up(recipe: Recipe, job: Job, device: torch.device, kernel: Kernel) -> Training:
+def _set_up(recipe: Recipe, job: Job, device: torch.device, backend: Backend) -> Training:
     samples = job.samples
     parts = split(len(samples), recipe.validation_share, recipe.seed)
     images, held_back_images = (torch.from_numpy(samples.images[part]) for part in parts)
@@ -246,7 +247,7 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device, kernel: Kernel) -> T
         torch.from_numpy(samples.labels[part].astype(np.int64)) for part in parts
     )
     table = torch.from_numpy(_table(recipe, job).copy())
-    network = SpikingNetwork(images.shape[1:], len(samples.class_names), recipe, kernel)
+    network = SpikingNetwork(images.shape[1:], len(samples.class_names), recipe, backend)
     if job.init is not None:
         export.load_weights(network, job.init)
     else:
@@ -322,7 +323,7 @@ def _train(
                     **training.state(),
                     "recipe": recipe.as_dict(),
                     "data": data,
-                    "kernel": training.network.kernel.name,
+                    "backend": training.network.backend.name,
                     "asked": job.asked,
                     "scales": [
                         module.grid and (module.grid.width, module.grid.scale)
@@ -367,7 +368,7 @@ def _finish(recipe: Recipe, job: Job, training: Training, seconds: float) -> dic
         "asked": job.asked,
         "versions": _versions(),
         "device": str(training.table.device),
-        "kernel": training.network.kernel.name,
+        "backend": training.network.backend.name,
         "wall_seconds": round(seconds, 1),
         "training_images": len(training.labels),
         "validation_images": len(training.validation_labels),

@@ -17,7 +17,7 @@ from sstdp_hw.base.tables import percent
 from sstdp_hw.command.verb import Result, Verb
 from sstdp_hw.reference.evaluation import ties_told
 
-from ..backends.protocol import KERNELS
+from ..backends.choice import BACKENDS
 from ..recipes.architecture import weighted_layers
 from ..recipes.recipe import RECIPES, Recipe, RecipeError, fine_tuning, recipe_for
 
@@ -82,9 +82,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto"
     )
     parser.add_argument(
-        "--kernel", default="auto", choices=KERNELS,
+        "--backend", default="auto", choices=BACKENDS,
         help="who sums over events: plain PyTorch, or code compiled by numba (default: the latter "
         "on the CPU, if numba is installed)",
+    )  # fmt: skip
+    parser.add_argument(  # its name in commands of earlier runs
+        "--kernel", dest="backend", choices=BACKENDS, default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
     )  # fmt: skip
     groups = {
         origin: parser.add_argument_group(title)
@@ -233,7 +237,7 @@ def _run(options: argparse.Namespace) -> Result:
         samples,
         _test_samples(asked["dataset"], asked["test_dataset"]),
         out=options.out, init=init, resume=options.resume, overwrite=options.overwrite,
-        device=options.device, kernel=options.kernel, command=_command(), asked=asked,
+        device=options.device, backend=options.backend, command=_command(), asked=asked,
     )  # fmt: skip
     say(_verdict(result))
     accuracies = result["test_accuracy"], result["test_accuracy_ties_counted"]

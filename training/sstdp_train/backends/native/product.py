@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from torch import Tensor
 
-from .rows import array_of
+from .arrays import array_of
+from .compiled import njit
 
 
 @intrinsic

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -29,7 +28,7 @@ def _channels_last(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TorchConvPass:
-    """One batch through one convolution; see `kernels.Pass`.
+    """One batch through one convolution; see `rule.backend.LayerPass`.
 
     Members
     -------
@@ -75,12 +74,10 @@ class TorchConvPass:
 
 
 @dataclass(frozen=True)
-class TorchConvKernel:
-    """See `kernels.LayerKernel`."""
+class TorchConvLayer:
+    """See `rule.backend.LayerBackend`."""
 
     geometry: Geometry
-
-    name: ClassVar[str] = "torch"
 
     def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> TorchConvPass:
         g = self.geometry

@@ -1,4 +1,4 @@
-"""The sums over events in plain PyTorch, on any device.
+"""The sums over events of a fully connected layer in plain PyTorch, on any device.
 
 Inputs become a list of events grouped by sample and occupied step; the drive of a step is the sum
 of one weight row per event, the weight gradient of an input the sum of one error row per event.
@@ -13,16 +13,11 @@ with a bool are slow on a CPU.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
-
-from ...recipes.architecture import Geometry, Link
-from .conv import TorchConvKernel
 
 
 @dataclass(frozen=True)
@@ -121,8 +116,8 @@ def _fire_in_loop(potentials: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class TorchPass:
-    """One batch through one layer; see `kernels.Pass`.
+class TorchDensePass:
+    """One batch through one fully connected layer; see `rule.backend.LayerPass`.
 
     Members
     -------
@@ -170,8 +165,8 @@ class TorchPass:
 
 
 @dataclass(frozen=True)
-class TorchKernel:
-    """See `kernels.Kernel`.
+class TorchDenseLayer:
+    """See `rule.backend.LayerBackend`.
 
     Parameters
     ----------
@@ -188,15 +183,7 @@ class TorchKernel:
     loop_numbers: int = 4096
     loop_ranks: int = 12
 
-    name: ClassVar[str] = "torch"
-
-    def conv(self, geometry: Geometry) -> TorchConvKernel:
-        return TorchConvKernel(geometry)
-
-    def stack(self, links: Sequence[Link]) -> None:
-        return None
-
-    def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> TorchPass:
+    def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> TorchDensePass:
         events = Events.of(times, t_max)
         drive = _sum_rows(weight, events.inputs, events.offsets)
         potentials = drive.view(events.ranks, len(times), -1)
@@ -204,12 +191,9 @@ class TorchKernel:
         on_cpu = weight.device.type == "cpu"
         in_loop = on_cpu and potentials[0].numel() >= self.loop_numbers
         rank = (_fire_in_loop if in_loop else _fire_at_once)(potentials).to(torch.int64)
-        return TorchPass(
+        return TorchDensePass(
             events=events,
             over_neurons=on_cpu and events.ranks >= self.loop_ranks,
             spike_times=events.steps.t().gather(1, rank),
             excess=potentials.gather(0, rank.clamp(max=events.ranks - 1)[None])[0],
         )
-
-
-KERNEL = TorchKernel()

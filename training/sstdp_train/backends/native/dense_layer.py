@@ -1,4 +1,4 @@
-"""The sums over events in code compiled for the CPU by numba; importing needs numba.
+"""The sums over events of one fully connected layer, compiled for the CPU by numba.
 
 Forward, each sample's inputs are counting-sorted by spike time; every event adds one contiguous
 weight row to the membrane potentials, and potentials are compared once per occupied step. Backward,
@@ -8,7 +8,6 @@ fixed order: results do not depend on the machine's load or thread count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,36 +17,23 @@ from torch import Tensor
 
 from sstdp_hw.network.layers import Array
 
-from ...recipes.architecture import Geometry, Link
-from ..protocol import StackKernel
+from .arrays import array_of
 from .compiled import njit
-from .conv import NativeConvKernel
-from .dense_network import NativeStackPass, fire_stack
-from .network import NativeChain
-from .rows import (
-    add_errors,
-    add_events,
-    array_of,
-    hold,
-    list_spikes,
-    positive,
-    send_back,
-    sort_by_time,
-)
+from .dense_sums import add_errors_by_event, add_events, send_back
+from .events import event_list, fired_list, hold, list_fired, list_spikes, sort_by_time
 
 
 @njit(cache=True, nogil=True)
 def _fire(
     times: Any, weight: Any, threshold: Any, t_max: int, spike_times: Any, excess: Any
 ) -> None:
-    found, events, steps, places = _room(times.shape[1], t_max)
-    fired = np.empty(weight.shape[1] + 1, np.int32)
-    words = np.empty(weight.shape[1] // 8 + 1, np.uint64)
+    inputs, fired = event_list(times.shape[1], t_max), fired_list(weight.shape[1])
+    events, steps, firing = inputs.events, inputs.steps, fired.neurons
     v = np.empty(weight.shape[1], np.float32)
     silent = np.float32(t_max)
     for sample in range(times.shape[0]):
-        total = list_spikes(times[sample], t_max, found)
-        sort_by_time(times[sample], found, total, places, events, steps)
+        total = list_spikes(times[sample], t_max, inputs)
+        sort_by_time(times[sample], total, inputs)
         for j in range(v.shape[0]):
             v[j] = -threshold[j]
         spike_times[sample, :] = silent
@@ -60,8 +46,8 @@ def _fire(
                 continue
             add_events(v, weight, events, event, end)
             event = end
-            for k in range(positive(v, words, fired)):
-                j = fired[k]
+            for k in range(list_fired(v, fired)):
+                j = firing[k]
                 spike_times[sample, j] = step
                 excess[sample, j] = v[j]
                 v[j] = -np.inf  # never again
@@ -72,22 +58,16 @@ def _fire(
 
 @njit(cache=True, nogil=True)
 def _sum_over_samples(times: Any, spike_times: Any, error: Any, t_max: int, total: Any) -> None:
-    found, events, steps, places = _room(times.shape[1], t_max)
+    inputs = event_list(times.shape[1], t_max)
     late = np.empty(error.shape[1], np.float32)
     total[:] = 0
     for sample in range(times.shape[0]):
-        count = list_spikes(times[sample], t_max, found)
-        sort_by_time(times[sample], found, count, places, events, steps)
-        add_errors(total, error[sample], spike_times[sample], late, events[:count], steps[:count])
-
-
-@njit(cache=True, nogil=True)
-def _room(fan_in: int, t_max: int) -> Any:
-    """Room for the events of one sample; see `rows_native.sort_by_time`."""
-    return (
-        np.empty(fan_in + 1, np.int32), np.empty(fan_in, np.int32), np.empty(fan_in, np.uint8),
-        np.empty(t_max + 1, np.int64),
-    )  # fmt: skip
+        count = list_spikes(times[sample], t_max, inputs)
+        sort_by_time(times[sample], count, inputs)
+        add_errors_by_event(
+            total, error[sample], spike_times[sample], late, inputs.events[:count],
+            inputs.steps[:count],
+        )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
@@ -101,8 +81,8 @@ def _sum_over_neurons(
 
 
 @dataclass(frozen=True)
-class NativePass:
-    """One batch through one layer; see `kernels.Pass`.
+class NativeDensePass:
+    """One batch through one fully connected layer; see `rule.backend.LayerPass`.
 
     Members
     -------
@@ -135,31 +115,14 @@ class NativePass:
         return total
 
 
-class NativeKernel:
-    """See `kernels.Kernel`."""
+class NativeDenseLayer:
+    """See `rule.backend.LayerBackend`."""
 
-    name = "native"
-
-    def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> NativePass:
+    def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> NativeDensePass:
         own = array_of(times.to(torch.uint8))
         spike_times = torch.empty(len(times), weight.shape[1])
         excess = torch.empty_like(spike_times)
         _fire(
             own, array_of(weight), array_of(threshold), t_max, spike_times.numpy(), excess.numpy()
         )
-        return NativePass(own, t_max, spike_times, excess)
-
-    def conv(self, geometry: Geometry) -> NativeConvKernel:
-        return NativeConvKernel(geometry)
-
-    def stack(self, links: Sequence[Link]) -> StackKernel:
-        return self if all(link.dense for link in links) else NativeChain(links)
-
-    def fire_stack(
-        self, times: Tensor, weights: Sequence[Tensor], thresholds: Sequence[Tensor], t_max: int,
-        until_decision: bool,
-    ) -> NativeStackPass:  # fmt: skip
-        return fire_stack(times, weights, thresholds, t_max, until_decision)
-
-
-KERNEL = NativeKernel()
+        return NativeDensePass(own, t_max, spike_times, excess)

@@ -1,23 +1,22 @@
-"""What a kernel does, and which one a training runs on."""
+"""What the rule asks of a backend: the sums over events of a layer, or of a whole network.
+
+`backends` holds those that there are; `backends.choice.backend_for` chooses one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from sstdp_hw.base.errors import UserError
+from .layer_rule import LayerRule
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
-    from ..recipes.architecture import Geometry, Link
-    from ..rule.spike_once import LayerRule
-
-KERNELS = ("auto", "torch", "native")
+    from ..recipes.architecture import Geometry, PooledLayer
 
 
-class Pass(Protocol):
+class LayerPass(Protocol):
     """One batch through one layer, with what its backward pass needs.
 
     Members
@@ -47,7 +46,7 @@ class Pass(Protocol):
         ...
 
 
-class LayerKernel(Protocol):
+class LayerBackend(Protocol):
     """The sums over events of one layer.
 
     For a convolution read [batch, height, width, channels] for [batch, in] and [batch, out] in this
@@ -55,32 +54,18 @@ class LayerKernel(Protocol):
     samples runs over positions too. Padding is a place without spikes.
     """
 
-    name: str
-
-    def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> Pass:
+    def fire(self, times: Tensor, weight: Tensor, threshold: Tensor, t_max: int) -> LayerPass:
         """Spike times [batch, in] through weights [in, out] and thresholds [out]."""
         ...
 
 
-class Kernel(LayerKernel, Protocol):
-    """The sums over events of a fully connected layer, and where those of a convolution are."""
-
-    def conv(self, geometry: Geometry) -> LayerKernel:
-        """The same kind of kernel for convolutions of this geometry."""
-        ...
-
-    def stack(self, links: Sequence[Link]) -> StackKernel | None:
-        """A kernel that takes all these layers in one pass; None if there is none."""
-        ...
-
-
-class StackPass(Protocol):
-    """One batch through a stack of layers, with what its backward pass needs.
+class NetworkPass(Protocol):
+    """One batch through all layers, with what its backward pass needs.
 
     Members
     -------
     spike_times : list of [batch, out]
-        Of every layer, see `Pass`; the last is float32.
+        Of every layer, see `LayerPass`; the last is float32.
     excess : list of float32
         The last is that of the last layer [batch, out].
     """
@@ -110,20 +95,20 @@ class StackPass(Protocol):
         Returns
         -------
         list of float32 [in, out]
-            `Pass.sum_over_samples` of every layer.
+            `LayerPass.sum_over_samples` of every layer.
         list of float32 [batch, out]
             The errors that were summed; or [1, out], if they were added up on the way.
         """
         ...
 
 
-class StackKernel(Protocol):
+class NetworkBackend(Protocol):
     """All layers in one pass: a shortcut, with the same results as layer by layer."""
 
-    def fire_stack(
+    def fire(
         self, times: Tensor, weights: Sequence[Tensor], thresholds: Sequence[Tensor], t_max: int,
         until_decision: bool,
-    ) -> StackPass:  # fmt: skip
+    ) -> NetworkPass:  # fmt: skip
         """Spike times [batch, in] through all layers.
 
         With ``until_decision`` input spikes after the first spike of the last layer are left out.
@@ -131,29 +116,25 @@ class StackKernel(Protocol):
         ...
 
 
-def kernel_for(name: str, device: torch.device) -> Kernel:
-    """The kernel called ``name``; ``auto`` is the native one where it can run.
+class Backend(Protocol):
+    """Who sums over events, for every kind of layer with weights.
 
-    Raises
-    ------
-    UserError
-        If the native kernel is asked for and numba is not installed, or the device is not the CPU.
+    Members
+    -------
+    name : str
+        As ``--backend`` has it.
     """
-    if name not in KERNELS:
-        raise UserError(f"Kernel must be {', '.join(KERNELS[:-1])} or {KERNELS[-1]}, not {name!r}")
-    if name == "native" and device.type != "cpu":
-        raise UserError(f"Kernel native must run on device cpu, not {device}; use --kernel torch")
-    if name != "torch" and device.type == "cpu":
-        try:
-            from .native.dense import KERNEL
 
-            return KERNEL
-        except ImportError:
-            if name == "native":
-                raise UserError(
-                    "Kernel native must have numba installed, and it is not; pip install numba, "
-                    "or use --kernel torch"
-                ) from None
-    from .torch.dense import KERNEL as IN_TORCH
+    name: str
 
-    return IN_TORCH
+    def dense_layer(self) -> LayerBackend:
+        """The sums of a fully connected layer."""
+        ...
+
+    def conv_layer(self, geometry: Geometry) -> LayerBackend:
+        """The sums of a convolution of this geometry."""
+        ...
+
+    def network(self, layers: Sequence[PooledLayer]) -> NetworkBackend | None:
+        """The sums of all these layers in one pass; None if there is no such shortcut."""
+        ...

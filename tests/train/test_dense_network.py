@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.backends.choice import backend_for
 from sstdp_train.network.layers import SpikingNetwork
 from sstdp_train.network.quantization import Grid
-from sstdp_train.recipes.architecture import links, place
+from sstdp_train.recipes.architecture import place, pooled_layers
 from sstdp_train.recipes.recipe import Recipe
 
 CPU = torch.device("cpu")
 FAN_IN, CLASSES, BATCH = 50, 6, 24
 
-pytest.importorskip("numba", reason="the native kernel needs numba")
+pytest.importorskip("numba", reason="the native backend needs numba")
 
 
-def network_of(recipe, kernel, *, seed, integers):
+def network_of(recipe, backend, *, seed, integers):
     """Random weights of both signs, such that neurons fire at all steps or not at all."""
-    network = SpikingNetwork((1, 1, FAN_IN), CLASSES, recipe, kernel_for(kernel, CPU))
+    network = SpikingNetwork((1, 1, FAN_IN), CLASSES, recipe, backend_for(backend, CPU))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for layer in network.layers:
@@ -55,7 +55,7 @@ RECIPES = [
 @pytest.mark.parametrize("until_decision", [False, True])
 @pytest.mark.parametrize("t_max", [1, 6, 255])
 @pytest.mark.parametrize("number", range(len(RECIPES)))
-def test_a_stack_is_its_layers(number, t_max, until_decision):
+def test_a_network_in_one_pass_is_its_layers(number, t_max, until_decision):
     recipe = Recipe(**{"layers": (30,), "t_max": t_max, **RECIPES[number]})
     generator = torch.Generator().manual_seed(number)
     times = torch.randint(0, 2 * t_max, (BATCH, FAN_IN), generator=generator).clamp(max=t_max)
@@ -63,8 +63,8 @@ def test_a_stack_is_its_layers(number, t_max, until_decision):
     labels = torch.randint(0, CLASSES, (3,), generator=generator)
     whole = network_of(recipe, "native", seed=number, integers=False)
     layers = network_of(recipe, "native", seed=number, integers=False)
-    assert whole.stack is not None
-    layers.stack = None
+    assert whole.in_one_pass is not None
+    layers.in_one_pass = None
     found, expected = (
         learn(network, times.to(torch.uint8), labels, until_decision) for network in (whole, layers)
     )
@@ -81,7 +81,7 @@ def test_a_stack_is_its_layers(number, t_max, until_decision):
 
 @pytest.mark.parametrize("until_decision", [False, True])
 @pytest.mark.parametrize("widths", [(), (4, 3), (1, 1)])
-def test_a_stack_is_the_layers_of_the_torch_kernel(widths, until_decision):
+def test_a_network_in_one_pass_is_the_layers_of_the_torch_backend(widths, until_decision):
     """On integers sums are exact, whatever their order; gates would multiply, so there are none."""
     recipe = Recipe(layers=(30,), t_max=9, gate=0.0, homeostasis=0.0)
     times = torch.randint(0, 14, (BATCH, FAN_IN), generator=torch.Generator().manual_seed(5))
@@ -103,7 +103,7 @@ def test_errors_scaled_to_length_1_agree_up_to_round_off():
     recipe = Recipe(layers=(30,), t_max=9, gate=0.0, normalize_error=True)
     times = torch.randint(0, 10, (BATCH, FAN_IN), generator=torch.Generator().manual_seed(6))
     whole, layers = (network_of(recipe, "native", seed=3, integers=False) for _ in range(2))
-    layers.stack = None
+    layers.in_one_pass = None
     found, expected = (
         learn(network, times.to(torch.uint8), torch.tensor([1]), False)
         for network in (whole, layers)
@@ -124,7 +124,7 @@ def test_a_gate_of_width_0_lets_nothing_through():
     assert output.isfinite().all()
 
 
-def test_only_a_kernel_that_can_is_asked_for_a_stack():
-    chain = links(place((30,), (1, 1, FAN_IN), CLASSES))
-    assert kernel_for("native", CPU).stack(chain) is not None
-    assert kernel_for("torch", CPU).stack(chain) is None
+def test_only_a_backend_that_can_takes_a_network_in_one_pass():
+    layers = pooled_layers(place((30,), (1, 1, FAN_IN), CLASSES))
+    assert backend_for("native", CPU).network(layers) is not None
+    assert backend_for("torch", CPU).network(layers) is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sstdp_train.backends.protocol import kernel_for
+from sstdp_train.backends.choice import backend_for
 from sstdp_train.network.layers import SpikingNetwork
 from sstdp_train.network.quantization import Grid
 from sstdp_train.recipes.recipe import Recipe
@@ -23,12 +23,12 @@ NETWORKS = [
     ("pool3",),
 ]
 
-pytest.importorskip("numba", reason="the native kernel needs numba")
+pytest.importorskip("numba", reason="the native backend needs numba")
 
 
-def network_of(recipe, kernel, *, stack, integers, seed=1):
+def network_of(recipe, backend, *, in_one_pass, integers, seed=1):
     """Random weights of both signs, such that neurons fire at all steps or not at all."""
-    network = SpikingNetwork(SHAPE, CLASSES, recipe, kernel_for(kernel, CPU)).train()
+    network = SpikingNetwork(SHAPE, CLASSES, recipe, backend_for(backend, CPU)).train()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for layer in network.layers:
@@ -39,8 +39,8 @@ def network_of(recipe, kernel, *, stack, integers, seed=1):
             if integers:
                 layer.weight.copy_((layer.weight * 4).round())
                 layer.threshold.copy_((layer.threshold * 4).round())
-    if not stack:
-        network.stack = None
+    if not in_one_pass:
+        network.in_one_pass = None
     return network
 
 
@@ -63,13 +63,13 @@ def times_of(t_max):
 @pytest.mark.parametrize("until_decision", [False, True])
 @pytest.mark.parametrize("t_max", [1, 6, 255])
 @pytest.mark.parametrize("layers", NETWORKS)
-@pytest.mark.parametrize("kernel", ["native", "torch"])
-def test_integers_are_equal_to_the_bit(layers, t_max, until_decision, kernel):
+@pytest.mark.parametrize("backend", ["native", "torch"])
+def test_integers_are_equal_to_the_bit(layers, t_max, until_decision, backend):
     """Gates and push multiply, so there are none."""
     recipe = Recipe(layers=layers, t_max=t_max, gate=0.0, homeostasis=0.0, learn_thresholds=True)
-    whole = network_of(recipe, "native", stack=True, integers=True)
-    single = network_of(recipe, kernel, stack=False, integers=True)
-    assert whole.stack is not None
+    whole = network_of(recipe, "native", in_one_pass=True, integers=True)
+    single = network_of(recipe, backend, in_one_pass=False, integers=True)
+    assert whole.in_one_pass is not None
     found = learn(whole, times_of(t_max), until_decision)
     expected = learn(single, times_of(t_max), until_decision)
     for own, theirs in zip(found[0], expected[0], strict=True):
@@ -93,8 +93,10 @@ def test_integers_are_equal_to_the_bit(layers, t_max, until_decision, kernel):
 def test_every_option_agrees_up_to_round_off(layers, changes):
     recipe = Recipe(layers=layers, t_max=7, **changes)
     found, expected = (
-        learn(network_of(recipe, "native", stack=stack, integers=False), times_of(7), True)
-        for stack in (True, False)
+        learn(
+            network_of(recipe, "native", in_one_pass=in_one_pass, integers=False), times_of(7), True
+        )
+        for in_one_pass in (True, False)
     )
     for own, theirs in zip(found[0], expected[0], strict=True):
         assert torch.equal(own.to(torch.float32), theirs)
@@ -107,8 +109,8 @@ def test_every_option_agrees_up_to_round_off(layers, changes):
 def test_quantized_layers_are_equal(widths):
     recipe = Recipe(layers=NETWORKS[0], t_max=9, gate=0.0, homeostasis=0.0)
     networks = [
-        network_of(recipe, kernel, stack=kernel == "native", integers=True)
-        for kernel in ("native", "torch")
+        network_of(recipe, backend, in_one_pass=backend == "native", integers=True)
+        for backend in ("native", "torch")
     ]
     for network in networks:
         for layer, width in zip(network.layers, widths, strict=True):
@@ -123,6 +125,6 @@ def test_quantized_layers_are_equal(widths):
 def test_pooling_twice_goes_layer_by_layer():
     """Ties of the first pooling decide in which cell of the second a spike is."""
     recipe = Recipe(layers=("conv4k3", "pool2x1", "pool1x2"))
-    network = network_of(recipe, "native", stack=True, integers=True)
-    assert network.stack is None
+    network = network_of(recipe, "native", in_one_pass=True, integers=True)
+    assert network.in_one_pass is None
     assert learn(network, times_of(8), True)[2][0].any()
