@@ -44,7 +44,6 @@ that rose and fell; DIR/coverage.json names what they do not.
 The third computes every hash of the record again and compares all recorded answers with the
 reference; --rerun simulates images again."""
 
-COVERAGE_FILE = "coverage.json"
 GOAL = 0.99
 
 
@@ -172,6 +171,7 @@ def _stress(options: argparse.Namespace) -> Result:
     from sstdp_hw.base import locks
     from sstdp_hw.base.progress import progress
     from sstdp_hw.contract.directory import GeneratedDirectory
+    from sstdp_hw.contract.file_names import COVERAGE_FILE
 
     from ..simulation.coverage import Coverage
     from ..stress.beats import play
