@@ -18,7 +18,7 @@ def directories(tmp_path_factory):
     """Without a name and with one."""
     out = tmp_path_factory.mktemp("named")
     for name in ("", "mine"):
-        generate(small_network(), Configuration((6, 3), name=name), out / f"out{name}")
+        generate(small_network(), Configuration((6, 3), 1, False, name=name), out / f"out{name}")
     return [GeneratedDirectory.load(out / folder) for folder in ("out", "outmine")]
 
 

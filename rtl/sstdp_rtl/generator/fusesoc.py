@@ -16,14 +16,18 @@ filesets:
       - {testbench}
     file_type: verilogSource
 targets:
+  # What a design that depends on this core gets, options of a tool included: so there are none.
   default: &rtl
     filesets: [rtl]
     toplevel: {top}
     flow: lint
     flow_options:
       tool: verilator
+  lint:
+    <<: *rtl
+    flow_options:
+      tool: verilator
       verilator_options: [-Wall]
-  lint: *rtl
   sim:
     filesets: [rtl, golden]
     toplevel: {testbench_top}
