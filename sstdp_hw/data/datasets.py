@@ -1,8 +1,9 @@
 """Data sets by name: uint8 images [N, C, H, W] and integer labels [N], in a fixed order.
 
-``digits`` comes with scikit-learn; ``mnist`` and ``caltech-face-motorbike`` are looked for in the
-folder that the environment variable ``SSTDP_DATA`` names, then in the local cache; MNIST is
-downloaded with a checksum when it is in neither; anything that ends in ``.npz`` is read as a file.
+``digits`` comes with scikit-learn; ``mnist``, ``cifar10`` and ``caltech-face-motorbike`` are looked
+for in the folder that the environment variable ``SSTDP_DATA`` names, then in the local cache; the
+first two are downloaded with a checksum when they are in neither; anything that ends in ``.npz`` is
+read as a file, and any other folder as one of pictures.
 """
 
 from __future__ import annotations
@@ -10,25 +11,21 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
-import os
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from ..base.caches import cache_folder, read_folders
 from ..base.errors import UserError
-from ..base.files import written_whole
 from ..network.chain import MAX_CLASSES, printable
 from ..network.layers import Array
-
-Split = Literal["train", "test"]
+from . import cifar10, pictures
+from .places import cache_named, download, folders, keep, md5
+from .samples import Samples as Samples
+from .samples import Split
 
 MNIST_MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MNIST_MD5 = {  # of the uncompressed files
@@ -49,44 +46,13 @@ CALTECH_TRAIN_PER_CLASS = 200
 CALTECH_NAMES = (CALTECH, *(f"{CALTECH}-{number}" for number in range(2, 6)))  # five splits
 
 
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """One split of a data set.
-
-    Parameters
-    ----------
-    name : str
-    images : uint8 array [N, C, H, W]
-    labels : int64 array [N]
-    class_names : tuple of str
-    """
-
-    name: str
-    images: Array
-    labels: Array
-    class_names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def first(self, count: int | None) -> Samples:
-        """The first ``count`` samples, or all for None."""
-        return Samples(self.name, self.images[:count], self.labels[:count], self.class_names)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of images and labels."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.images).tobytes())
-        digest.update(self.labels.astype("<i8").tobytes())
-        return digest.hexdigest()
-
-
 def load(name: str, split: Split = "test") -> Samples:
     """Load one split of a data set.
 
     ``digits`` holds out every third image. ``caltech-face-motorbike`` and the same with ``-2`` to
     ``-5`` are five fixed splits of one set of images, with 200 training images per class each. An
-    ``.npz`` file has no splits of its own: both are the whole file.
+    ``.npz`` file has no splits of its own: both are the whole file. A folder holds pictures as
+    `sstdp_hw.data.pictures` says.
 
     Raises
     ------
@@ -95,12 +61,14 @@ def load(name: str, split: Split = "test") -> Samples:
     """
     if name.endswith(".npz"):
         return _npz(Path(name))
-    if name not in LOADERS:
-        raise UserError(
-            f"Data set must be {', '.join(dict.fromkeys(map(family, LOADERS)))} or the path of an "
-            f".npz file, not {name!r}"
-        )
-    return LOADERS[name](split)
+    if name in LOADERS:
+        return LOADERS[name](split)
+    if Path(name).is_dir():
+        return pictures.load(Path(name), split)
+    raise UserError(
+        f"Data set must be {', '.join(dict.fromkeys(map(family, LOADERS)))}, the path of an .npz "
+        f"file or a folder of pictures, not {name!r}"
+    )
 
 
 def _digits(split: Split) -> Samples:
@@ -122,41 +90,16 @@ def _mnist(split: Split) -> Samples:
     return Samples("mnist", images[:, None], labels.astype(np.int64), names)
 
 
-def _folders(*subfolders: str) -> list[Path]:
-    """Where data may lie, in order of preference."""
-    bases = []
-    if "SSTDP_DATA" in os.environ:
-        bases.append(Path(os.environ["SSTDP_DATA"]))
-    bases += read_folders()
-    return [base / sub for base in bases for sub in (*subfolders, "")]
-
-
-def _cache_named() -> str:
-    """The cache as errors name it."""
-    return " or ".join(map(str, read_folders())) or "a cache (the user has no home folder)"
-
-
 def _mnist_file(name: str) -> tuple[Path, bytes]:
     """Path and uncompressed content of one IDX file, checked against its md5."""
-    for folder in _folders("mnist"):
+    for folder in folders("mnist"):
         for path in (folder / name, folder / f"{name}.gz"):
             if path.is_file():
                 return path, _checked(path, path.read_bytes(), name)
     url = f"{MNIST_MIRROR}{name}.gz"
-    try:
-        with urllib.request.urlopen(url, timeout=30) as response:
-            packed = response.read()
-    except OSError as error:
-        raise UserError(
-            f"Data set mnist: {name} is neither in SSTDP_DATA nor in {_cache_named()}, and "
-            f"downloading it failed ({error}); put the four IDX files into a folder and set "
-            "SSTDP_DATA"
-        ) from None
-    target = cache_folder() / "mnist" / f"{name}.gz"
+    packed = download("mnist", name, url, "put the four IDX files into a folder and set SSTDP_DATA")
     content = _checked(Path(url), packed, name)
-    with written_whole(target) as temporary:
-        temporary.write_bytes(packed)
-    return target, content
+    return keep("mnist", f"{name}.gz", packed), content
 
 
 def _checked(path: Path, content: bytes, name: str) -> bytes:
@@ -165,8 +108,7 @@ def _checked(path: Path, content: bytes, name: str) -> bytes:
             content = gzip.decompress(content)
         except (OSError, EOFError) as error:
             raise UserError(f"{path}: must be a whole gzip file ({error})") from None
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != MNIST_MD5[name]:
+    if (found := md5(content)) != MNIST_MD5[name]:
         raise UserError(
             f"{path}: must have md5 {MNIST_MD5[name]} uncompressed, not {found}; remove the file"
         )
@@ -190,13 +132,13 @@ def _caltech(name: str, split: Split) -> Samples:
     from PIL import Image
 
     salt = "" if name == CALTECH else f"{name}/"
-    for folder in _folders("caltech101"):
+    for folder in folders("caltech101"):
         if all((folder / kind).is_dir() for kind in CALTECH_FOLDERS):
             break
     else:
         raise UserError(
             "Data set caltech-face-motorbike: the folders Faces_easy and Motorbikes are neither in "
-            f"SSTDP_DATA nor in {_cache_named()}; unpack Caltech-101 there and set SSTDP_DATA"
+            f"SSTDP_DATA nor in {cache_named()}; unpack Caltech-101 there and set SSTDP_DATA"
         )
     images, labels = [], []
     for label, kind in enumerate(CALTECH_FOLDERS):
@@ -278,5 +220,6 @@ def looks_channels_last(shape: tuple[int, ...]) -> bool:
 LOADERS: dict[str, Callable[[Split], Samples]] = {
     "digits": _digits,
     "mnist": _mnist,
+    cifar10.NAME: cifar10.load,
     **{name: partial(_caltech, name) for name in CALTECH_NAMES},
 }

@@ -30,7 +30,7 @@ def no_data(monkeypatch, tmp_path):
     def blocked(*_arguments, **_options):
         raise urllib.error.URLError("no network in this test")
 
-    monkeypatch.setattr(datasets.urllib.request, "urlopen", blocked)
+    monkeypatch.setattr("urllib.request.urlopen", blocked)
     return tmp_path
 
 
@@ -98,8 +98,8 @@ def test_unknown_name():
     with pytest.raises(UserError) as caught:
         datasets.load("cifar")
     assert str(caught.value) == (
-        "Data set must be digits, mnist, caltech-face-motorbike or the path of an .npz file, "
-        "not 'cifar'"
+        "Data set must be digits, mnist, cifar10, caltech-face-motorbike, the path of an .npz "
+        "file or a folder of pictures, not 'cifar'"
     )
 
 

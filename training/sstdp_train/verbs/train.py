@@ -64,7 +64,9 @@ def _layers(text: str) -> tuple[str, ...]:
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument(
-        "--dataset", metavar="NAME", help="digits, mnist, caltech-face-motorbike or an .npz file"
+        "--dataset",
+        metavar="NAME",
+        help="digits, mnist, cifar10, caltech-face-motorbike, an .npz file or a folder of pictures",
     )
     parser.add_argument(
         "--test-dataset", metavar="NAME",
