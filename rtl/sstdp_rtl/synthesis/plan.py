@@ -62,8 +62,10 @@ class BuildPlan:
     def tools(self) -> tuple[str, ...]:
         """The tools that the build runs, in their order."""
         place = self.device.family.place
-        placing = () if place is None else (place.tool, *((place.packer,) if self.pack else ()))
-        return ("yosys", *placing)
+        if place is None:
+            return ("yosys",)
+        packing = place.packing if self.pack else None
+        return ("yosys", place.tool, *(() if packing is None else (packing.packer,)))
 
     def key(self, tools: Sequence[Tool]) -> str:
         """Hash of the plan, the tools, and the source of this package, in hexadecimal."""
