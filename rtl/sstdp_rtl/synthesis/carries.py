@@ -17,7 +17,7 @@ CARRY, ZERO = "CCU2", "VLO"
 FEED_IN = {"INIT0": "0xFFFF", "INIT1": "0x00AA"}
 
 
-def cut_file(path: Path) -> int:
+def free_starts(path: Path) -> int:
     """Rewrite the netlist at ``path``; returns the number of chains whose start is freed."""
     netlist = json.loads(path.read_text(encoding="utf-8"))
     freed = sum(_free(module) for module in netlist["modules"].values())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .carries import cut_file
+from .carries import free_starts
 from .family import Family, Packing, PlaceAndRoute, Resource
 from .output_registers import merge_file
 
-# nextpnr for iCE40 and Gowin cannot build out of context. Ports that are none, except the clock, do
-# the same: they take no pin, and paths from and to them are not timed.
+# Only nextpnr for ECP5 builds out of context. Ports that are none, except the clock, do the same:
+# they take no pin, and paths from and to them are not timed.
 _NO_PORTS = "delete -port {top}/* {top}/aclk %d"
 
 # The generator marks the memories that are best made of LUT RAM; without a demand yosys may take
@@ -144,13 +144,13 @@ NEXUS = Family(
     },
     lut_ram="$__NEXUS_DPR16X4_",
     memories=_LUT_RAM,
-    netlist_pass=cut_file,
+    netlist_pass=free_starts,
     bare=f"{_NO_PORTS}\niopadmap -bits -inpad IB O:I {{top}}",
     place=PlaceAndRoute(
         tool="nextpnr-nexus",
         pins="pdc",
         pins_option=lambda name: ("--pdc", name),
-        # The router that is the default finds no way from the clock's pin to its buffer.
+        # router2, the default, finds no way from the clock's pin to its buffer.
         bare_options=("--router", "router1"),
         bare_pins="ldc_set_location -site {{{clock_pin}}} [get_ports {{aclk}}]\n",
     ),

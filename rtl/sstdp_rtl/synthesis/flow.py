@@ -202,7 +202,7 @@ class _Run:
 
     def place_and_pack(self, place: PlaceAndRoute, advance: Callable[[int], None]) -> _Placed:
         """Place and route with every seed, and a bitstream of the fastest if one is wanted."""
-        plan, packing = self.plan, place.packing if self.plan.pack else None
+        plan, packing = self.plan, self.plan.packing
         assert plan.clock_mhz is not None
         reports: list[PlacedReport] = []
         seeds: list[SeedResult] = []
@@ -232,7 +232,7 @@ class _Run:
         )
 
     def place_and_route(self, place: PlaceAndRoute, seed: int) -> tuple[PlacedReport, SeedResult]:
-        device, packing = self.plan.device, place.packing if self.plan.pack else None
+        device, packing = self.plan.device, self.plan.packing
         log, report_name = f"nextpnr-seed-{seed}.log", f"nextpnr-seed-{seed}.rpt"
         arguments = [
             *("--quiet", "--log", log, "--report", report_name),

@@ -94,7 +94,7 @@ _GW2A_18C = Device(
     die="GW2A-18C",
     clock_pin="H11",
 )
-# nextpnr has one package and one speed grade; its delays are the worst case at full voltage.
+# nextpnr has one package and no speed grades; as it is, its delays are the worst in speed mode.
 _CCGM1A1 = Device(GATEMATE, "CCGM1A1", ("--device", "CCGM1A1"), clock_pin="IO_SB_A8")
 
 DEVICES = {

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from sstdp_rtl.synthesis.carries import cut_file
+from sstdp_rtl.synthesis.carries import free_starts
 
 ZERO, CARRY, SIGNAL = 2, 10, 20
 
@@ -34,7 +34,7 @@ def netlist(start):
 def cut(folder, design):
     path = folder / "netlist.json"
     path.write_text(json.dumps(design))
-    freed = cut_file(path)
+    freed = free_starts(path)
     return freed, json.loads(path.read_text())
 
 
