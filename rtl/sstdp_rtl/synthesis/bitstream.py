@@ -87,13 +87,13 @@ def _plan(
 ) -> BuildPlan:
     family = board.device.family
     place = family.place
-    assert place is not None  # else it could not be a board
+    assert place is not None and place.packing is not None  # else it could not be a board
     if clock_mhz is not None and not family.pll:
         raise UserError(
             f"--clock is made by a PLL, which is there for ECP5 only; {board.name} runs at its "
             "own clock"
         )
-    platform = _platform(board, place.toolchain)
+    platform = _platform(board, place.packing.toolchain)
     # Here, after the platform: without Amaranth its absence is told in one line.
     from ..boards.top import BoardTop
 

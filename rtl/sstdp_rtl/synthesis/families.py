@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from .family import Family, PlaceAndRoute, Resource
+from .carries import free_starts
+from .family import Family, Packing, PlaceAndRoute, Resource
 from .output_registers import merge_file
 
-# nextpnr for iCE40 and Gowin cannot build out of context. Ports that are none, except the clock, do
-# the same: they take no pin, and paths from and to them are not timed.
+# Only nextpnr for ECP5 builds out of context. Ports that are none, except the clock, do the same:
+# they take no pin, and paths from and to them are not timed.
 _NO_PORTS = "delete -port {top}/* {top}/aclk %d"
 
 # The generator marks the memories that are best made of LUT RAM; without a demand yosys may take
 # block RAM where the port is synchronous.
 _LUT_RAM = 'setattr -set ram_style "distributed" a:lut_ram'
+
+# There is no LUT RAM: yosys takes block RAM where the port is synchronous and the memory is not
+# tiny, and registers elsewhere. The mark must go, or it stays on cells and moves their places.
+_NO_LUT_RAM = "setattr -unset lut_ram a:lut_ram"
 
 ECP5 = Family(
     name="ECP5",
@@ -31,15 +36,19 @@ ECP5 = Family(
     netlist_pass=merge_file,
     place=PlaceAndRoute(
         tool="nextpnr-ecp5",
-        output="--textcfg",
         pins="lpf",
         pins_option=lambda name: ("--lpf", name),
         bare_options=("--out-of-context",),
-        packer="ecppack",
-        bitstream="accelerator.bit",
-        # Compressed: a third of the size to flash, loaded by the same hardware.
-        pack=lambda _device, source, target: ["--compress", "--input", source, "--bit", target],
-        toolchain="Trellis",
+        packing=Packing(
+            output="--textcfg",
+            packer="ecppack",
+            bitstream="accelerator.bit",
+            # Compressed: a third of the size to flash, loaded by the same hardware.
+            arguments=lambda _device, source, target: [
+                *("--compress", "--input", source, "--bit", target)
+            ],
+            toolchain="Trellis",
+        ),
     ),
     pll=True,
     global_reset=True,
@@ -63,19 +72,19 @@ ICE40 = Family(
         "multiplier": Resource(("ICESTORM_DSP",), optional=True),  # only in UltraPlus
         "carry": Resource(mapped={"SB_CARRY": 1}),
     },
-    # There is no LUT RAM: yosys takes block RAM where the port is synchronous and the memory is not
-    # tiny, and registers elsewhere. The mark must go, or it stays on cells and moves their places.
-    memories="setattr -unset lut_ram a:lut_ram",
+    memories=_NO_LUT_RAM,
     bare=_NO_PORTS,
     place=PlaceAndRoute(
         tool="nextpnr-ice40",
-        output="--asc",
         pins="pcf",
         pins_option=lambda name: ("--pcf", name),
-        packer="icepack",
-        bitstream="accelerator.bin",
-        pack=lambda _device, source, target: [source, target],
-        toolchain="IceStorm",
+        packing=Packing(
+            output="--asc",
+            packer="icepack",
+            bitstream="accelerator.bin",
+            arguments=lambda _device, source, target: [source, target],
+            toolchain="IceStorm",
+        ),
     ),
 )
 
@@ -101,14 +110,16 @@ def _gowin(series: str) -> Family:
         bare_synthesis="-noiopads",
         place=PlaceAndRoute(
             tool="nextpnr-himbaechel-gowin",
-            output="--write",
             pins="cst",
             pins_option=lambda name: ("--vopt", f"cst={name}"),
             bare_pins='IO_LOC "aclk" {clock_pin};\n',
-            packer="gowin_pack",
-            bitstream="accelerator.fs",
-            pack=lambda device, source, target: ["-d", device.die, "-o", target, source],
-            toolchain="Apicula",
+            packing=Packing(
+                output="--write",
+                packer="gowin_pack",
+                bitstream="accelerator.fs",
+                arguments=lambda device, source, target: ["-d", device.die, "-o", target, source],
+                toolchain="Apicula",
+            ),
             # nextpnr 0.11 takes no delays of BSRAM from Apicula's database.
             untimed="paths from and to block RAM",
         ),
@@ -116,6 +127,58 @@ def _gowin(series: str) -> Family:
 
 
 GW1N, GW2A = _gowin("gw1n"), _gowin("gw2a")
+
+NEXUS = Family(
+    name="Nexus",
+    # Pads would be added for ports that lead nowhere.
+    synthesis="synth_nexus -noiopad",
+    resources={
+        # A 4-input LUT: logic, half of a carry cell, or 16 bits of LUT RAM.
+        "lut": Resource(("OXIDE_COMB",)),
+        "ff": Resource(("OXIDE_FF",)),
+        "bram": Resource(("OXIDE_EBR",)),  # 18 kbit
+        # 16 words of 4 bits; its 4 LUTs are counted in "lut".
+        "lut_ram": Resource(("RAMW",)),
+        "multiplier": Resource(("MULT9_CORE",)),  # 9 by 9 bits; larger ones are several
+        "carry": Resource(mapped={"CCU2": 1}),  # two bits each
+    },
+    lut_ram="$__NEXUS_DPR16X4_",
+    memories=_LUT_RAM,
+    netlist_pass=free_starts,
+    bare=f"{_NO_PORTS}\niopadmap -bits -inpad IB O:I {{top}}",
+    place=PlaceAndRoute(
+        tool="nextpnr-nexus",
+        pins="pdc",
+        pins_option=lambda name: ("--pdc", name),
+        # router2, the default, finds no way from the clock's pin to its buffer.
+        bare_options=("--router", "router1"),
+        bare_pins="ldc_set_location -site {{{clock_pin}}} [get_ports {{aclk}}]\n",
+    ),
+)
+
+GATEMATE = Family(
+    name="GateMate",
+    # LUT trees are what nextpnr takes; it knows no cell of eight inputs. No pads: as above.
+    synthesis="synth_gatemate -luttree -nomx8 -noiopad",
+    resources={
+        # Half of a CPE: a tree of LUTs with four inputs, which is logic, the input of a register
+        # or a bit of carry.
+        "lut": Resource(("CPE_LT",)),
+        "ff": Resource(("CPE_FF",)),
+        "bram": Resource(("RAM_HALF",)),  # 20 kbit
+        "lut_ram": Resource(),
+        "multiplier": Resource(mapped={"CC_MULT": 1}),  # made of CPEs
+        "carry": Resource(mapped={"CC_ADDF": 1}),
+    },
+    memories=_NO_LUT_RAM,
+    bare=f"{_NO_PORTS}\niopadmap -bits -inpad CC_IBUF Y:I {{top}}",
+    place=PlaceAndRoute(
+        tool="nextpnr-himbaechel-gatemate",
+        pins="ccf",
+        pins_option=lambda name: ("--vopt", f"ccf={name}"),
+        bare_pins='NET "aclk" Loc = "{clock_pin}";\n',
+    ),
+)
 
 XILINX7 = Family(
     name="7-series",

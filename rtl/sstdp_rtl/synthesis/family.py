@@ -64,15 +64,36 @@ class Resource:
 
 
 @dataclass(frozen=True)
+class Packing:
+    """From nextpnr to a bitstream: what board mode needs beyond device mode.
+
+    Parameters
+    ----------
+    output : str
+        nextpnr's option for the file that the packer reads.
+    packer, bitstream : str
+        The packer and the name of the file it makes.
+    arguments : function
+        From device, file of nextpnr and bitstream to the packer's arguments.
+    toolchain : str
+        amaranth's name of these tools.
+    """
+
+    output: str
+    packer: str
+    bitstream: str
+    arguments: Callable[[Device, str, str], list[str]]
+    toolchain: str
+
+
+@dataclass(frozen=True)
 class PlaceAndRoute:
-    """nextpnr and the packer of a family.
+    """nextpnr of a family.
 
     Parameters
     ----------
     tool : str
-        nextpnr of the family.
-    output : str
-        Its option for the file that the packer reads.
+        Its name among the tools of `sstdp_hw.base.fpga_tools`.
     pins : str
         Suffix of a file of pins.
     pins_option : function
@@ -83,22 +104,14 @@ class PlaceAndRoute:
         Contents of the file of pins then, with the clock's pin to be filled in.
     untimed : str
         Paths between registers of which nextpnr has no delays; they are not in its fmax.
-    packer, bitstream : str
-        The packer and the name of the file it makes.
-    pack : function
-        From device, file of nextpnr and bitstream to the packer's arguments.
-    toolchain : str
-        amaranth's name of these tools.
+    packing : Packing, optional
+        None: there is no board of the family.
     """
 
     tool: str
-    output: str
     pins: str
     pins_option: Callable[[str], tuple[str, ...]]
-    packer: str
-    bitstream: str
-    pack: Callable[[Device, str, str], list[str]]
-    toolchain: str
+    packing: Packing | None = None
     bare_options: tuple[str, ...] = ()
     bare_pins: str = ""
     untimed: str = ""

@@ -19,7 +19,7 @@ from sstdp_hw.contract.file_names import BUILD_FOLDER, UTILISATION_FILE
 from sstdp_hw.report.run_report import MISSED
 
 from .cache import Cache, default_cache
-from .family import CELLS, NETLIST, PlaceAndRoute
+from .family import CELLS, NETLIST, Packing, PlaceAndRoute
 from .netlist import SYNTHESIS_LOG, make_netlist
 from .plan import BuildPlan
 from .report import (
@@ -202,7 +202,7 @@ class _Run:
 
     def place_and_pack(self, place: PlaceAndRoute, advance: Callable[[int], None]) -> _Placed:
         """Place and route with every seed, and a bitstream of the fastest if one is wanted."""
-        plan = self.plan
+        plan, packing = self.plan, self.plan.packing
         assert plan.clock_mhz is not None
         reports: list[PlacedReport] = []
         seeds: list[SeedResult] = []
@@ -213,11 +213,11 @@ class _Run:
             advance(1)
         ranked = sorted(seeds, key=lambda seed: seed.fmax_mhz)
         # The bare device is judged by its worst seed, a bitstream is made of the best.
-        judged = ranked[-1] if plan.pack else ranked[0]
+        judged = ranked[-1] if packing else ranked[0]
         timing_met = judged.fmax_mhz >= plan.clock_mhz
         bitstream, pack_seconds = None, 0.0
-        if plan.pack and timing_met:
-            bitstream, pack_seconds = self.pack(place, judged.seed)
+        if packing and timing_met:
+            bitstream, pack_seconds = self.pack(packing, judged.seed)
         advance(int(plan.pack))
         report = reports[seeds.index(judged)]
         return _Placed(
@@ -232,12 +232,12 @@ class _Run:
         )
 
     def place_and_route(self, place: PlaceAndRoute, seed: int) -> tuple[PlacedReport, SeedResult]:
-        device = self.plan.device
+        device, packing = self.plan.device, self.plan.packing
         log, report_name = f"nextpnr-seed-{seed}.log", f"nextpnr-seed-{seed}.rpt"
         arguments = [
             *("--quiet", "--log", log, "--report", report_name),
             *(*device.options, "--json", NETLIST),
-            *((place.output, _configuration(seed)) if self.plan.pack else ()),
+            *((packing.output, _configuration(seed)) if packing else ()),
             # Missed timing is a figure of the result, not a failure of the tool.
             *("--freq", f"{self.plan.clock_mhz:g}", "--timing-allow-fail", "--seed", str(seed)),
             *self.plan.place_arguments,
@@ -252,10 +252,10 @@ class _Run:
         result = SeedResult(seed, round(clock.fmax_mhz, 2), round(seconds, 2), clock.critical_path)
         return report, result
 
-    def pack(self, place: PlaceAndRoute, seed: int) -> tuple[dict[str, object], float]:
-        log, target = f"{place.packer}.log", place.bitstream
-        arguments = place.pack(self.plan.device, _configuration(seed), target)
-        seconds = run_tool(self.tools[place.packer], arguments, self.work, log=log, writes=target)
+    def pack(self, packing: Packing, seed: int) -> tuple[dict[str, object], float]:
+        log, target = f"{packing.packer}.log", packing.bitstream
+        arguments = packing.arguments(self.plan.device, _configuration(seed), target)
+        seconds = run_tool(self.tools[packing.packer], arguments, self.work, log=log, writes=target)
         for name in (log, target):
             shutil.copyfile(self.work / name, self.products / name)
         data = (self.work / target).read_bytes()

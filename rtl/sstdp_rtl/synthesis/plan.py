@@ -13,7 +13,7 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import Tool
 from sstdp_hw.contract.directory import GeneratedDirectory
 
-from .family import Device
+from .family import Device, Packing
 
 SCRIPT = "synthesis.ys"
 
@@ -61,12 +61,18 @@ class BuildPlan:
     @property
     def tools(self) -> tuple[str, ...]:
         """The tools that the build runs, in their order."""
+        place, packing = self.device.family.place, self.packing
+        placing = () if place is None else (place.tool,)
+        return ("yosys", *placing, *(() if packing is None else (packing.packer,)))
+
+    @property
+    def packing(self) -> Packing | None:
+        """How a bitstream is made, if one is."""
         place = self.device.family.place
-        placing = () if place is None else (place.tool, *((place.packer,) if self.pack else ()))
-        return ("yosys", *placing)
+        return place.packing if place is not None and self.pack else None
 
     def key(self, tools: Sequence[Tool]) -> str:
-        """Hash of the plan, the tools, and the source of this package, in hexadecimal."""
+        """Hash of the plan, the tools, and the sources of the flow, in hexadecimal."""
         device = self.device
         text = json.dumps(
             [
@@ -83,10 +89,11 @@ class BuildPlan:
 
 
 def _source_hash() -> str:
-    """Hash of this package's source: a changed flow must not be answered from an old result."""
-    root = Path(__file__).parent
+    """Hash of the sources of flow and boards: changed ones must not answer from an old result."""
+    root = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    files = (path for folder in ("synthesis", "boards") for path in (root / folder).rglob("*.py"))
+    for path in sorted(files):
         data = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(data)}\n".encode() + data)
     return digest.hexdigest()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sstdp_hw.base.errors import UserError
 
-from .families import ECP5, GW1N, GW2A, ICE40, XILINX7
+from .families import ECP5, GATEMATE, GW1N, GW2A, ICE40, NEXUS, XILINX7
 from .family import Device
 
 
@@ -68,6 +68,11 @@ def _ice40(die: str) -> Callable[[str, str], Device]:
     return make
 
 
+def _lifcl_40(package: str, speed: str) -> Device:
+    part = f"LIFCL-40-{speed}{package}C"
+    return Device(NEXUS, part, ("--device", part), package, speed, clock_pin="L13")
+
+
 _ECP5_SPEEDS = ("6", "7", "8")
 _LFE5U_12F = _ecp5("12k", "LFE5U-12F")
 _LFE5U_25F = _ecp5("25k", "LFE5U-25F")
@@ -89,6 +94,8 @@ _GW2A_18C = Device(
     die="GW2A-18C",
     clock_pin="H11",
 )
+# nextpnr has one package and no speed grades; as it is, its delays are the worst in speed mode.
+_CCGM1A1 = Device(GATEMATE, "CCGM1A1", ("--device", "CCGM1A1"), clock_pin="IO_SB_A8")
 
 DEVICES = {
     "ecp5-25k": Target(_LFE5U_25F, ("CABGA381", "CABGA256", "CSFBGA285"), _ECP5_SPEEDS),
@@ -98,6 +105,8 @@ DEVICES = {
     "ice40-up5k": Target(_UP5K, ("sg48", "uwg30")),
     "gowin-gw1nr-9c": Target(lambda _package, _speed: _GW1NR_9C),
     "gowin-gw2a-18c": Target(lambda _package, _speed: _GW2A_18C),
+    "nexus-lifcl-40": Target(_lifcl_40, ("BG400",), ("7", "8", "9")),
+    "gatemate-ccgm1a1": Target(lambda _package, _speed: _CCGM1A1),
     "xilinx-7series": Target(lambda _package, _speed: Device(XILINX7, "7-series")),
 }
 

@@ -56,7 +56,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="seeds of place and route (default: 1); a board gets the bitstream of the fastest",
     )
     parser.add_argument(
-        "--speed", metavar="GRADE", help="ecp5 device: speed grade 6, 7 or 8 (default: 6)"
+        "--speed",
+        metavar="GRADE",
+        help="device: speed grade, where there are several (default: slowest)",
     )
     parser.add_argument("--package", metavar="P", help="device: package, for example CABGA381")
     parser.add_argument(

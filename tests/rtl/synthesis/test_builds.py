@@ -158,6 +158,17 @@ def test_a_family_without_place_and_route_has_no_clock(accelerator, cache, capsy
     assert "fmax   not known: only synthesized" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("device", ["nexus-lifcl-40", "gatemate-ccgm1a1"])
+def test_a_family_without_boards_has_area_and_clock(device, accelerator, cache):
+    """From a carry chain and a block RAM to paths that are timed."""
+    result = implement(accelerator, device=device, cache=cache)
+    assert (result.bram, result.lut_ram, result.bitstream) == (1, 0, None)
+    assert 20 <= result.lut <= 300 and 30 <= result.ff <= 80
+    assert result.carry >= 4
+    path = result.seeds[0].critical_path
+    assert path.delay_ns == pytest.approx(1000 / result.fmax_mhz, abs=0.02)
+
+
 def test_the_boards_devices_are_those_of_amaranth():
     for board in BOARDS.values():
         module, name = board.platform.split(":")

@@ -8,6 +8,7 @@ from rtl.synthesis import stand_in
 from rtl.synthesis.stand_in_tools import YOSYS, Tools
 
 from sstdp_rtl import implement
+from sstdp_rtl.synthesis import plan
 from sstdp_rtl.synthesis.cache import _KEPT, Cache
 
 ALL = ["yosys", "nextpnr-ecp5"]
@@ -63,6 +64,20 @@ def test_another_verilog_or_tool_is_another_build(accelerator, tools):
     tools.put("yosys", YOSYS, version="1.1")
     assert not run(accelerator).cached
     assert run(accelerator).cached
+
+
+def test_the_sources_of_flow_and_boards_count(tmp_path, monkeypatch):
+    """A board's gateware stands in a wing of its own."""
+    sources = [tmp_path / "synthesis" / "flow.py", tmp_path / "boards" / "top.py"]
+    for source in sources:
+        source.parent.mkdir()
+        source.write_text("")
+    monkeypatch.setattr(plan, "__file__", str(tmp_path / "synthesis" / "plan.py"))
+    found = {plan._source_hash()}
+    for source in sources:
+        source.write_text("changed")
+        found.add(plan._source_hash())
+    assert len(found) == 3
 
 
 def test_another_source_of_the_flow_is_another_build(accelerator, tools, monkeypatch):

