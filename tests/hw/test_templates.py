@@ -27,7 +27,7 @@ def test_a_line_of_its_own_goes_away_with_no_value(template):
 
 @pytest.mark.parametrize("values", [{"bits": 8}, {"bits": 8, "lines": "", "lanes": 1}])
 def test_places_and_values_must_be_the_same(template, values):
-    with pytest.raises(KeyError, match="lines|lanes"):
+    with pytest.raises(KeyError, match=r"lines|lanes"):
         filled(template, **values)
 
 
