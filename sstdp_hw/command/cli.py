@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..base.destination import check_file
@@ -79,7 +79,8 @@ def make_parser(verbs: dict[str, Verb]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in with_subverbs(verbs).items():
-        listed = {"help": verb.summary} if name in verbs else {}  # subverbs: in the verb's own help
+        # Subverbs are listed by their verb.
+        listed: dict[str, Any] = {"help": verb.summary} if name in verbs else {}
         sub = commands.add_parser(
             name, description=verb.description, formatter_class=HelpFormatter, **listed
         )

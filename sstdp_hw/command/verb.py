@@ -42,8 +42,7 @@ class Verb:
         Parts that do one thing each, called as ``sstdp-hw VERB SUBVERB``; their descriptions, too,
         have an example.
     short_forms : tuple of str
-        Options of the verb itself that stand for a subverb: beside one of them the first argument
-        names none, whatever it is.
+        Options of the verb itself that stand for a subverb.
     """
 
     summary: str
@@ -65,9 +64,10 @@ def with_subverbs(verbs: Mapping[str, Verb]) -> dict[str, Verb]:
 
 def named_verb(verbs: Mapping[str, Verb], arguments: Sequence[str]) -> list[str]:
     """The arguments with the name of a subverb joined to that of its verb, as `with_subverbs`
-    calls it."""
+    calls it; unless a folder of that name stands alone before a short form."""
     match arguments:
         case [name, part, *rest] if name in verbs and part in verbs[name].subverbs:
-            if not any(text.partition("=")[0] in verbs[name].short_forms for text in rest):
+            short = any(text.partition("=")[0] in verbs[name].short_forms for text in rest)
+            if not (short and rest[0].startswith("-")):
                 return [f"{name} {part}", *rest]
     return list(arguments)

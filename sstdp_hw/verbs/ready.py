@@ -21,11 +21,11 @@ LAYERS_WIDTH = 28  # characters of the layers below a name; longer ones take mor
 DESCRIPTION = """\
 The trained networks that come with this program. Verbs that read a network take ready:NAME.
 
-  sstdp-hw ready                               lists them
-  sstdp-hw ready NAME                          shows the card of one
-  sstdp-hw ready NAME --out DIR                copies network and card into DIR
-  sstdp-hw ready NAME --rebuild DIR            trains it again in DIR, compares every weight
-  sstdp-hw generate ready:NAME --out DIR       makes hardware of it
+  sstdp-hw ready                          lists them
+  sstdp-hw ready NAME                     shows the card of one
+  sstdp-hw ready NAME --out DIR           copies network and card into DIR
+  sstdp-hw ready NAME --rebuild DIR       trains it again, compares weights
+  sstdp-hw generate ready:NAME --out DIR  makes hardware of it
 
 Training is the same to the last bit wherever PyTorch and its vector instructions are those of the
 card. Where weights come out different, both networks answer the test images: the exit status of

@@ -96,7 +96,6 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> Result:
     from ..exploration.plot import Front, check_plot, plot
-    from ..exploration.synthesis import build_points
     from ..synthesis.targets import find_device
 
     for name in ("samples", "jobs"):
@@ -121,6 +120,8 @@ def _run(options: argparse.Namespace) -> Result:
     front = pareto_front(points)
     built = []
     if options.synthesize:
+        from ..exploration.synthesis import build_points
+
         with progress(f"Building {len(front)} accelerators", len(front)) as advance:
             built = build_points(
                 network, front, options.out,

@@ -13,18 +13,17 @@ from .verify_mutants import verify_mutants
 from .verify_record import verify_record
 from .verify_stress import verify_stress
 
-DESCRIPTION = """\
+SUBVERBS = {"mutants": verify_mutants, "stress": verify_stress, "record": verify_record}
+_LIST = "\n".join(f"  {name:9}{verb.summary}" for name, verb in SUBVERBS.items())
+
+DESCRIPTION = f"""\
 Show that the check can fail, that nothing is lost on bad days, or check a record again.
 
   sstdp-hw verify mutants build/accelerator --count 200
   sstdp-hw verify stress build/accelerator --beats 1000000
   sstdp-hw verify record build/accelerator/record.json
 
-mutants: builds faults into the Verilog, one at a time; the co-simulation must notice them.
-
-stress: plays random beats in every kind of traffic; every packet must get its one answer.
-
-record: computes every hash of a record again and compares all recorded answers with the reference.
+{_LIST}
 
 Each tells more with --help. Short forms of the same, with the options below:
 
@@ -60,13 +59,13 @@ def _run(options: argparse.Namespace) -> Result:
     check_at_least_one(jobs=options.jobs)
     if options.check is not None:
         options.record = options.check
-        return verify_record.run(options)
+        return SUBVERBS["record"].run(options)
     if options.coverage and options.stress is None:
         raise UserError("Coverage is that of random beats: it must come with --stress BEATS")
     if options.directory is None:
         raise UserError("Verify must have the folder of an accelerator, DIR")
     options.count, options.beats = options.mutants, options.stress
-    return (verify_stress if options.mutants is None else verify_mutants).run(options)
+    return SUBVERBS["stress" if options.mutants is None else "mutants"].run(options)
 
 
 verify = Verb(
@@ -74,6 +73,6 @@ verify = Verb(
     description=DESCRIPTION,
     configure=_configure,
     run=_run,
-    subverbs={"mutants": verify_mutants, "stress": verify_stress, "record": verify_record},
+    subverbs=SUBVERBS,
     short_forms=("--mutants", "--stress", "--check"),
 )

@@ -99,7 +99,7 @@ def _show(result: Result) -> None:
 
 
 verify_mutants = Verb(
-    summary="build faults into the Verilog that must be noticed",
+    summary="build faults into the Verilog, which must be noticed",
     description=DESCRIPTION,
     configure=_configure,
     run=_run,

@@ -93,7 +93,7 @@ def _show_coverage(directory: GeneratedDirectory, coverage: Coverage) -> None:
 
 
 verify_stress = Verb(
-    summary="play hostile traffic; every packet must get its one answer",
+    summary="play random traffic; every packet must get its one answer",
     description=DESCRIPTION,
     configure=_configure,
     run=_run,
