@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from support.conv_networks import random_conv_case
 from support.networks import random_case, random_dense, small_network
-from support.processes import started, waiting_tool
+from support.processes import Watched, started, waiting_tool
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
@@ -222,7 +222,7 @@ def test_a_terminated_verb_leaves_nothing_behind(tmp_path):
         [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True,
         env={**os.environ, "YOSYS": yosys, "TMPDIR": str(temporary)},
     ) as process:  # fmt: skip
-        tool = int(started(process, fifo))
+        tool = Watched(int(started(process, fifo)))
         assert any(out.iterdir())
         assert any(temporary.iterdir())
         process.terminate()
@@ -230,8 +230,7 @@ def test_a_terminated_verb_leaves_nothing_behind(tmp_path):
     assert (process.returncode, error) == (143, "sstdp-hw generate: terminated\n")
     assert not any(out.iterdir())
     assert not any(temporary.iterdir())
-    with pytest.raises(ProcessLookupError):
-        os.kill(tool, 0)
+    assert tool.ended()
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from sstdp_hw.models.exploration import (
 )
 from sstdp_hw.models.exploration.goal import DEFAULT_CLOCK_MHZ
 from sstdp_hw.network.network import Network
+from sstdp_hw.ready import known_as
 
 from ..exploration.fitting import smallest
 
@@ -127,16 +128,17 @@ def _run(options: argparse.Namespace) -> Result:
                 network, front, options.out,
                 device=options.device, jobs=options.jobs, cache=options.cache, done=advance,
             )  # fmt: skip
-    title = f"{network.name}: Pareto front, cycles of {workload.source}"
+    name = known_as(network)
+    title = f"{name}: Pareto front, cycles of {workload.source}"
     show(_estimates(title, front, rate, options.clock))
     if built:
         show(*_builds(front, built, options.device))
     if options.plot is not None:
-        title = f"{network.name}, {workload.source}"
+        title = f"{name}, {workload.source}"
         plot(Front(title, points, front, built, options.device, options.clock), options.plot)
         print(f"Written: {options.plot}")
     return {
-        "network": network.name,
+        "network": name,
         "digest": network.digest,
         "workload": workload.source,
         "device": options.device if options.synthesize else None,

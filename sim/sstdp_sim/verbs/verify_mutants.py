@@ -42,6 +42,7 @@ def _run(options: argparse.Namespace) -> Result:
     from sstdp_hw.base.progress import progress
     from sstdp_hw.contract.directory import GeneratedDirectory
     from sstdp_hw.contract.file_names import MUTANTS_FILE
+    from sstdp_hw.ready import known_as
 
     from ..mutants import campaign
 
@@ -60,7 +61,7 @@ def _run(options: argparse.Namespace) -> Result:
                 progress=advance,
             )  # fmt: skip
             result = campaign.summary(verdicts) | {
-                "name": directory.manifest["name"], "seed": options.seed,
+                "name": known_as(directory.network), "seed": options.seed,
                 "dataset": options.dataset, "images": len(images),
                 "verilog_sha256": directory.manifest["verilog_sha256"],
                 "verdicts": [verdict.to_json() for verdict in verdicts],
