@@ -7,9 +7,12 @@ wait: without a limit it would be heard when the work is done.
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 Made = TypeVar("Made")
 
@@ -27,14 +30,11 @@ def completed(futures: Iterable[Future[Made]]) -> Iterator[Future[Made]]:
 def mapped(
     pool: Executor, function: Callable[..., Made], *items: Iterable[object]
 ) -> Iterator[Made]:
-    """As ``pool.map``: all begin now, results come in order, and an error leaves out what has not
-    begun."""
-    futures = [pool.submit(function, *each) for each in zip(*items, strict=True)]
-    return _results(futures)
-
-
-def _results(futures: list[Future[Made]]) -> Iterator[Made]:
+    """As ``pool.map``: results come in order, and an error leaves out what has not begun."""
+    futures: list[Future[Made]] = []
     try:
+        with _signals_held():  # or a thread might run that the pool does not know yet
+            futures += [pool.submit(function, *each) for each in zip(*items, strict=True)]
         for future in futures:
             while not wait([future], HEARD_SECONDS).done:
                 pass
@@ -42,3 +42,22 @@ def _results(futures: list[Future[Made]]) -> Iterator[Made]:
     finally:
         for future in futures:
             future.cancel()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Interrupts and SIGTERM that come meanwhile are heard at the end."""
+    came: list[tuple[int, Any]] = []
+    before: dict[int, Any] = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if callable(handler := signal.getsignal(number)):
+                    before[number] = handler
+                    signal.signal(number, lambda *one: came.append(one))
+        yield
+    finally:
+        for changed, handler in before.items():
+            signal.signal(changed, handler)
+        for heard, frame in came:
+            before[heard](heard, frame)

@@ -150,9 +150,10 @@ def _rebuild(name: str, network: Network, out: Path) -> Result:
     }
     text = (
         f"{sum(found.differing.values()):,} of {found.values:,} values differ from "
-        f"{ready.PREFIX}{name}, and it is {'as good' if verdict.as_good else 'worse'}: {percent(verdict.made)}, shipped "
-        f"{percent(verdict.shipped)} of {verdict.images:,} test images; made with "
-        f"{_made_with(network)}, here {_made_with(found.network)}"
+        f"{ready.PREFIX}{name}, and it is {'as good' if verdict.as_good else 'worse'}: "
+        f"{percent(verdict.made)}, shipped {percent(verdict.shipped)} of "
+        f"{verdict.images:,} test images; made with {_made_with(network)}, "
+        f"here {_made_with(found.network)}"
     )
     if not verdict.as_good:
         raise VerbFailed(text, result)

@@ -68,3 +68,27 @@ def test_a_signal_that_another_thread_got_is_heard(way):
                 next(found)
         finally:
             heard.set()
+
+
+def test_an_interrupt_while_work_is_handed_out_leaves_no_thread_behind():
+    """It comes when a thread has begun that the pool does not know yet."""
+    begun, ended, heard = threading.Semaphore(0), [], threading.Event()
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *task):
+            future = super().submit(*task)
+            assert begun.acquire(timeout=LONGEST)
+            signal.raise_signal(signal.SIGINT)
+            return future
+
+    def work(number):
+        begun.release()
+        assert heard.wait(LONGEST)
+        ended.append(number)
+
+    with Interrupted(2) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            list(mapped(pool, work, [0, 1]))
+        heard.set()
+    assert sorted(ended) == [0, 1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

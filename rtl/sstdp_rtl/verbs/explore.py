@@ -14,6 +14,7 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.progress import progress
 from sstdp_hw.base.tables import number, show, table
 from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT
+from sstdp_hw.blocks.presets import PRESETS
 from sstdp_hw.command.verb import Result, Verb
 from sstdp_hw.models.exploration import (
     EstimatedPoint,
@@ -34,12 +35,15 @@ if TYPE_CHECKING:
 
     from ..exploration.synthesis import Built
 
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Which configurations of a network are worth building: the Pareto front of cycles per image against
 LUTs and block RAMs, estimated by the models of docs/cost-model.md before any tool runs.
 
   sstdp-hw explore ready:mnist-784-400-10-sparse-4bit --plot front.png
   sstdp-hw explore NETWORK --synthesize --jobs 8 --json front.json
+
+A point of the front is built by `generate --lanes N,N --pixels-per-beat N`. Where one word will do,
+the presets {", ".join(PRESETS)} need no exploration: `generate --preset`.
 
 Candidates are balanced: no layer has lanes that wait for another. The area is that of an ECP5;
 points that do not fit DEVICE are hollow in the picture. --synthesize runs yosys and nextpnr on the

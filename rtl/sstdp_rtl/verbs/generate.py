@@ -44,7 +44,10 @@ def parse_lanes(text):
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise UserError(f"Lanes must be integers with commas between them, not {text!r}") from None
+        hint = f"; for the preset: --preset {text}" if text in PRESETS else ""
+        raise UserError(
+            f"Lanes must be integers with commas between them, not {text!r}{hint}"
+        ) from None
 
 
 def _configure(parser):
