@@ -23,6 +23,7 @@ from sstdp_hw.network.layers import Flatten
 from sstdp_hw.network.network import Network
 from sstdp_rtl.gateware.parts.rom import rom_verilog
 from sstdp_rtl.generator.generate import WAIVERS, generate
+from sstdp_rtl.verbs.generate import parse_lanes
 
 
 def lint(path):
@@ -177,6 +178,11 @@ def test_lanes_out_of_range(lanes, text):
     with pytest.raises(UserError) as error:
         AcceleratorParameters(small_network(), Configuration(lanes))
     assert str(error.value) == text
+
+
+def test_a_preset_among_the_lanes_is_told_its_option():
+    with pytest.raises(UserError, match=r"not 'tiny'; for the preset: --preset tiny$"):
+        parse_lanes("tiny")
 
 
 def test_the_verb_leaves_nothing_half_written(tmp_path, capsys):
