@@ -1,8 +1,8 @@
 """``python -m benchmarks.area``: synthesizes the spread, fits the area model, and judges it.
 
-Writes sstdp_hw/area/coefficients.json, which holds the coefficients, what every accelerator counted
-and with which tools, and a table to --out. Run it again after every change of the gateware: what
-has not changed comes from the build cache.
+Writes sstdp_hw/models/area/coefficients.json, which holds the coefficients, what every accelerator
+counted and with which tools, and a table to --out. Run it again after every change of the gateware:
+what has not changed comes from the build cache.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The configurations that are measured, and what each must reach. Plain data; a further one is one
-entry."""
+"""The configurations that are measured, and what each must reach: the presets, each on a network. A
+further one is one entry."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.blocks.presets import preset
+from sstdp_hw.network.network import Network
 
 
 @dataclass(frozen=True)
@@ -76,23 +78,29 @@ class Entry:
 
 SPARSE = "ready:mnist-784-400-10-sparse-4bit"
 
+
+def preset_entry(name: str, network: str, **options: Any) -> Entry:
+    """The preset of that name on a network."""
+    return Entry(name, network, preset(name, Network.load(network)), **options)
+
+
 ENTRIES = (
-    Entry(
-        "tiny", "ready:mnist-784-128-10-4bit", Configuration((4, 1)),
+    preset_entry(
+        "tiny", "ready:mnist-784-128-10-4bit",
         goals=(
             at_least("accuracy", 0.974), at_most("lut", 1500), at_most("us_per_image", 40),
             at_least("fmax_mhz", 125), at_least("efficiency", 0.85),
         ),
     ),
-    Entry(
-        "basic", SPARSE, Configuration((16, 10)),
+    preset_entry(
+        "basic", SPARSE,
         goals=(
             at_most("lut", 3000), at_most("us_per_image", 20), at_least("fmax_mhz", 125),
             at_least("efficiency", 0.90), at_least("simulated_per_second", 100),
         ),
     ),
-    Entry(
-        "full", SPARSE, Configuration((400, 10), pixels_per_beat=8), clock_mhz=115.0,
+    preset_entry(
+        "full", SPARSE, clock_mhz=115.0,
         goals=(
             at_least("accuracy", 0.983), at_least("images_per_second", 1e6),
             at_most("latency_us", 3), at_least("fmax_mhz", 100), at_least("efficiency", 0.85),

@@ -55,7 +55,12 @@ def measure(entry: Entry, samples: Samples, out: Path, seeds: tuple[int, ...] = 
 def _simulation_code() -> str:
     """Hash of the sources that decide what a simulation finds."""
     packages = [Path(package.__file__).parent for package in (sstdp_sim, contract)]
-    files = (path for package in packages for path in sorted(package.rglob("*.py")))
+    files = (
+        path
+        for package in packages
+        for path in sorted(package.rglob("*"))
+        if path.suffix in (".py", ".v")  # templates too
+    )
     return sha256(*(path.read_bytes() for path in files))
 
 

@@ -21,7 +21,7 @@ def _spread(cycles: dict[str, Any]) -> str:
 def _rows(measured: Measured) -> list[tuple[str, ...]]:
     seeds = list(measured[0][1]["fmax_of_seeds"])
     shown = {
-        "network": lambda e, f: e.network.removeprefix("ready:"),
+        "network": lambda e, f: e.network,
         "lanes, pixels per beat": lambda e, f: (
             f"{','.join(map(str, e.hardware.lanes))}; {e.hardware.pixels_per_beat}"
         ),

@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import active_children, get_context
 from typing import TypeVar
+
+from .waiting import completed
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -44,7 +46,7 @@ def in_processes(
                 futures = [pool.submit(function, item) for item in items]
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, heard)
-            for future in as_completed(futures):
+            for future in completed(futures):
                 future.result()
                 if done:
                     done(1)

@@ -14,15 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..base.destination import check_file
 from ..base.errors import UserError
 from ..base.files import write_json
+from .help_text import HelpFormatter
 from .interruption import Interruption, Terminated, signals_raised
 from .standard_streams import OutputLost, standard_streams
-from .verb import GROUP, Result, Verb, VerbFailed
+from .verb import GROUP, Result, Verb, VerbFailed, named_verb, with_subverbs
 
 ORDER = (
     "train", "quantize", "ready", "evaluate", "explore", "generate", "simulate", "verify", "build",
@@ -68,7 +69,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def make_parser(verbs: dict[str, Verb]) -> argparse.ArgumentParser:
-    """The parser with one subcommand per verb, each with ``--json``."""
+    """The parser with one subcommand per verb and subverb, each with ``--json``."""
     parser = _Parser(
         prog="sstdp-hw",
         description="From a spiking network trained with SSTDP to a proven FPGA accelerator. "
@@ -77,12 +78,11 @@ def make_parser(verbs: dict[str, Verb]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name, verb in verbs.items():
+    for name, verb in with_subverbs(verbs).items():
+        # Subverbs are listed by their verb.
+        listed: dict[str, Any] = {"help": verb.summary} if name in verbs else {}
         sub = commands.add_parser(
-            name,
-            help=verb.summary,
-            description=verb.description,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            name, description=verb.description, formatter_class=HelpFormatter, **listed
         )
         verb.configure(sub)
         sub.add_argument(
@@ -99,11 +99,15 @@ def run_verb(verbs: dict[str, Verb], arguments: Sequence[str]) -> Result:
     UserError, VerbFailed
         From the verb.
     """
-    options = make_parser(verbs).parse_args(arguments)
-    result = verbs[options.verb].run(options)
+    options = _options(verbs, arguments)
+    result = with_subverbs(verbs)[options.verb].run(options)
     if options.json:
         write_json(options.json, result)
     return result
+
+
+def _options(verbs: dict[str, Verb], arguments: Sequence[str]) -> argparse.Namespace:
+    return make_parser(verbs).parse_args(named_verb(verbs, arguments))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,9 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with standard_streams():
             verbs = find_verbs()
-            options = make_parser(verbs).parse_args(arguments)
+            options = _options(verbs, sys.argv[1:] if arguments is None else arguments)
             with signals_raised() as interruption:
-                return _run(verbs, options, interruption)
+                return _run(with_subverbs(verbs), options, interruption)
     except OutputLost as lost:
         if lost.reader_left:
             return 141

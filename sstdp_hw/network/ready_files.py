@@ -5,6 +5,7 @@ All that reads a network by its path takes ``ready:NAME`` as well.
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from ..base.errors import UserError
@@ -29,7 +30,11 @@ def path(name: str) -> Path:
     """
     plain = name.removeprefix(PREFIX)
     if plain not in names():
-        raise UserError(f"Ready network must be {' or '.join(names())}, not {plain!r}")
+        near = difflib.get_close_matches(plain, names(), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(
+            f"Ready network must be one that `sstdp-hw ready` lists, not {plain!r}{hint}"
+        )
     return FOLDER / f"{plain}{SUFFIX}"
 
 

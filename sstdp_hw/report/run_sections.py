@@ -213,7 +213,7 @@ def _record(record: dict[str, Any], run: Path) -> Section:
         *files.items(),
         *((str(tool), str(version)) for tool, version in (record.get("tools") or {}).items()),
     ]
-    check = shlex.join(["sstdp-hw", "verify", "--check", str(run / RECORD)])
+    check = shlex.join(["sstdp-hw", "verify", "record", str(run / RECORD)])
     headings = ("", "SHA-256, count or version")
     return Section(
         "Record of the co-simulation", headings, rows, note="Check it with:", command=check

@@ -12,6 +12,7 @@ from sstdp_hw.base.tables import number, percent, show, table
 from sstdp_hw.command.verb import Result, Verb
 from sstdp_hw.network.load import data_sets, load_network
 from sstdp_hw.network.network import Network
+from sstdp_hw.ready import known_as
 from sstdp_hw.reference.evaluation import Evaluation, check_samples, evaluate, ties_told
 
 DESCRIPTION = """\
@@ -74,6 +75,7 @@ def _run(options: argparse.Namespace) -> Result:
     check_samples(network, samples)
     with progress(f"Evaluating {len(samples)} images", len(samples)) as advance:
         result = evaluate(network, samples, progress=advance)
+    result = replace(result, network=known_as(network))
     _show(result, options.split)
     if told := ties_told(result.accuracy, result.accuracy_ties_counted):
         print(told)

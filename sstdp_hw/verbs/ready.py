@@ -21,11 +21,11 @@ LAYERS_WIDTH = 28  # characters of the layers below a name; longer ones take mor
 DESCRIPTION = """\
 The trained networks that come with this program. Verbs that read a network take ready:NAME.
 
-  sstdp-hw ready                               lists them
-  sstdp-hw ready NAME                          shows the card of one
-  sstdp-hw ready NAME --out DIR                copies network and card into DIR
-  sstdp-hw ready NAME --rebuild DIR            trains it again in DIR, compares every weight
-  sstdp-hw generate ready:NAME --out DIR       makes hardware of it
+  sstdp-hw ready                          lists them
+  sstdp-hw ready NAME                     shows the card of one
+  sstdp-hw ready NAME --out DIR           copies network and card into DIR
+  sstdp-hw ready NAME --rebuild DIR       trains it again, compares weights
+  sstdp-hw generate ready:NAME --out DIR  makes hardware of it
 
 Training is the same to the last bit wherever PyTorch and its vector instructions are those of the
 card. Where weights come out different, both networks answer the test images: the exit status of
@@ -45,7 +45,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> Result:
     if options.name is None:
         if options.out or options.rebuild:
-            raise UserError(f"Ready network must be named: {' or '.join(ready.names())}")
+            raise UserError("Ready network must be named; `sstdp-hw ready` lists them")
         return _list()
     name = options.name.removeprefix(ready.PREFIX)
     network = ready.load(name)
@@ -138,7 +138,9 @@ def _rebuild(name: str, network: Network, out: Path) -> Result:
     }
     if found.identical:
         accuracy = pick(network.provenance, "quantization", "integer", "rule_6")
-        print(f"{found.network.source}: all {found.values:,} values are those of {name}")
+        print(
+            f"{found.network.source}: all {found.values:,} values are those of {ready.PREFIX}{name}"
+        )
         return {**result, "as_good": True, "accuracy": accuracy, "shipped_accuracy": accuracy}
     verdict = rebuild.judge(network, found.network)
     result |= {
@@ -147,10 +149,11 @@ def _rebuild(name: str, network: Network, out: Path) -> Result:
         "shipped_accuracy": verdict.shipped,
     }
     text = (
-        f"{sum(found.differing.values()):,} of {found.values:,} values differ from {name}, and it "
-        f"is {'as good' if verdict.as_good else 'worse'}: {percent(verdict.made)}, shipped "
-        f"{percent(verdict.shipped)} of {verdict.images:,} test images; made with "
-        f"{_made_with(network)}, here {_made_with(found.network)}"
+        f"{sum(found.differing.values()):,} of {found.values:,} values differ from "
+        f"{ready.PREFIX}{name}, and it is {'as good' if verdict.as_good else 'worse'}: "
+        f"{percent(verdict.made)}, shipped {percent(verdict.shipped)} of "
+        f"{verdict.images:,} test images; made with {_made_with(network)}, "
+        f"here {_made_with(found.network)}"
     )
     if not verdict.as_good:
         raise VerbFailed(text, result)

@@ -18,9 +18,9 @@ FILE_NAME = "report.md"
 DESCRIPTION = """\
 Show what the steps of a run gave and write it to RUN/report.md. Read are, as far as they are there:
 
-  train.json, quantize.json, evaluate.json            of train, quantize, evaluate --json
-  accelerator/manifest.json, accelerator/results.json of generate and simulate
-  accelerator/build/*/utilisation.json                of build
+  train.json, quantize.json, evaluate.json  of train, quantize, evaluate --json
+  accelerator/manifest.json, results.json   of generate and simulate
+  accelerator/build/*/utilisation.json      of build
 
   sstdp-hw report RUN
 

@@ -111,7 +111,8 @@ def test_data_sets_are_looked_for_without_a_home(no_home, monkeypatch):
 def test_numba_compiles_where_it_finds_no_place_for_its_cache(tmp_path):
     """Neither beside the source nor in a home; and it makes no folder ``~`` where it runs."""
     pytest.importorskip("numba")
-    source = (ROOT / "training" / "sstdp_train" / "compiled.py").read_text()
+    native = ROOT / "training" / "sstdp_train" / "backends" / "native"
+    source = (native / "compiled.py").read_text()
     source += "\n\n@njit(cache=True)\ndef next_number(number):\n    return number + 1\n"
     (tmp_path / "copied.py").write_text(source)
     (tmp_path / "__pycache__").write_text("a file, not a folder")

@@ -27,7 +27,7 @@ from sstdp_hw.reference.evaluation import evaluate
 
 NAMES = ready.names()
 DIGITS = "digits-64-64-10-4bit"
-SHIPPED = ready.FOLDER
+SHIPPED = ready_files.FOLDER
 
 
 def test_there_is_one_for_the_embedded_default():
@@ -136,8 +136,25 @@ def test_unknown_name_is_told_in_one_line(arguments, capsys, tmp_path, monkeypat
     assert status == 2
     (line,) = error.splitlines()
     asked = arguments[1].removeprefix("ready:")
-    assert line.endswith(f"error: Ready network must be {' or '.join(NAMES)}, not {asked!r}")
+    hint = f"; did you mean {DIGITS}?" if DIGITS in asked else ""
+    assert line.endswith(
+        f"error: Ready network must be one that `sstdp-hw ready` lists, not {asked!r}{hint}"
+    )
     assert not list(tmp_path.iterdir())
+
+
+def test_one_name_in_all_results(tmp_path, monkeypatch):
+    """Also of a copy; a network of other weights has its own."""
+    network = ready.load(DIGITS)
+    network.save(tmp_path / "copy.safetensors")
+    assert ready.known_as(Network.load(tmp_path / "copy.safetensors")) == f"ready:{DIGITS}"
+    first, layer = network.weighted[0]
+    layers = list(network.layers)
+    layers[first] = replace(layer, threshold=layer.threshold + 1)
+    changed = replace(network, layers=tuple(layers))
+    assert ready.known_as(changed) == network.name != f"ready:{DIGITS}"
+    monkeypatch.setattr(ready, "load", None)  # nothing is read for networks of another kind
+    assert ready.known_as(replace(network, provenance={})) == network.name
 
 
 def test_integers_are_not_quantized_again(capsys, tmp_path):
@@ -226,7 +243,7 @@ def test_rebuild_says_that_all_is_the_same(recorded, capsys, tmp_path):
     status, out, error = call(capsys, "ready", "mine", "--rebuild", tmp_path / "again")
     assert status == 0
     assert f"[1/2] sstdp-hw train --out {tmp_path}/again/1" in error
-    assert out.endswith("are those of mine\n")
+    assert out.endswith("are those of ready:mine\n")
 
 
 def changed(network, weight):
@@ -242,7 +259,9 @@ def test_rebuild_finds_a_single_weight(recorded, capsys, tmp_path):
     arguments = ("ready", "mine", "--rebuild", tmp_path / "again", "--json", tmp_path / "j")
     status, out, _ = call(capsys, *arguments)
     assert status == 0, "one weight of a corner pixel changes no answer"
-    assert re.search(r": 1 of \d+ values differ from mine, and it is as good: [\d.]+ %, ", out)
+    assert re.search(
+        r": 1 of \d+ values differ from ready:mine, and it is as good: [\d.]+ %, ", out
+    )
     assert "made with PyTorch 9 on AVX512" in out
     result = json.loads((tmp_path / "j").read_text())
     assert result["identical"] is False and result["as_good"] is True
@@ -259,7 +278,9 @@ def test_rebuild_of_a_worse_network_is_a_no(recorded, capsys, tmp_path):
     )
     status, _, error = call(capsys, "ready", "mine", "--rebuild", tmp_path / "again")
     assert status == 1
-    assert re.search(r"values differ from mine, and it is worse: [\d.]+ %, shipped 97.16 %", error)
+    assert re.search(
+        r"values differ from ready:mine, and it is worse: [\d.]+ %, shipped 97.16 %", error
+    )
     assert f"of {len(samples)} test images" in error
 
 
@@ -317,5 +338,5 @@ def test_a_float_network_is_no_ready_network(tmp_path, monkeypatch):
     """The folder is for integers; a stray float network is refused like any other file."""
     monkeypatch.setattr(ready_files, "FOLDER", tmp_path)
     float_network(np.random.default_rng(0)).save(tmp_path / "stray.safetensors")
-    with pytest.raises(UserError, match="format_version must be present"):
+    with pytest.raises(UserError, match="must be a network of integers, and is a float network"):
         ready.load("stray")

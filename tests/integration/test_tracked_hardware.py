@@ -35,15 +35,16 @@ def test_a_change_is_one_line_with_both_figures_and_the_command(change, finding)
     assert line.endswith("python -m benchmarks.hardware --renew-record")
 
 
-def test_a_simulation_that_is_kept_is_of_this_code(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["harness.py", "harness.template.v"])
+def test_a_simulation_that_is_kept_is_of_this_code(name, tmp_path, monkeypatch):
     """However deep in the package a file has changed, the simulation runs again."""
     (tmp_path / "inner").mkdir()
-    (tmp_path / "inner" / "harness.py").write_text("before")
+    (tmp_path / "inner" / name).write_text("before")
     monkeypatch.setattr(
         measurement, "sstdp_sim", SimpleNamespace(__file__=str(tmp_path / "__init__.py"))
     )
     before = measurement._simulation_code()
-    (tmp_path / "inner" / "harness.py").write_text("after")
+    (tmp_path / "inner" / name).write_text("after")
     assert measurement._simulation_code() != before
 
 

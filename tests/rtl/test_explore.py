@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 from support.networks import random_case, small_network
-from support.processes import started, waiting_tool
+from support.processes import Watched, started, waiting_tool
 
 from sstdp_hw import ready
 from sstdp_hw.base import locks
@@ -197,7 +197,7 @@ def test_a_stopped_exploration_leaves_no_worker_behind(whole_group, tmp_path):
          *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env={**os.environ, "YOSYS": yosys, "TMPDIR": str(tmp_path / "tmp")},
     ) as process:  # fmt: skip
-        tool = int(started(process, tmp_path / "fifo"))
+        tool = Watched(int(started(process, tmp_path / "fifo")))
         if whole_group:
             os.killpg(process.pid, signal.SIGINT)
         else:
@@ -206,6 +206,5 @@ def test_a_stopped_exploration_leaves_no_worker_behind(whole_group, tmp_path):
     assert process.returncode == (130 if whole_group else 143)
     assert error.endswith(f"sstdp-hw explore: {'interrupted' if whole_group else 'terminated'}\n")
     assert "Traceback" not in error
-    with pytest.raises(ProcessLookupError):
-        os.kill(tool, 0)
+    assert tool.ended()
     assert not any((tmp_path / "tmp").iterdir())

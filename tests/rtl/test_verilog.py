@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from support.conv_networks import random_conv_case
 from support.networks import random_case, random_dense, small_network
-from support.processes import started, waiting_tool
+from support.processes import Watched, started, waiting_tool
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
@@ -23,6 +23,7 @@ from sstdp_hw.network.layers import Flatten
 from sstdp_hw.network.network import Network
 from sstdp_rtl.gateware.parts.rom import rom_verilog
 from sstdp_rtl.generator.generate import WAIVERS, generate
+from sstdp_rtl.verbs.generate import parse_lanes
 
 
 def lint(path):
@@ -179,6 +180,11 @@ def test_lanes_out_of_range(lanes, text):
     assert str(error.value) == text
 
 
+def test_a_preset_among_the_lanes_is_told_its_option():
+    with pytest.raises(UserError, match=r"not 'tiny'; for the preset: --preset tiny$"):
+        parse_lanes("tiny")
+
+
 def test_the_verb_leaves_nothing_half_written(tmp_path, capsys):
     small_network().save(tmp_path / "network.safetensors")
     arguments = ["generate", str(tmp_path / "network.safetensors"), "--out", str(tmp_path / "out")]
@@ -222,7 +228,7 @@ def test_a_terminated_verb_leaves_nothing_behind(tmp_path):
         [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True,
         env={**os.environ, "YOSYS": yosys, "TMPDIR": str(temporary)},
     ) as process:  # fmt: skip
-        tool = int(started(process, fifo))
+        tool = Watched(int(started(process, fifo)))
         assert any(out.iterdir())
         assert any(temporary.iterdir())
         process.terminate()
@@ -230,8 +236,7 @@ def test_a_terminated_verb_leaves_nothing_behind(tmp_path):
     assert (process.returncode, error) == (143, "sstdp-hw generate: terminated\n")
     assert not any(out.iterdir())
     assert not any(temporary.iterdir())
-    with pytest.raises(ProcessLookupError):
-        os.kill(tool, 0)
+    assert tool.ended()
 
 
 @pytest.mark.parametrize(

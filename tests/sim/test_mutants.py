@@ -25,7 +25,7 @@ from sstdp_sim.mutants.numbers import (
     made_witness,
     random_flips,
 )
-from sstdp_sim.verbs import verify as verify_cli
+from sstdp_sim.verbs import verify_mutants as verify_cli
 
 KINDS = {"tie-break", "compare", "count", "clear", "reset", "event", "lane"}
 

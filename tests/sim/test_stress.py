@@ -1,6 +1,6 @@
 """Hostile sources and sinks: nothing is lost, every packet gets its one answer.
 
-`sstdp-hw verify DIR --stress 1000000` plays a million beats of the same.
+`sstdp-hw verify stress DIR --beats 1000000` plays a million beats of the same.
 """
 
 import numpy as np

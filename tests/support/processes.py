@@ -6,6 +6,8 @@ import os
 import select
 import subprocess
 
+LONGEST = 600  # seconds; only a failure takes them
+
 
 def started(process: subprocess.Popen, fifo: str | os.PathLike) -> str:
     """What is written into the named pipe first; fails if the process ends before that."""
@@ -18,6 +20,24 @@ def started(process: subprocess.Popen, fifo: str | os.PathLike) -> str:
     finally:
         os.close(reader)
         os.close(ended)
+
+
+class Watched:
+    """A process that runs now, no child of this one: whether it has ended.
+
+    Its number will not do: what was killed keeps it until its last parent, or the system, takes
+    notice.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._file = os.pidfd_open(number)
+
+    def ended(self) -> bool:
+        """Waits for it."""
+        try:
+            return bool(select.select([self._file], [], [], LONGEST)[0])
+        finally:
+            os.close(self._file)
 
 
 def waiting_tool(path, fifo):

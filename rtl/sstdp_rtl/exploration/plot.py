@@ -16,10 +16,11 @@ from sstdp_hw.models.exploration import EstimatedPoint
 from sstdp_hw.network.layers import Array
 
 from .fitting import SIZES, fits
-from .synthesis import Built
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from .synthesis import Built
 
 #: Values this far apart get a logarithmic axis.
 _LOGARITHMIC = 10

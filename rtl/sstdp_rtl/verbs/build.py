@@ -19,16 +19,17 @@ from ..synthesis.targets import BOARDS, DEVICES
 _DESCRIPTION = f"""\
 Read the folder DIR that `sstdp-hw generate` wrote and build it with yosys and nextpnr.
 
-  sstdp-hw build DIR --board ulx3s-85f       a bitstream that answers images over the serial port
-  sstdp-hw build DIR --device ecp5-25k       area and clock of the bare accelerator
+  sstdp-hw build DIR --board ulx3s-85f        bitstream with a serial port
+  sstdp-hw build DIR --device ecp5-25k        area and clock, bare accelerator
   sstdp-hw build DIR --device ecp5-25k --seed 1,2,3,4
-  sstdp-hw build DIR --device ice40-up5k     the same for another family
-  sstdp-hw build DIR --device xilinx-7series area after synthesis, no clock
+  sstdp-hw build DIR --device ice40-up5k      the same for another family
+  sstdp-hw build DIR --device xilinx-7series  area after synthesis, no clock
 
 Written to DIR/build/TARGET/: utilisation.json, the tools' logs and, for a board, the bitstream.
 The same call again is answered from a cache; docs/build.md says more.
 
-boards:  {", ".join(BOARDS)}
+boards: {", ".join(BOARDS)}
+
 devices: {", ".join(DEVICES)}
 """
 

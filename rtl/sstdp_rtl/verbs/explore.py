@@ -14,6 +14,7 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.progress import progress
 from sstdp_hw.base.tables import number, show, table
 from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT
+from sstdp_hw.blocks.presets import PRESETS
 from sstdp_hw.command.verb import Result, Verb
 from sstdp_hw.models.exploration import (
     EstimatedPoint,
@@ -25,6 +26,7 @@ from sstdp_hw.models.exploration import (
 )
 from sstdp_hw.models.exploration.goal import DEFAULT_CLOCK_MHZ
 from sstdp_hw.network.network import Network
+from sstdp_hw.ready import known_as
 
 from ..exploration.fitting import smallest
 
@@ -33,12 +35,15 @@ if TYPE_CHECKING:
 
     from ..exploration.synthesis import Built
 
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Which configurations of a network are worth building: the Pareto front of cycles per image against
 LUTs and block RAMs, estimated by the models of docs/cost-model.md before any tool runs.
 
   sstdp-hw explore ready:mnist-784-400-10-sparse-4bit --plot front.png
   sstdp-hw explore NETWORK --synthesize --jobs 8 --json front.json
+
+A point of the front is built by `generate --lanes N,N --pixels-per-beat N`. Where one word will do,
+the presets {", ".join(PRESETS)} need no exploration: `generate --preset`.
 
 Candidates are balanced: no layer has lanes that wait for another. The area is that of an ECP5;
 points that do not fit DEVICE are hollow in the picture. --synthesize runs yosys and nextpnr on the
@@ -96,7 +101,6 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> Result:
     from ..exploration.plot import Front, check_plot, plot
-    from ..exploration.synthesis import build_points
     from ..synthesis.targets import find_device
 
     for name in ("samples", "jobs"):
@@ -121,21 +125,24 @@ def _run(options: argparse.Namespace) -> Result:
     front = pareto_front(points)
     built = []
     if options.synthesize:
+        from ..exploration.synthesis import build_points
+
         with progress(f"Building {len(front)} accelerators", len(front)) as advance:
             built = build_points(
                 network, front, options.out,
                 device=options.device, jobs=options.jobs, cache=options.cache, done=advance,
             )  # fmt: skip
-    title = f"{network.name}: Pareto front, cycles of {workload.source}"
+    name = known_as(network)
+    title = f"{name}: Pareto front, cycles of {workload.source}"
     show(_estimates(title, front, rate, options.clock))
     if built:
         show(*_builds(front, built, options.device))
     if options.plot is not None:
-        title = f"{network.name}, {workload.source}"
+        title = f"{name}, {workload.source}"
         plot(Front(title, points, front, built, options.device, options.clock), options.plot)
         print(f"Written: {options.plot}")
     return {
-        "network": network.name,
+        "network": name,
         "digest": network.digest,
         "workload": workload.source,
         "device": options.device if options.synthesize else None,

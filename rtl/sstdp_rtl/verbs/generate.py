@@ -19,19 +19,19 @@ Compile a network file into an accelerator: a folder with accelerator.v (one sel
 Verilog-2005 file), manifest.json, the network, testbench.v (a few packets and their answers) and a
 FuseSoC core file.
 
-  sstdp-hw generate RUN/network.safetensors --lanes 16,10 --out build/accelerator
+  sstdp-hw generate RUN/network.safetensors --lanes 16,10 --out DIR
 
 Lanes are the physical adders of each weighted layer: 1 is smallest, the number of its neurons is
 fastest. A layer takes ceil(neurons / lanes) cycles for every spike that reaches it. In a
 convolution they span its output channels, and a spike takes ceil(channels / lanes) cycles at every
 position that it reaches. Presets choose lanes by one word:
 
-  sstdp-hw generate NETWORK --preset tiny --out build/accelerator
+  sstdp-hw generate NETWORK --preset tiny --out DIR
 
 Or a goal is given, and lanes and pixels per beat are chosen by the models of cycles and area:
 
-  sstdp-hw generate NETWORK --target-fps 50000 --clock 120 --out build/accelerator
-  sstdp-hw generate NETWORK --max-luts 3000 --out build/accelerator
+  sstdp-hw generate NETWORK --target-fps 50000 --clock 120 --out DIR
+  sstdp-hw generate NETWORK --max-luts 3000 --out DIR
 
 With both, the smallest that is fast enough is taken if it fits. Nothing is written if the goal
 cannot be reached.
@@ -44,7 +44,10 @@ def parse_lanes(text):
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise UserError(f"Lanes must be integers with commas between them, not {text!r}") from None
+        hint = f"; for the preset: --preset {text}" if text in PRESETS else ""
+        raise UserError(
+            f"Lanes must be integers with commas between them, not {text!r}{hint}"
+        ) from None
 
 
 def _configure(parser):

@@ -20,6 +20,7 @@ from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
 from sstdp_hw.models.cost import cycle_bound, efficiency
 from sstdp_hw.network.layers import Array
+from sstdp_hw.ready import known_as
 from sstdp_hw.reference import inference as reference
 
 from ..simulation.packets import Answers, Packets, Traffic
@@ -158,7 +159,7 @@ def cosimulate(
     ]
     bound = cycle_bound(parameters, inference)
     result = {
-        "name": directory.manifest["name"],
+        "name": known_as(directory.network),
         "images": len(images),
         "mismatches": len(mismatched),
         "first_mismatch": None if first is None else str(first),

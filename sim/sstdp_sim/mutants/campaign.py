@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.waiting import mapped
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.models import cycles as cycle_model
 from sstdp_hw.network.layers import Array
@@ -217,7 +218,8 @@ def run(
                 for scenario in scenarios(directory, seen, seed + _SEEDS * turn):
                     if found := _play(simulation, directory, scenario, [0]):
                         raise UserError(f"Without a mutant nothing may be noticed; {found[0]}")
-                    for found in threads.map(
+                    for found in mapped(
+                        threads,
                         lambda batch, each=scenario: _play(simulation, directory, each, batch),
                         _batches(list(alive)),
                     ):
@@ -226,7 +228,7 @@ def run(
                         if progress:
                             progress(len(found))
                 if not turn:
-                    list(threads.map(judge, list(alive)))
+                    list(mapped(threads, judge, list(alive)))
                     alive = {n: mutant for n, mutant in alive.items() if n not in proven}
                     if progress:
                         progress(len(proven))

@@ -21,6 +21,7 @@ from find_libpython import find_libpython
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import read_json, write_json, written_whole
+from sstdp_hw.base.waiting import mapped
 from sstdp_hw.blocks.hardware import TOP, AcceleratorParameters
 from sstdp_hw.contract.file_names import VERILOG_FILE
 from sstdp_hw.network.layers import Array
@@ -326,7 +327,8 @@ class Simulation:
         with ThreadPoolExecutor(max_workers=shards) as pool:
             try:
                 return list(
-                    pool.map(
+                    mapped(
+                        pool,
                         lambda part, each: self.run(
                             part, traffic=each, progress=progress, **options
                         ),

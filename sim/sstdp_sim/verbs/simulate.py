@@ -23,9 +23,9 @@ silent flag of every image with the integer reference. Writes DIR/results.json, 
 if nothing differs, the record DIR/record.json (see `sstdp-hw verify`),
 and exits with status 1 on any mismatch, naming the first one: image, layer, step, neuron.
 
-  sstdp-hw simulate build/accelerator --dataset mnist
-  sstdp-hw simulate build/accelerator --dataset mnist --samples 200 --gaps 0.3 --backpressure 0.3
-  sstdp-hw simulate build/accelerator --dataset mnist --samples 200 --mutate weight
+  sstdp-hw simulate DIR --dataset mnist
+  sstdp-hw simulate DIR --dataset mnist --samples 200 --backpressure 0.3
+  sstdp-hw simulate DIR --dataset mnist --samples 200 --mutate weight
 
 The last command corrupts one weight in the hardware first; the mismatch that it must report is the
 proof that the check can fail. Its results go to DIR/mutation."""

@@ -32,7 +32,7 @@ checkpoint.pt (for --resume).
 
   sstdp-hw train --dataset digits --out build/digits
   sstdp-hw train --dataset mnist --layers 400 --steps 8 --out build/mnist
-  sstdp-hw train --dataset mnist --layers conv16k5,pool2,conv32k5,pool2 --out build/conv
+  sstdp-hw train --dataset mnist --layers conv16k5,pool2,conv32k5 --out RUN
   sstdp-hw train --init build/mnist --weight-width 4 --out build/mnist-4bit
   sstdp-hw train --resume --out build/mnist
 
@@ -73,7 +73,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="test images, needed for an .npz file (default: the data set's own test split)",
     )  # fmt: skip
     parser.add_argument(
-        "--recipe", choices=sorted(RECIPES), help="start from this recipe, not the data set's own"
+        "--recipe",
+        choices=sorted(RECIPES),
+        metavar="NAME",
+        help=f"start from this recipe, not the data set's own: {', '.join(sorted(RECIPES))}",
     )
     parser.add_argument(
         "--init", type=Path, metavar="RUN", help="start from this run's weights and recipe"
