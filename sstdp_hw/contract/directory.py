@@ -79,7 +79,7 @@ class GeneratedDirectory:
             _ = directory.network  # now: later the file may be another
         return directory
 
-    def refuse_changed(self) -> None:
+    def refuse_changed(self, next_step: str = "run it again") -> None:
         """Refuse if a file of the folder is no longer as it was read; whoever writes a result into
         the folder calls this last.
 
@@ -88,7 +88,7 @@ class GeneratedDirectory:
         UserError
         """
         read = {self.path / name: digest for name, digest in self.digests.items()}
-        refuse_changed(read, "run it again")
+        refuse_changed(read, next_step)
 
     @property
     def top(self) -> str:

@@ -75,7 +75,7 @@ def test_made_from_runs_and_made_again(tool, runs, folder, tmp_path, capsys):
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == written
     capsys.readouterr()
     assert call("ready", name, "--rebuild", tmp_path / "again") == 0
-    assert "are those of digits-64-32-10-4-3bit" in capsys.readouterr().out
+    assert "are those of ready:digits-64-32-10-4-3bit" in capsys.readouterr().out
 
 
 def test_float_run_alone_needs_a_width(tool, runs, folder, capsys):
@@ -127,8 +127,12 @@ def test_recorded_commands_still_mean_the_recorded_recipes(name, tmp_path, monke
         ) | {"wall_seconds": 0}  # fmt: skip
 
     monkeypatch.setattr(sstdp_train, "train", trained)
-    monkeypatch.setattr("sstdp_hw.data.datasets.load", lambda name, split: None)
     network = ready.load(name)
+    classes = len(network.class_names)
+    images = np.zeros((10 * classes, *network.input_shape), np.uint8)
+    labels = np.arange(len(images)) % classes
+    samples = Samples("stand-in", images, labels, network.class_names)
+    monkeypatch.setattr("sstdp_hw.data.datasets.load", lambda name, split: samples)
     for step in rebuild.chain(network, tmp_path):
         if step[0] == "train":
             assert call(*step) == 0

@@ -71,7 +71,9 @@ def test_only_the_most_recent_programs_stay(tmp_path, own_cache):
     assert not cache(tmp_path / "again", sources=(b"0",)).restore()
 
 
-def test_a_cache_that_cannot_be_written_is_none(tmp_path, own_cache):
+def test_where_no_cache_can_be_written_a_temporary_one_serves(tmp_path, own_cache, capsys):
     own_cache.write_text("a file, not a folder")
     built(tmp_path / "one")
-    assert not cache(tmp_path / "two").restore()
+    assert cache(tmp_path / "two").restore()
+    assert own_cache.read_text() == "a file, not a folder"
+    assert capsys.readouterr().err.count("No cache is kept: ") == 1

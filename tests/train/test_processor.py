@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sstdp_train.backends.native.dense_network import normalize_row
+from sstdp_train.backends.native.errors import normalize_errors
 from sstdp_train.backends.native.product import product
 from sstdp_train.rule import processor
 
@@ -21,7 +21,7 @@ from sstdp_train import Recipe, train
 rng = np.random.default_rng(7)
 samples = Samples("noise", rng.integers(0, 256, (64, 1, 8, 8), np.uint8), np.arange(64) % 4, tuple("abcd"))
 recipe = Recipe(layers=(24,), epochs=1, batch_size=8, bending=0.3, normalize_error=True)
-told = train(recipe, samples, None, out=sys.argv[1], device="cpu", kernel="native")
+told = train(recipe, samples, None, out=sys.argv[1], device="cpu", backend="native")
 print(told["versions"]["vector_instructions"])
 """  # noqa: E501
 
@@ -81,5 +81,5 @@ def test_an_error_is_normalized_in_a_fixed_order():
     error = np.random.default_rng(2).normal(size=333).astype(np.float32)
     length = np.float32(np.sqrt(np.cumsum(error.astype(np.float64) ** 2)[-1]))
     expected = error / ((length + np.float32(1e-10)) * np.float32(8))
-    normalize_row(error, 8)
+    normalize_errors(error, 8)
     assert np.array_equal(error, expected)

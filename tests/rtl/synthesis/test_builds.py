@@ -198,7 +198,7 @@ def test_the_verb_prints_the_figures_and_returns_the_result(accelerator, cache, 
     result = run_verb(accelerator, "--device", "ecp5-25k", "--seed", "1,2", "--cache", cache)
     out = capsys.readouterr().out
     assert f"{result['lut']} of 24288 LUT" in out
-    assert f"{result['fmax_mhz']:g} (seed" in out
+    assert f"{result['fmax_mhz']:g} MHz (seed" in out
     assert json.loads(json.dumps(result)) == result
 
 

@@ -9,7 +9,7 @@ from rtl.synthesis.stand_in_tools import NEXTPNR, YOSYS, Tools
 from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.report.run_report import collect
-from sstdp_rtl.synthesis import build, implement
+from sstdp_rtl import build, implement
 
 # Reaches 50 MHz, whatever clock it is asked for.
 PLACED = NEXTPNR + (
