@@ -102,10 +102,11 @@ def _publish(plan: BuildPlan, result: BuildResult, files: Path, output: Path) ->
 
 def _holds_bitstream(output: Path, plan: BuildPlan) -> bool:
     """Whether there is a bitstream of the same design."""
+    verilog = plan.accelerator.identity["verilog_sha256"]
     try:
         earlier = BuildResult.from_json(read_json(output / UTILISATION_FILE, "result"))
         return (
-            earlier.design.get("verilog_sha256") == plan.accelerator.verilog_sha256
+            earlier.design.get("verilog_sha256") == verilog
             and earlier.bitstream is not None
             and (output / str(earlier.bitstream["file"])).is_file()
         )

@@ -9,7 +9,7 @@ from rtl.synthesis.stand_in_tools import NEXTPNR, YOSYS, Tools
 from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.report.run_report import collect
-from sstdp_rtl.synthesis import build, implement
+from sstdp_rtl import build, implement
 
 # Reaches 50 MHz, whatever clock it is asked for.
 PLACED = NEXTPNR + (
@@ -62,7 +62,7 @@ def test_a_bitstream_of_another_design_is_not_kept(accelerator, tools, tmp_path)
 @pytest.mark.parametrize("name", ["accelerator.v", "manifest.json"])
 def test_nothing_is_written_for_an_accelerator_that_changed_meanwhile(accelerator, tools, name):
     tools.put("yosys", YOSYS + f"open({str(accelerator / name)!r}, 'a').write('\\n')\n")
-    with pytest.raises(UserError, match=rf"{name}: must stay as it was read.*, build again"):
+    with pytest.raises(UserError, match=rf"{name}: must stay as it was read.*, run it again"):
         implement(accelerator, device="ecp5-25k")
     assert not (accelerator / "build").exists()
 
