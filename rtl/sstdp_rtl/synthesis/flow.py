@@ -91,7 +91,7 @@ def _publish(plan: BuildPlan, result: BuildResult, files: Path, output: Path) ->
     if plan.pack and not result.bitstream and _holds_bitstream(output, plan):
         say(f"{output}: keeps the bitstream of an earlier build, which reached its clock.")
         output = output.with_name(output.name + MISSED)
-    plan.accelerator.refuse_changed("build again")
+    plan.accelerator.refuse_changed()
     result = replace(result, folder=str(output))
     with folder_written_whole(output, marker=UTILISATION_FILE) as temporary:
         for name in _files_of(result, files):
@@ -102,13 +102,16 @@ def _publish(plan: BuildPlan, result: BuildResult, files: Path, output: Path) ->
 
 def _holds_bitstream(output: Path, plan: BuildPlan) -> bool:
     """Whether there is a bitstream of the same design."""
+    verilog = plan.accelerator.identity["verilog_sha256"]
     try:
         earlier = BuildResult.from_json(read_json(output / UTILISATION_FILE, "result"))
-        design, file = earlier.design["verilog_sha256"], (earlier.bitstream or {}).get("file")
+        return (
+            earlier.design.get("verilog_sha256") == verilog
+            and earlier.bitstream is not None
+            and (output / str(earlier.bitstream["file"])).is_file()
+        )
     except (UserError, KeyError, TypeError, ValueError, AttributeError):
         return False  # no result, or one of another version
-    same = design == plan.accelerator.identity["verilog_sha256"]
-    return same and isinstance(file, str) and (output / file).is_file()
 
 
 def _files_of(result: BuildResult, files: Path) -> list[str]:

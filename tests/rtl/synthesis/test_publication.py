@@ -62,7 +62,7 @@ def test_a_bitstream_of_another_design_is_not_kept(accelerator, tools, tmp_path)
 @pytest.mark.parametrize("name", ["accelerator.v", "manifest.json"])
 def test_nothing_is_written_for_an_accelerator_that_changed_meanwhile(accelerator, tools, name):
     tools.put("yosys", YOSYS + f"open({str(accelerator / name)!r}, 'a').write('\\n')\n")
-    with pytest.raises(UserError, match=rf"{name}: must stay as it was read.*, build again"):
+    with pytest.raises(UserError, match=rf"{name}: must stay as it was read.*, run it again"):
         implement(accelerator, device="ecp5-25k")
     assert not (accelerator / "build").exists()
 
