@@ -176,6 +176,8 @@ GATEMATE = Family(
         tool="nextpnr-himbaechel-gatemate",
         pins="ccf",
         pins_option=lambda name: ("--vopt", f"ccf={name}"),
+        # With wires through unused CPEs nextpnr 0.11 crashes after routing, with some seeds.
+        bare_options=("--vopt", "no-bridges"),
         bare_pins='NET "aclk" Loc = "{clock_pin}";\n',
     ),
 )
