@@ -161,11 +161,12 @@ GATEMATE = Family(
     # LUT trees are what nextpnr takes; it knows no cell of eight inputs. No pads: as above.
     synthesis="synth_gatemate -luttree -nomx8 -noiopad",
     resources={
-        # Half of a CPE: a tree of LUTs with four inputs, which is logic, the input of a register
-        # or a bit of carry.
-        "lut": Resource(("CPE_LT",)),
+        # Half of a CPE: a tree of LUTs with four inputs, or the input of a register. Adders and
+        # multiplexers of four take both halves.
+        "lut": Resource(("CPE_LT",), {"CPE_ADDF": 2, "CPE_ADDF2": 2, "CPE_MX4": 2}),
         "ff": Resource(("CPE_FF",)),
-        "bram": Resource(("RAM_HALF",)),  # 20 kbit
+        # 20 kbit. After placement nextpnr counts two of them in one place as one.
+        "bram": Resource(("RAM_HALF",), mapped={"CC_BRAM_20K": 1, "CC_BRAM_40K": 2}),
         "lut_ram": Resource(),
         "multiplier": Resource(mapped={"CC_MULT": 1}),  # made of CPEs
         "carry": Resource(mapped={"CC_ADDF": 1}),
@@ -176,6 +177,8 @@ GATEMATE = Family(
         tool="nextpnr-himbaechel-gatemate",
         pins="ccf",
         pins_option=lambda name: ("--vopt", f"ccf={name}"),
+        # With wires through unused CPEs nextpnr 0.11 crashes after routing, with some seeds.
+        bare_options=("--vopt", "no-bridges"),
         bare_pins='NET "aclk" Loc = "{clock_pin}";\n',
     ),
 )

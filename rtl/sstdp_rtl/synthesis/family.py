@@ -52,13 +52,18 @@ class Resource:
     placed : tuple of str
         Cells in nextpnr's report, which are added up. What there is of the first is what the device
         has.
+    apart : mapping of str to int
+        Cells that take units of the first too, and how many each; nextpnr counts them apart, and
+        tells of them only where there are some.
     mapped : mapping of str to int
-        Or: cells after synthesis, and the units that each is.
+        Or: cells after synthesis, and the units that each is. With ``placed`` beside it, that tells
+        only what the device has.
     optional : bool
         Some devices of the family have none, and nextpnr does not tell of any.
     """
 
     placed: tuple[str, ...] = ()
+    apart: Mapping[str, int] = field(default_factory=dict)
     mapped: Mapping[str, int] = field(default_factory=dict)
     optional: bool = False
 

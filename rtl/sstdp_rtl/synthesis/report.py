@@ -78,7 +78,13 @@ def read_placed_report(path: Path, family: Family) -> PlacedReport:
         used, available = {}, {}
         for name, resource in family.resources.items():
             if resource.placed and (not resource.optional or resource.placed[0] in utilisation):
-                used[name] = sum(int(utilisation[cell]["used"]) for cell in resource.placed)
+                if not resource.mapped:
+                    used[name] = sum(int(utilisation[cell]["used"]) for cell in resource.placed)
+                    used[name] += sum(
+                        int(utilisation[cell]["used"]) * units
+                        for cell, units in resource.apart.items()
+                        if cell in utilisation
+                    )
                 available[name] = int(utilisation[resource.placed[0]]["available"])
         clocks = tuple(
             Timing(

@@ -168,10 +168,15 @@ def test_resources_of_gatemate(tmp_path):
     cells = {"CPE_LT": (2851, 40960), "CPE_FF": (1315, 40960), "RAM_HALF": (7, 64)}
     cells |= {"CPE_ADDF2": (113, 0), "CPE_MX4": (118, 0)}
     report = read_placed_report(write(tmp_path, placed(cells)), GATEMATE)
-    assert report.used == {"lut": 2851, "ff": 1315, "bram": 7}
+    # Adders and multiplexers take two halves each; block RAM is counted before placement.
+    assert report.used == {"lut": 2851 + 2 * (113 + 118), "ff": 1315}
     assert report.available == {"lut": 40960, "ff": 40960, "bram": 64}
-    path = write(tmp_path, {"design": {"num_cells_by_type": {"CC_ADDF": 246, "CC_MULT": 1}}})
+    blocks = {"CC_BRAM_20K": 9, "CC_BRAM_40K": 13}
+    path = write(
+        tmp_path, {"design": {"num_cells_by_type": {"CC_ADDF": 246, "CC_MULT": 1} | blocks}}
+    )
     used = mapped_resources(path, GATEMATE)
+    assert used["bram"] == 9 + 2 * 13
     assert (used["carry"], used["multiplier"], used["lut_ram"]) == (246, 1, 0)
     log = "mapping memory top.a via $__CC_BRAM_TDP_\nusing FF mapping for memory top.b\n"
     assert read_memories(log, GATEMATE) == {"top.a": "block", "top.b": "logic"}
