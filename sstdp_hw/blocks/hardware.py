@@ -119,7 +119,10 @@ class AcceleratorParameters:
     @cached_property
     def input(self) -> PixelInput:
         """What stands in front of the blocks."""
-        return INPUTS[PixelInput.kind](self.network, self.configuration.pixels_per_beat)
+        chosen = self.configuration
+        return INPUTS[self.network.input_kind](
+            self.network, chosen.pixels_per_beat, STORES[chosen.weights]
+        )
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:

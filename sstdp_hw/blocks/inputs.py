@@ -15,6 +15,7 @@ import numpy as np
 from ..network.layers import Array
 from ..network.network import Network
 from .pipeline import LARGEST_BEAT_QUEUE, LARGEST_TABLE, QUEUE_DEPTH, rom_latency
+from .weight_store import ROM, WeightStore
 from .widths import index_width
 
 
@@ -26,10 +27,13 @@ class PixelInput:
     ----------
     network : Network
     pixels_per_beat : 1, 2, 4 or 8
+    store : WeightStore
+        Tells which inputs have weights.
     """
 
     network: Network
     pixels_per_beat: int
+    store: WeightStore = ROM
 
     kind: ClassVar[str] = "pixels"
 
@@ -41,6 +45,11 @@ class PixelInput:
     def beats(self) -> int:
         """Beats of one image on the input stream."""
         return -(-self.pixels // self.pixels_per_beat)
+
+    @property
+    def data_width(self) -> int:
+        """Bits of a beat on the input stream."""
+        return 8 * self.pixels_per_beat
 
     @property
     def lanes(self) -> int:
@@ -65,7 +74,7 @@ class PixelInput:
     @cached_property
     def live(self) -> Array:
         """Lanes whose spikes the encoder sends: bool [beats, lanes]."""
-        return np.append(self.network.live_inputs, False)[self.inputs]
+        return np.append(self.store.live_inputs(self.network), False)[self.inputs]
 
     @cached_property
     def live_beats(self) -> Array:

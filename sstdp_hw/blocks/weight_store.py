@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..network.layers import Array, WeightedLayer
+from ..network.network import Network
 from ..reference.firing import potential_bounds
 from .pipeline import rom_latency
 
@@ -35,6 +36,10 @@ class WeightStore:
     def potential_bounds(self, layer: WeightedLayer) -> tuple[Array, Array]:
         """Lowest and highest potential each neuron can reach: int64 arrays."""
         return potential_bounds(layer.weight)
+
+    def live_inputs(self, network: Network) -> Array:
+        """Inputs of the network that a neuron may have a weight for: bool [inputs]."""
+        return network.live_inputs
 
     def may_fire_unasked(self, initial: Array) -> bool:
         """Whether a neuron whose potential starts at ``initial`` may fire without any input."""

@@ -100,7 +100,7 @@ def _check_ports(fields: _Fields, pixels_per_beat: int) -> None:
     """The ports that a board or a testbench connects must be there, as wide as they must be."""
     listed = fields.listed("ports", dict)
     found = {str(port.get("name")): (port.get("direction"), port.get("width")) for port in listed}
-    for name, direction, width in ports(pixels_per_beat):
+    for name, direction, width in ports(8 * pixels_per_beat):
         if found.get(name) != (direction, width):
             fields.refuse(
                 f"port {name}", f"must be an {direction} of width {width}", found.get(name)

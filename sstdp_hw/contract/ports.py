@@ -15,12 +15,12 @@ class Port(NamedTuple):
     width: int
 
 
-def ports(pixels_per_beat: int) -> tuple[Port, ...]:
-    """All ports, in the order of the Verilog."""
+def ports(input_width: int) -> tuple[Port, ...]:
+    """All ports, in the order of the Verilog, with so many bits a beat of the input stream."""
     return (
         Port("aclk", "input", 1),
         Port("aresetn", "input", 1),
-        Port("s_axis_tdata", "input", 8 * pixels_per_beat),
+        Port("s_axis_tdata", "input", input_width),
         Port("s_axis_tvalid", "input", 1),
         Port("s_axis_tready", "output", 1),
         Port("s_axis_tlast", "input", 1),

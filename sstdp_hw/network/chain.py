@@ -20,6 +20,9 @@ MAX_T = 255
 MAX_CLASSES = 256
 MAX_PLANES = 4
 
+#: The one kind of input: pixels, each with a spike time by the encoder's tables.
+PIXELS = "pixels"
+
 
 def shortened(value: object) -> str:
     """A value as text of at most 60 characters, whatever an untrusted file put there."""
@@ -194,6 +197,11 @@ class LayerChain:
             except ShapeError as error:
                 self.refuse(f"layers.{index}", str(error))
         return tuple(shapes)
+
+    @property
+    def input_kind(self) -> str:
+        """What an inference begins with; the one kind there is."""
+        return PIXELS
 
     @property
     def tables(self) -> Array:

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
 from ..base.errors import UserError
-from .chain import shortened
+from .chain import PIXELS, shortened
 from .layers import EXTENTS, KINDS, Array, Layer, Pair, WeightedLayer
-
-#: The one kind of input: pixels, each with a spike time by the encoder's tables.
-PIXELS = "pixels"
 
 
 class HeaderReader:

@@ -112,7 +112,7 @@ class Network(LayerChain):
         # The oldest version that can hold the network.
         version: dict[str, Any] = {"format_version": 1}
         if self.planes > 1:
-            version = {"format_version": 2, "input": {"kind": "pixels"}}
+            version = {"format_version": 2, "input": {"kind": self.input_kind}}
         return {
             **version,
             "name": self.name,

@@ -7,8 +7,8 @@ from sstdp_hw.blocks.hardware import BLOCKS
 from sstdp_hw.blocks.inputs import INPUTS
 from sstdp_hw.blocks.weight_store import STORES
 from sstdp_hw.models import cycles
-from sstdp_hw.models.area.block_ram import BLOCK_RAMS
-from sstdp_hw.models.area.composition import BLOCK_PARTS
+from sstdp_hw.models.area.block_ram import BLOCK_RAMS, INPUT_BLOCK_RAMS
+from sstdp_hw.models.area.composition import BLOCK_PARTS, INPUT_PARTS
 from sstdp_hw.network.layers import KINDS, WeightedLayer
 from sstdp_hw.reference import firing, plain
 from sstdp_rtl.gateware import accelerator
@@ -33,7 +33,11 @@ TABLES = {
     "gateware, others": (accelerator.FILTERS, HARDWARE - WEIGHTED),
     "manifest, neurons": (manifest.LAYER_FIELDS, WEIGHTED),
     "manifest, others": (manifest.FILTER_FIELDS, HARDWARE - WEIGHTED),
-    "inputs": (accelerator.INPUTS, set(INPUTS)),
+    "inputs, gateware": (accelerator.INPUTS, set(INPUTS)),
+    "inputs, cycle model": (cycles.ENCODERS, set(INPUTS)),
+    "inputs, area model, parts": (INPUT_PARTS, set(INPUTS)),
+    "inputs, area model, block RAM": (INPUT_BLOCK_RAMS, set(INPUTS)),
+    "inputs, manifest": (manifest.PACKETS, set(INPUTS)),
     "stores, weights": (weight_memory.WEIGHTS, set(STORES)),
     "stores, initial potentials": (weight_memory.INITIAL, set(STORES)),
 }

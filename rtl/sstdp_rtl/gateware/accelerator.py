@@ -49,7 +49,7 @@ class AcceleratorTop(Elaboratable):
     def __init__(self, parameters):
         self.p = parameters
         self.ports = []
-        for port in ports(parameters.pixels_per_beat):
+        for port in ports(parameters.input.data_width):
             self.ports.append(Signal(port.width, name=port.name))
             setattr(self, port.name, self.ports[-1])
 
@@ -62,9 +62,9 @@ class AcceleratorTop(Elaboratable):
         m.d.comb += sync.rst.eq(~self.aresetn)
 
         m.submodules.input_queue = input_queue = Queue(
-            axis_layout(8 * p.pixels_per_beat), depth=INPUT_QUEUE_DEPTH
+            axis_layout(p.input.data_width), depth=INPUT_QUEUE_DEPTH
         )
-        m.submodules.reader = reader = PacketReader(8 * p.pixels_per_beat, p.beats)
+        m.submodules.reader = reader = PacketReader(p.input.data_width, p.beats)
         m.submodules.encoder = encoder = INPUTS[p.input.kind](p)
         m.d.comb += [
             input_queue.i.payload.data.eq(self.s_axis_tdata),

@@ -45,13 +45,12 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
             "early_exit": parameters.configuration.early_exit,
             "name": parameters.configuration.name,
         },
-        "ports": [port._asdict() for port in ports(parameters.pixels_per_beat)],
+        "ports": [port._asdict() for port in ports(parameters.input.data_width)],
         "clock": {"port": "aclk", "edge": "rising"},
         "reset": {"port": "aresetn", "active": "low", "kind": "synchronous"},
         "streams": {
             "s_axis": {
-                "packet": "one image, pixels in C order, first pixel in the lowest byte, tlast "
-                "on the last beat; bytes beyond the last pixel are ignored",
+                "packet": PACKETS[parameters.input.kind],
                 "beats": parameters.beats,
             },
             "m_axis": {
@@ -121,6 +120,12 @@ def _pool_fields(block):
         "output_shape": list(block.shape),
     }
 
+
+#: By the kind of the accelerator's input: what a packet of the input stream is.
+PACKETS = {
+    "pixels": "one image, pixels in C order, first pixel in the lowest byte, tlast "
+    "on the last beat; bytes beyond the last pixel are ignored",
+}
 
 #: By the kind of a weighted block: what the manifest says of it alone.
 LAYER_FIELDS = {"dense": _dense_fields, "conv2d": _conv_fields}

@@ -34,6 +34,12 @@ def block_rams(parameters: AcceleratorParameters) -> int:
     """Block RAMs of the accelerator."""
     step_width = parameters.step_width
     count = sum(BLOCK_RAMS[block.kind](block, step_width) for block in parameters.blocks)
+    return count + INPUT_BLOCK_RAMS[parameters.input.kind](parameters)
+
+
+def pixel_block_rams(parameters: AcceleratorParameters) -> int:
+    """Block RAMs of the encoder: the table of live pixels, the queue of beats, the links."""
+    count = 0
     if parameters.input.live_style == "block":
         count += of_rom(len(parameters.input.live), parameters.input.lanes)
     if beats_in_block_ram(parameters):
@@ -61,3 +67,6 @@ BLOCK_RAMS: dict[str, Callable[[Any, int], int]] = {
     "conv2d": conv_block_rams,
     "pool2d": pool_block_rams,
 }
+
+#: By the kind of the accelerator's input: its block RAMs.
+INPUT_BLOCK_RAMS: dict[str, Callable[[AcceleratorParameters], int]] = {"pixels": pixel_block_rams}

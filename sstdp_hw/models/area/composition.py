@@ -75,7 +75,7 @@ def count_parts(parameters: AcceleratorParameters) -> Counter[str]:
     parts = Counter({"accelerator": 1})
     for block in parameters.blocks:
         parts.update(BLOCK_PARTS[block.kind](block, parameters.step_width))
-    parts.update(_encoder(parameters))
+    parts.update(INPUT_PARTS[parameters.input.kind](parameters))
     return parts
 
 
@@ -112,7 +112,7 @@ def dense_parts(layer: DenseParameters, step_width: int) -> Counter[str]:
     )
 
 
-def _encoder(parameters: AcceleratorParameters) -> Counter[str]:
+def pixel_parts(parameters: AcceleratorParameters) -> Counter[str]:
     p = parameters
     beats, lists = len(p.input.live_beats), 2 * p.input.lanes
     link = index_width(beats) + 1
@@ -150,3 +150,6 @@ BLOCK_PARTS: dict[str, Callable[[Any, int], Counter[str]]] = {
     "conv2d": conv_parts,
     "pool2d": pool_parts,
 }
+
+#: By the kind of the accelerator's input: its parts.
+INPUT_PARTS: dict[str, Callable[[AcceleratorParameters], Counter[str]]] = {"pixels": pixel_parts}

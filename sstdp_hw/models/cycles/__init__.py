@@ -37,6 +37,11 @@ LAYERS: dict[str, Callable[[Any, list[int]], Layer | Conv]] = {"dense": Layer, "
 #: By the kind of a block that only passes spikes on: its server.
 FILTERS: dict[str, Callable[[Any, EventServer], Pool]] = {"pool2d": Pool}
 
+#: By the kind of the accelerator's input: what makes events of it.
+ENCODERS: dict[str, Callable[[AcceleratorParameters, list[int], EventServer], Encoder]] = {
+    "pixels": Encoder
+}
+
 #: Images whose spikes are sorted at once: bounds the memory.
 CHUNK = 256
 
@@ -136,4 +141,4 @@ def _chain(
         layers.insert(0, layer)
         after = layer
     assert after is not None, "there is a layer"
-    return layers, stamps, Encoder(parameters, stale, after), decision
+    return layers, stamps, ENCODERS[parameters.input.kind](parameters, stale, after), decision
