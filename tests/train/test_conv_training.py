@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -124,6 +126,24 @@ def test_a_resumed_run_ends_at_the_same_bits(recipe, bars, tmp_path, interrupted
         ):
             np.testing.assert_array_equal(one.weight, two.weight, other)
             np.testing.assert_array_equal(one.threshold, two.threshold, other)
+
+
+def test_a_network_with_planes_is_refused_before_training(trained, bars, tmp_path):
+    source = FloatNetwork.load(trained[0])
+    first = source.layers[0]
+    doubled = replace(first, weight=np.repeat(first.weight, 2, axis=1))
+    planes = replace(
+        source,
+        encoder=np.stack([source.encoder, source.encoder[::-1]]),
+        layers=(doubled, *source.layers[1:]),
+    )
+    planes.save(tmp_path / "planes.safetensors")
+    with pytest.raises(UserError, match=r"encoder must be one table to train, .*, not 2 planes"):
+        train(
+            _recipe_of(source), bars, out=tmp_path / "run", init=tmp_path / "planes.safetensors",
+            device="cpu",
+        )  # fmt: skip
+    assert not (tmp_path / "run").exists()
 
 
 def test_channels_of_the_first_weights_must_be_those_of_the_images(trained, bars, tmp_path):

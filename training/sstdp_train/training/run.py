@@ -151,6 +151,11 @@ def _check(recipe: Recipe, job: Job) -> None:
             f"classes of {samples.name}, not {int(test.labels.max())}"
         )
     if job.init is not None:
+        if job.init.planes > 1:
+            raise UserError(
+                f"{job.init.source}: encoder must be one table to train, for training gives a "
+                f"pixel one spike, not {job.init.planes} planes"
+            )
         if tuple(job.init.input_shape) != samples.images.shape[1:]:
             raise UserError(
                 f"{job.init.source}: input_shape must be that of data set {samples.name}, "
