@@ -49,4 +49,6 @@ PLACES = {
     "run": "reference.inference",
 }
 
+__all__ = list(PLACES)  # what `from package import *` takes
+
 __getattr__, __dir__ = lazily(__name__, PLACES)

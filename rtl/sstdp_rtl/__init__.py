@@ -17,4 +17,6 @@ PLACES = {
     "implement": "synthesis.implement",
 }
 
+__all__ = list(PLACES)  # what `from package import *` takes
+
 __getattr__, __dir__ = lazily(__name__, PLACES)

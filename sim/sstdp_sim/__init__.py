@@ -15,4 +15,6 @@ PLACES = {
     "cosimulate": "comparison.cosimulation",
 }
 
+__all__ = list(PLACES)  # what `from package import *` takes
+
 __getattr__, __dir__ = lazily(__name__, PLACES)

@@ -150,6 +150,9 @@ def test_public_names_are_typed_and_there(package):
         if alias.asname
     }
     assert typed == set(module.PLACES) == set(dir(module))
+    taken = {}
+    exec(f"from {package} import *", taken)
+    assert set(taken) - {"__builtins__"} == typed
     for name in module.PLACES:
         assert getattr(module, name).__name__ == name
     with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):

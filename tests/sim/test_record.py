@@ -47,6 +47,8 @@ def check(folder, capsys, *options):
 def test_an_untouched_record_is_confirmed(copy, capsys):
     assert check(copy, capsys) == (0, "")
     assert check(copy, capsys, "--rerun", "all") == (0, "")
+    assert main(["verify", "record", str(copy)]) == 0, "the folder stands for its record"
+    capsys.readouterr()
 
 
 def test_the_report_shows_the_record(copy):

@@ -94,6 +94,7 @@ def check(path: Path, rerun: int | None = 0, jobs: int = 1) -> dict[str, Any]:
     Parameters
     ----------
     path : Path
+        The record, or the folder that holds it.
     rerun : int or None
         How many of the first images to simulate again, and compare answer by answer; None for all.
     jobs : int
@@ -109,6 +110,7 @@ def check(path: Path, rerun: int | None = 0, jobs: int = 1) -> dict[str, Any]:
     UserError
         If anything is not as the record says.
     """
+    path = path / RECORD_FILE if path.is_dir() else path
     record = read_json(path, "record")
     told = record.pop("record_sha256", None)
     if record.get("format_version") != FORMAT_VERSION or told != _digest(record):
