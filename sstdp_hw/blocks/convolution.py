@@ -94,11 +94,6 @@ class ConvParameters(LaneParameters, MapParameters):
         return self.leaving.index_width
 
     @property
-    def spike_neurons(self) -> Array | None:
-        """Neuron behind every index of a spike, -1 for none."""
-        return self.sent
-
-    @property
     def lane_bits(self) -> int:
         # With a potential it is kept whether the neuron fired, and for all lanes whether they are
         # listed; two bits a lane are enough for both.

@@ -95,11 +95,6 @@ class DenseParameters(LaneParameters):
         return QUEUE_DEPTH
 
     @property
-    def spike_neurons(self) -> Array | None:
-        """Neuron behind every index of a spike, -1 for none; None if it is the index itself."""
-        return None
-
-    @property
     def slices(self) -> tuple[tuple[int, int], ...]:
         """First lane and stop of every slice: as few slices as `SLICE_LANES` allows.
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..network.chain import PIXELS
 from ..network.layers import Array
 from ..network.network import Network
 from .pipeline import LARGEST_BEAT_QUEUE, LARGEST_TABLE, QUEUE_DEPTH, rom_latency
@@ -35,7 +36,7 @@ class PixelInput:
     pixels_per_beat: int
     store: WeightStore = ROM
 
-    kind: ClassVar[str] = "pixels"
+    kind: ClassVar[str] = PIXELS
 
     @property
     def pixels(self) -> int:

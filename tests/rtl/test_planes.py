@@ -32,10 +32,18 @@ def test_answers_and_cycles(make, seed, planes):
 
 @pytest.mark.parametrize("make, seed, planes", CASES)
 def test_every_spike(make, seed, planes):
-    case = make(800 + seed, early_exit=False, images=4, planes=planes)
+    case = make(820 + seed, early_exit=False, images=4, planes=planes)
     inference = reference.run(case.network, case.images)
     seen = run(case.network, case.configuration, case.images, seed=seed)
     assert seen.words == expected_words(inference)
     wanted = set.union(*(expected_spikes(case.network, inference, image) for image in range(4)))
     assert set(seen.spikes) == wanted
     assert len(seen.spikes) == len(wanted), "a spike came twice"
+
+
+@pytest.mark.parametrize("make, seed, planes", [case for case in CASES if case[2] == 3])
+def test_three_planes_are_more_than_one_beat(make, seed, planes):
+    """Their lanes are no power of two, so indices have gaps: worth nothing if a beat is all."""
+    case = make(820 + seed, early_exit=False, planes=planes)
+    found = AcceleratorParameters(case.network, case.configuration).input
+    assert found.stride > found.lanes and len(found.order) > 2 * found.stride

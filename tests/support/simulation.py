@@ -110,7 +110,7 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
         raise AssertionError(f"{len(seen.words)} of {len(images)} answers after {limit} cycles")
 
     async def watch(ctx):
-        neurons = [parameters.input.order, *(layer.spike_neurons for layer in parameters.layers)]
+        neurons = [parameters.input.order, *(layer.sent for layer in parameters.layers)]
         signals = [s for block in dut.probes for s in (block.spikes_valid, block.spikes)]
         async for _, _, *values in ctx.tick().sample(*signals):
             for probe, (valid, item) in enumerate(zip(values[::2], values[1::2], strict=True)):
@@ -130,7 +130,7 @@ def _spikes(probe, item, neurons):
     if item.final:
         return []
     return [
-        (probe, item.tag, item.step, index if neurons is None else int(neurons[index]))
+        (probe, item.tag, item.step, int(neurons[index]))
         for index in range(item.base, item.base + item.fired.bit_length())
         if item.fired >> (index - item.base) & 1
     ]
