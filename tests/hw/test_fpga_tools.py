@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from sstdp_hw.base.clean_environment import changed_environment, clean_environment
+from sstdp_hw.base.clean_environment import changed_environment, clean_environment, disturbing
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import ToolFailed, find_tool, run_tool
 
@@ -55,6 +55,8 @@ def test_a_failure_is_a_line_that_names_the_variable(text, told, tmp_path, monke
 
 
 def test_the_users_variables_for_tools_stay_away(tmp_path, monkeypatch):
+    for name in disturbing():  # those of `make test` itself, say
+        monkeypatch.delenv(name)
     for name in (
         "COCOTB_TEST_FILTER",
         "MAKEFLAGS",
