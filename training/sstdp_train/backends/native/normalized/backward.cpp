@@ -9,6 +9,7 @@ namespace normalized {
 
 constexpr int LARGEST = 2047;  // of a rounded error: 16 of them fit into 16 bits
 constexpr int TOGETHER = 16;
+constexpr int64_t CACHED = 1 << 19;  // bytes
 
 // An error on V by its place among the neurons.
 struct Error {
@@ -16,14 +17,14 @@ struct Error {
   float value;
 };
 
-// What one thread needs for one image.
+// What one thread needs for a few images.
 struct Room {
-  std::vector<Error> errors;         // of a row, by own step and column
-  std::vector<int32_t> start;        // [out_h, t_max, out_w + 1]
-  std::vector<int16_t> rounded;      // [t_max, rows, columns, out_pitch] with a margin of zeros
-  std::vector<int32_t> offsets;      // of the events of one channel
-  std::vector<int32_t> channel_start;
-  std::vector<int32_t> total;        // kernels
+  std::vector<Error> errors;     // of an image: a list for every row and own step, by column
+  std::vector<int32_t> start;    // [out_h, t_max, out_w + 1]
+  std::vector<int16_t> rounded;  // [images, t_max, rows, columns, out_pitch] within zeros
+  std::vector<int32_t> offsets;  // [in_pitch, images * in_h * in_w] of the events of each channel
+  std::vector<int32_t*> end;
+  std::vector<int32_t> total;    // kernels
 };
 
 static int own_step(int time, int t_max) { return time < t_max ? time : t_max - 1; }
@@ -54,51 +55,57 @@ static float gate(const Layer& layer, int image) {
   return largest;
 }
 
-// Where the winner of a cell stands.
-static void find(const Layer& layer, int cell_y, int cell_x, int winner, int& y, int& x) {
-  const int down = layer.pool_w == 2 ? winner >> 1 : winner / layer.pool_w;
-  y = cell_y * layer.pool_h + down;
-  x = cell_x * layer.pool_w + winner - down * layer.pool_w;
-}
-
-// The errors of a cell with the neurons that they belong to.
-template <class Work>
-static void for_each_error(const Layer& layer, int64_t at, int cell_y, int cell_x, int t_max,
-                           Work work) {
-  for (int first = 0; first < layer.out_pitch; first += LANES)
-    for (uint32_t bits = bits_set(layer.errors + at + first); bits; bits &= bits - 1) {
-      const int c = first + std::countr_zero(bits);
-      int y, x;
-      find(layer, cell_y, cell_x, layer.wide ? 0 : layer.winners[at + c], y, x);
-      work(c, y, x, own_step(layer.times[at + c], t_max));
-    }
-}
-
+// The errors of an image: those of a row by own step, and in each list by column and channel.
 static void list_errors(const Layer& layer, int image, int t_max, Room& room) {
-  const int64_t of_image = image * layer.cells(), pitch = layer.out_pitch;
-  const int lists = layer.out_h * t_max;
-  room.start.assign(size_t(lists) * (layer.out_w + 1) + 1, 0);
-  // Counted, then placed: rows, steps, columns, and channels in order.
-  for (int pass = 0; pass < 2; pass++) {
-    if (pass) {
-      for (size_t i = 1; i < room.start.size(); i++) room.start[i] += room.start[i - 1];
-      room.errors.resize(room.start.back());
-    }
-    for (int cell_y = 0; cell_y < layer.cells_h(); cell_y++)
-      for (int cell_x = 0; cell_x < layer.cells_w(); cell_x++) {
-        const int64_t at = of_image + (int64_t(cell_y) * layer.cells_w() + cell_x) * pitch;
-        for_each_error(layer, at, cell_y, cell_x, t_max, [&](int c, int y, int x, int step) {
-          int32_t& slot =
-              room.start[(size_t(y) * t_max + step) * (layer.out_w + 1) + x + (pass ? 0 : 1)];
-          if (pass)
-            room.errors[slot] = {(x * layer.stride_w) * layer.out_c + c, layer.errors[at + c]};
-          slot++;
-        });
+  const int64_t pitch = layer.out_pitch, of_image = image * layer.cells();
+  const size_t most = size_t(layer.out_w) * layer.out_c;
+  room.errors.resize(size_t(layer.out_h) * t_max * most);
+  room.start.resize(size_t(layer.out_h) * t_max * (layer.out_w + 1));
+  std::vector<Error*> end(size_t(layer.pool_h) * t_max);
+  auto mark = [&](int y, int x) {
+    for (int dy = 0; dy < layer.pool_h; dy++)
+      for (int t = 0; t < t_max; t++)
+        room.start[(size_t(y + dy) * t_max + t) * (layer.out_w + 1) + x] =
+            int32_t(end[dy * t_max + t] - room.errors.data());
+  };
+  for (int cell_y = 0; cell_y < layer.cells_h(); cell_y++) {
+    const int y = cell_y * layer.pool_h;
+    for (int dy = 0; dy < layer.pool_h; dy++)
+      for (int t = 0; t < t_max; t++)
+        end[dy * t_max + t] = &room.errors[(size_t(y + dy) * t_max + t) * most];
+    for (int cell_x = 0; cell_x < layer.cells_w(); cell_x++) {
+      const int64_t at = of_image + (int64_t(cell_y) * layer.cells_w() + cell_x) * pitch;
+      for (int dx = 0; dx < layer.pool_w; dx++) {
+        const int x = cell_x * layer.pool_w + dx;
+        mark(y, x);
+        for (int first = 0; first < pitch; first += LANES) {
+          const float* errors = layer.errors + at + first;
+          const uint32_t wrong = bits_set(errors);
+          if (!wrong) continue;
+          const int place = x * layer.stride_w * layer.out_c + first;
+          for (int t = 0; t < t_max; t++) {
+            uint32_t now = bits_equal(layer.times + at + first, uint8_t(t));
+            if (t == t_max - 1) now |= bits_equal(layer.times + at + first, uint8_t(t_max));
+            now &= wrong;
+            for (int dy = 0; dy < layer.pool_h && now; dy++) {
+              uint32_t bits = now;
+              if (!layer.wide)
+                bits &= bits_equal(layer.winners + at + first, uint8_t(dy * layer.pool_w + dx));
+              Error*& next = end[dy * t_max + t];
+              for (; bits; bits &= bits - 1) {
+                const int c = std::countr_zero(bits);
+                *next++ = {place + c, errors[c]};
+              }
+            }
+          }
+        }
       }
+    }
+    for (int x = layer.cells_w() * layer.pool_w; x <= layer.out_w; x++) mark(y, x);
   }
-  // Placing moved every start to the next one.
-  for (size_t i = room.start.size() - 1; i > 0; i--) room.start[i] = room.start[i - 1];
-  room.start[0] = 0;
+  // Rows that fill no window.
+  for (size_t y = size_t(layer.cells_h()) * layer.pool_h; y < size_t(layer.out_h); y++)
+    std::fill_n(&room.start[y * t_max * (layer.out_w + 1)], t_max * (layer.out_w + 1), 0);
 }
 
 // Errors to VECTORS * HALF channels of one input.
@@ -111,7 +118,7 @@ static void send(const Layer& layer, const Room& room, const uint8_t* times, flo
   Mask time[VECTORS];
   for (int i = 0; i < VECTORS; i++)
     time[i] = __builtin_convertvector(load<HalfBytes>(times + first + i * HALF), Mask);
-  const int64_t pitch = (layer.in_c + LANES - 1) / LANES * LANES;
+  const int64_t pitch = layer.in_pitch;
   // Positions whose kernel covers this input.
   const int down = in_y + layer.pad_h, across = in_x + layer.pad_w;
   const int from_y = std::max((down - layer.kernel_h + layer.stride_h) / layer.stride_h, 0);
@@ -151,6 +158,8 @@ static void send_back(const Layer& layer, const Room& room, const uint8_t* times
       int first = 0;
       for (; first + 8 * HALF <= layer.in_pitch; first += 8 * HALF)
         send<8>(layer, room, times + at, sent + at, y, x, first, t_max);
+      for (; first + 4 * HALF <= layer.in_pitch; first += 4 * HALF)
+        send<4>(layer, room, times + at, sent + at, y, x, first, t_max);
       for (; first < layer.in_pitch; first += 2 * HALF)
         send<2>(layer, room, times + at, sent + at, y, x, first, t_max);
     }
@@ -173,17 +182,22 @@ struct Plane {
   int64_t at(int y, int x) const { return (int64_t(y + top) * width + x + left) * pitch; }
 };
 
-static void round_errors(const Layer& layer, const Plane& plane, int image, int t_max, float scale,
-                         int16_t* rounded) {
-  const int64_t of_image = image * layer.cells(), pitch = layer.out_pitch;
-  for (int cell_y = 0; cell_y < layer.cells_h(); cell_y++)
-    for (int cell_x = 0; cell_x < layer.cells_w(); cell_x++) {
-      const int64_t at = of_image + (int64_t(cell_y) * layer.cells_w() + cell_x) * pitch;
-      for_each_error(layer, at, cell_y, cell_x, t_max, [&](int c, int y, int x, int step) {
-        const int16_t value = int16_t(std::lrint(layer.errors[at + c] * scale));
-        const int64_t place = plane.at(y * layer.stride_h, x * layer.stride_w) + c;
-        for (int t = step; t >= 0; t--) rounded[t * plane.size + place] = value;
-      });
+static void round_errors(const Layer& layer, const Plane& plane, int t_max, float scale,
+                         const Room& room, int16_t* rounded) {
+  for (int y = 0; y < layer.out_h; y++)
+    for (int step = 0; step < t_max; step++) {
+      const size_t list = size_t(y) * t_max + step;
+      const int32_t first = room.start[list * (layer.out_w + 1)];
+      const int32_t last = room.start[list * (layer.out_w + 1) + layer.out_w];
+      int16_t* row = rounded + plane.at(y * layer.stride_h, 0);
+      for (int32_t k = first; k < last; k++) {
+        const Error error = room.errors[k];
+        const int16_t value = int16_t(std::lrint(error.value * scale));
+        int64_t at = error.place;
+        if (layer.out_c < plane.pitch)
+          at += error.place / layer.out_c * (plane.pitch - layer.out_c);
+        for (int t = step; t >= 0; t--) row[t * plane.size + at] = value;
+      }
     }
 }
 
@@ -204,45 +218,33 @@ static void add_rows(const int16_t* rounded, const int32_t* offset, const int32_
 
 // The sum over samples: for every input channel and kernel position the rounded errors beside its
 // spikes.
-static void add_up(const Layer& layer, const Plane& plane, int first_image, int images, int t_max,
-                   const uint8_t* times, float scale, Room& room) {
+static void add_up(const Layer& layer, const Plane& plane, int images, int t_max,
+                   const uint8_t* times, Room& room) {
   const int64_t pitch = layer.out_pitch, of_image = t_max * plane.size;
-  room.rounded.assign(images * of_image, 0);
-  for (int k = 0; k < images; k++)
-    round_errors(layer, plane, first_image + k, t_max, scale, &room.rounded[k * of_image]);
   // The events of every channel, as offsets of the error at their own position.
-  room.channel_start.assign(layer.in_c + 1, 0);
-  const int64_t positions = int64_t(layer.in_h) * layer.in_w;
-  const uint8_t* of_images = times + first_image * layer.inputs();
-  for (int64_t p = 0; p < images * positions; p++)
-    for (int c = 0; c < layer.in_c; c++)
-      room.channel_start[c + 1] += of_images[p * layer.in_pitch + c] < t_max;
-  for (int c = 0; c < layer.in_c; c++) room.channel_start[c + 1] += room.channel_start[c];
-  room.offsets.resize(room.channel_start[layer.in_c]);
-  std::vector<int32_t> next(room.channel_start.begin(), room.channel_start.end() - 1);
+  const size_t most = size_t(images) * layer.in_h * layer.in_w;
+  room.offsets.resize(layer.in_pitch * most);
+  room.end.resize(layer.in_pitch);
+  for (int c = 0; c < layer.in_pitch; c++) room.end[c] = &room.offsets[c * most];
   for (int k = 0; k < images; k++)
     for (int y = 0; y < layer.in_h; y++)
       for (int x = 0; x < layer.in_w; x++) {
         const uint8_t* of_pixel =
-            of_images + k * layer.inputs() + (int64_t(y) * layer.in_w + x) * layer.in_pitch;
+            times + k * layer.inputs() + (int64_t(y) * layer.in_w + x) * layer.in_pitch;
         const int64_t place = k * of_image + plane.at(y + layer.pad_h, x + layer.pad_w);
-        auto list = [&](int c) {
-          room.offsets[next[c]++] = int32_t(place + of_pixel[c] * plane.size);
-        };
-        int c = 0;
-        for (; c + LANES <= layer.in_c; c += LANES)
-          for (uint32_t bits = ~bits_equal(of_pixel + c, uint8_t(t_max)) & 0xffff; bits;
-               bits &= bits - 1)
-            list(c + std::countr_zero(bits));
-        for (; c < layer.in_c; c++)
-          if (of_pixel[c] < t_max) list(c);
+        for (int first = 0; first < layer.in_pitch; first += LANES)
+          for (uint32_t bits = ~bits_equal(of_pixel + first, uint8_t(t_max)) & 0xffff; bits;
+               bits &= bits - 1) {
+            const int c = first + std::countr_zero(bits);
+            *room.end[c]++ = int32_t(place + of_pixel[c] * plane.size);
+          }
       }
   for (int ky = 0; ky < layer.kernel_h; ky++)
     for (int kx = 0; kx < layer.kernel_w; kx++) {
       const int64_t back = (int64_t(ky) * plane.width + kx) * pitch;
       for (int c = 0; c < layer.in_c; c++) {
-        const int32_t* offset = &room.offsets[0] + room.channel_start[c];
-        const int32_t* last = &room.offsets[0] + room.channel_start[c + 1];
+        const int32_t* offset = &room.offsets[c * most];
+        const int32_t* last = room.end[c];
         int32_t* total =
             &room.total[((int64_t(ky) * layer.kernel_w + kx) * layer.in_c + c) * pitch];
         int first = 0;
@@ -289,27 +291,27 @@ extern "C" void backward(const normalized::Layer* layers, int depth, int batch, 
     const float most = *std::max_element(largest.begin(), largest.end());
     const float scale = most > 0 ? LARGEST / most : 0;
     *layer.step = most > 0 ? most / LARGEST : 0;
-    if (layer.sent)
-      share(batch, threads, [&](int thread, int image) {
-        list_errors(layer, image, t_max, rooms[thread]);
-        send_back(layer, rooms[thread], times + image * layer.inputs(),
-                  layer.sent + image * layer.inputs(), t_max);
-      });
     for (auto& room : rooms) room.total.assign(layer.weights(), 0);
-    if (layer.wide) {
-      share(batch, threads, [&](int thread, int image) {
-        add_up_wide(layer, image, t_max, times, scale, rooms[thread]);
-      });
-    } else {
-      // As many images at once as leave the rounded errors in the second cache.
-      const Plane plane(layer);
-      const int together = int(std::max<int64_t>(1, (int64_t(1) << 19) / (2 * t_max * plane.size)));
-      share((batch + together - 1) / together, threads, [&](int thread, int part) {
-        const int first = part * together;
-        add_up(layer, plane, first, std::min(together, batch - first), t_max, times, scale,
-               rooms[thread]);
-      });
-    }
+    // As many images at once as leave the rounded errors in the second cache.
+    const Plane plane(layer);
+    const int64_t of_image = t_max * plane.size;
+    const int together = layer.wide ? 1 : int(std::max<int64_t>(1, CACHED / (2 * of_image)));
+    share((batch + together - 1) / together, threads, [&](int thread, int part) {
+      Room& room = rooms[thread];
+      const int first = part * together, images = std::min(together, batch - first);
+      if (!layer.wide) room.rounded.assign(images * of_image, 0);
+      for (int k = 0; k < images; k++) {
+        const int64_t inputs = (first + k) * layer.inputs();
+        list_errors(layer, first + k, t_max, room);
+        if (layer.sent) send_back(layer, room, times + inputs, layer.sent + inputs, t_max);
+        if (layer.wide)
+          add_up_wide(layer, first + k, t_max, times, scale, room);
+        else
+          round_errors(layer, plane, t_max, scale, room, &room.rounded[k * of_image]);
+      }
+      if (!layer.wide)
+        add_up(layer, plane, images, t_max, times + first * layer.inputs(), room);
+    });
     for (const auto& room : rooms)
       for (int64_t i = 0; i < layer.weights(); i++) layer.gradient[i] += room.total[i];
   }

@@ -64,7 +64,8 @@ inline uint32_t bits_set(const float* numbers) {
 }
 
 // One layer with the first-spike pooling behind it. Images are [height, width, channels]; `*_pitch`
-// is the number of channels in memory. Kernels are [kernel height, kernel width, channels in,
+// is the number of channels in memory, a multiple of LANES, where channels that there are not stay
+// silent. Kernels are [kernel height, kernel width, channels in,
 // out_pitch]. Cells are what pooling leaves, [rows / pool_h, columns / pool_w, out_pitch].
 struct Layer {
   int32_t in_h, in_w, in_c, in_pitch;
@@ -82,9 +83,9 @@ struct Layer {
   uint8_t* winners;        // [batch, cells], places in the window by rows
   double* potential;       // [batch, 2, out_pitch] sums of V and of its square
   int32_t* fired;          // [batch, out_pitch]
-  int64_t* presence;       // [batch, in_c] of inputs, steps from the spike to the last one
+  int64_t* presence;       // [batch, in_pitch] of inputs, steps from the spike to the last one
   // Backward. Errors are those on drive, of winners.
-  const float* back;       // [kernel height, kernel width reversed, channels out, in_pitch 16]
+  const float* back;       // [kernel height, kernel width reversed, channels out, in_pitch]
   const float* gate;       // [out_pitch] 1 / reach of |V - theta|; unused where wide
   const float* gain;       // [out_pitch] error on V for an error on drive that passes whole
   float* errors;           // [batch, cells] in: as they arrive; out: on V
@@ -133,13 +134,10 @@ struct EventLists {
           start[(size_t(y) * t_max + t) * (width + 1) + x] =
               int32_t(end[t] - events.data());
         const uint8_t* of_pixel = times + (size_t(y) * width + x) * layer.in_pitch;
-        int c = 0;
-        for (; c + LANES <= channels; c += LANES)
+        for (int c = 0; c < layer.in_pitch; c += LANES)
           for (int t = 0; t < t_max; t++)
             for (uint32_t bits = bits_equal(of_pixel + c, uint8_t(t)); bits; bits &= bits - 1)
               *end[t]++ = x * channels + c + std::countr_zero(bits);
-        for (; c < channels; c++)
-          if (of_pixel[c] < t_max) *end[of_pixel[c]]++ = x * channels + c;
       }
       for (int t = 0; t < t_max; t++)
         start[(size_t(y) * t_max + t) * (width + 1) + width] = int32_t(end[t] - events.data());

@@ -20,7 +20,7 @@ COMPILER = "g++"
 # On x86-64 the instructions that every processor since about 2015 has. Products may be fused with
 # sums, always in the same places.
 LEVEL = "x86-64-v3" if platform.machine() in ("x86_64", "AMD64") else "native"
-FLAGS = ("-O3", f"-march={LEVEL}", "-std=c++20", "-shared", "-fPIC", "-pthread")
+FLAGS = ("-O3", f"-march={LEVEL}", "-std=c++20", "-fno-math-errno", "-shared", "-fPIC", "-pthread")
 
 
 class CompilerMissing(UserError):

@@ -76,10 +76,11 @@ class NativeNormalizedPass:
         self, layers: Sequence[PooledLayer], times: Array, operands: Sequence[Operands], t_max: int,
         threads: int,
     ) -> None:  # fmt: skip
-        self.layers, self.times, self.operands = layers, times, operands
+        self.layers, self.operands = layers, operands
+        self.times = _padded(times, _pitch(times.shape[-1]), t_max)
         self.t_max, self.threads, self.batch = t_max, threads, len(times)
         self.arrays: list[_Arrays] = []
-        pitch = layers[0].geometry.inputs[2]  # images have no padding channels
+        pitch = self.times.shape[-1]
         for layer, of_layer in zip(layers, operands, strict=True):
             self.arrays.append(self._place(layer, of_layer, pitch, layer is layers[-1]))
             pitch = self.arrays[-1].entry.out_pitch
@@ -109,7 +110,7 @@ class NativeNormalizedPass:
             winners=np.empty((0 if wide else batch, rows, columns, pitch), np.uint8),
             potential=np.zeros((batch, 2, pitch), np.float64),
             fired=np.empty((batch, pitch), np.int32),
-            presence=np.empty((batch, g.inputs[2]), np.int64),
+            presence=np.empty((batch, in_pitch), np.int64),
         )
         return arrays
 
@@ -154,8 +155,8 @@ class NativeNormalizedPass:
     def presence(self) -> list[Tensor]:
         found = []
         for layer, arrays in zip(self.layers, self.arrays, strict=True):
-            height, width, _ = layer.geometry.inputs
-            steps = arrays.held["presence"].sum(0)
+            height, width, channels = layer.geometry.inputs
+            steps = arrays.held["presence"].sum(0)[:channels]
             share = steps / (self.batch * height * width * self.t_max)
             found.append(torch.from_numpy(share.astype(np.float32)))
         return found
