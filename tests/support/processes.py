@@ -50,7 +50,7 @@ def waiting_tool(path, fifo):
     """
     os.mkfifo(fifo)
     path.write_text(
-        f'#!/bin/sh\n[ "$1" = --version ] && exit\necho $$ > {fifo}\nexec tail -f /dev/null\n'
+        f'#!/bin/sh\n[ "$1" = --version ] && exit\necho $$ > {fifo}\nexec sleep 10000\n'
     )
     path.chmod(0o755)
     return str(path)
