@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sstdp_hw import __version__
 from sstdp_hw.base import locks
@@ -28,17 +29,19 @@ from sstdp_hw.reference import inference as reference
 
 from ..backends.choice import backend_for
 from ..network import export
-from ..network.encoder import equalized_table, ttfs_table
+from ..network.encoder import bright_dark_tables, equalized_table, ttfs_table
 from ..network.layers import SpikingNetwork, initialize
+from ..network.normalized import NormalizedNetwork
 from ..recipes.architecture import names_of, place
 from ..recipes.recipe import Recipe
 from ..rule import processor
 from ..rule.backend import Backend
 from . import checkpoint, curves
-from .loop import Training, generator_of, split
+from .loop import Training, encode, generator_of, split
 
 OUTPUTS = (FLOAT_FILE, checkpoint.FILE_NAME, "history.json", "curves.png", "train.json")
 INITIALIZATION_IMAGES = 512
+MEASURED_IMAGES = 100  # their many positions make up for their number
 EVERY_EPOCH_SAID = 10  # with more epochs than this, only some are told in a log
 
 
@@ -128,7 +131,9 @@ def _check(recipe: Recipe, job: Job) -> None:
     samples, test = job.samples, job.test
     if job.init is None:
         _check_axes(samples)
-    place(recipe.layers, samples.images.shape[1:], len(samples.class_names))  # refuses misfits
+    planes = recipe.planes if job.init is None else job.init.planes
+    inputs = spike_shape(samples.images.shape[1:], planes)
+    place(recipe.layers, inputs, len(samples.class_names))  # refuses misfits
     if len(samples.labels) - round(len(samples) * recipe.validation_share) < 1:
         raise UserError(f"Data set {samples.name}: must have at least one training image, not 0")
     if int(samples.labels.max()) >= len(samples.class_names):
@@ -151,11 +156,6 @@ def _check(recipe: Recipe, job: Job) -> None:
             f"classes of {samples.name}, not {int(test.labels.max())}"
         )
     if job.init is not None:
-        if job.init.planes > 1:
-            raise UserError(
-                f"{job.init.source}: encoder must be one table to train, for training gives a "
-                f"pixel one spike, not {job.init.planes} planes"
-            )
         if tuple(job.init.input_shape) != samples.images.shape[1:]:
             raise UserError(
                 f"{job.init.source}: input_shape must be that of data set {samples.name}, "
@@ -239,6 +239,8 @@ def _table(recipe: Recipe, job: Job) -> Array:
     """The encoder: of the network that training starts from, or the recipe's."""
     if job.init is not None:
         return job.init.encoder
+    if recipe.encoding == "bright-dark":
+        return bright_dark_tables(recipe.t_max, recipe.bright, recipe.dark, recipe.contrast)
     if recipe.encoding == "equalized":
         return equalized_table(recipe.t_max, recipe.cutoff, job.samples.images)
     return ttfs_table(recipe.t_max, recipe.cutoff)
@@ -252,15 +254,12 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device, backend: Backend) ->
         torch.from_numpy(samples.labels[part].astype(np.int64)) for part in parts
     )
     table = torch.from_numpy(_table(recipe, job).copy())
-    network = SpikingNetwork(images.shape[1:], len(samples.class_names), recipe, backend)
-    if job.init is not None:
-        export.load_weights(network, job.init)
-    else:
-        first = table[images[:INITIALIZATION_IMAGES].to(torch.int64)].flatten(1)
-        initialize(network, first, recipe, generator_of(recipe.seed, 0))
-    if recipe.weight_widths:
-        export.fit_grids(network, recipe.weight_widths)
-    return Training(
+    shape = spike_shape(images.shape[1:], 1 if table.dim() == 1 else len(table))
+    kind = SpikingNetwork if recipe.normalization == "none" else NormalizedNetwork
+    network = kind(shape, len(samples.class_names), recipe, backend)
+    if not isinstance(network, NormalizedNetwork):
+        _begin(network, job, table, images, recipe)
+    training = Training(
         network=network.to(device),
         recipe=recipe,
         table=table.to(device),
@@ -269,6 +268,39 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device, backend: Backend) ->
         validation_images=held_back_images.to(device),
         validation_labels=held_back_labels.to(device),
     )
+    if isinstance(network, NormalizedNetwork):
+        _begin_normalized(network, job, training, recipe)
+    return training
+
+
+def _begin(
+    network: SpikingNetwork, job: Job, table: Tensor, images: Tensor, recipe: Recipe
+) -> None:
+    """First weights, on the CPU whatever the device, so that they are the same everywhere."""
+    if job.init is not None:
+        export.load_weights(network, job.init)
+    else:
+        first = encode(table, images[:INITIALIZATION_IMAGES])
+        initialize(network, first, recipe, generator_of(recipe.seed, 0))
+    if recipe.weight_widths:
+        export.fit_grids(network, recipe.weight_widths)
+
+
+def _begin_normalized(
+    network: NormalizedNetwork, job: Job, training: Training, recipe: Recipe
+) -> None:
+    """First weights, and thresholds measured where the network is trained."""
+    first = training.encode(training.images[:MEASURED_IMAGES])
+    if job.init is not None:
+        network.load(export.weights_of(job.init, network.placed), first)
+    else:
+        network.initialize(first, generator_of(recipe.seed, 0))
+
+
+def spike_shape(images: tuple[int, ...], planes: int) -> tuple[int, ...]:
+    """Channels, height and width of the spikes of images [channels, height, width]."""
+    channels, *extents = images
+    return (channels * planes, *extents)
 
 
 def _resume(
@@ -277,10 +309,10 @@ def _resume(
     """Restore the checkpoint; return the seconds that the run has already taken."""
     path = job.out / checkpoint.FILE_NAME
     for name, value in recipe.as_dict().items():
-        if state["recipe"].get(name) != value:
+        if state["recipe"].get(name, Recipe.default(name)) != value:
             raise UserError(
                 f"{path}: recipe must be the same to resume, and {name} was "
-                f"{state['recipe'].get(name)!r}, not {value!r}"
+                f"{state['recipe'].get(name, Recipe.default(name))!r}, not {value!r}"
             )
     if state["data"] != data:
         raise UserError(f"{path}: data set must be the same to resume, and its images have changed")

@@ -11,6 +11,7 @@ from .conv_layer import NativeConvLayer
 from .dense_layer import NativeDenseLayer
 from .dense_network import NativeDenseNetwork
 from .mixed_network import NativeMixedNetwork
+from .normalized.network import NativeNormalizedNetwork
 
 
 class NativeBackend:
@@ -27,6 +28,9 @@ class NativeBackend:
     def network(self, layers: Sequence[PooledLayer]) -> NetworkBackend:
         dense = all(layer.dense for layer in layers)
         return NativeDenseNetwork() if dense else NativeMixedNetwork(layers)
+
+    def normalized_network(self, layers: Sequence[PooledLayer]) -> NativeNormalizedNetwork:
+        return NativeNormalizedNetwork(layers)
 
 
 NATIVE = NativeBackend()
