@@ -2,13 +2,12 @@
 
 import os
 import signal
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.networks import small_network
-from support.processes import Watched
+from support.processes import Began
 
 from sstdp_hw.base.programs import Stopped, run_program, working_threads
 from sstdp_hw.base.waiting import completed
@@ -25,30 +24,6 @@ from sstdp_sim.simulation.simulator import Simulation
 # Works for ever, by a process of its own.
 WORKS = "sleep 10000 & echo $! > $FIFO; wait"
 ENDS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated, signal.SIGHUP: Terminated}
-
-
-class Began:
-    """A named pipe that programs tell the number of their worker; when ``count`` have, a signal
-    comes, to another thread than the main one, which waits and is not woken."""
-
-    def __init__(self, folder, count, number, monkeypatch):
-        self.fifo = folder / "fifo"
-        os.mkfifo(self.fifo)
-        monkeypatch.setenv("FIFO", str(self.fifo))
-        self._pipe = os.fdopen(os.open(self.fifo, os.O_RDWR))
-        self._watched = []
-        self._thread = threading.Thread(target=self._listen, args=(count, number))
-        self._thread.start()
-
-    def _listen(self, count, number):
-        for _ in range(count):
-            self._watched.append(Watched(int(self._pipe.readline())))
-        signal.raise_signal(number)
-
-    def all_ended(self):
-        self._thread.join()
-        self._pipe.close()
-        return all(each.ended() for each in self._watched)
 
 
 @pytest.fixture
