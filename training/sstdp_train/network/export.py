@@ -27,8 +27,8 @@ OUT_LAST = {2: (1, 0), 4: (2, 3, 1, 0)}
 
 
 def to_float_network(
-    network: SpikingNetwork | NormalizedNetwork, recipe: Recipe, samples: Samples, provenance: dict[str, Any],
-    encoder: Array,
+    network: SpikingNetwork | NormalizedNetwork, recipe: Recipe, samples: Samples,
+    provenance: dict[str, Any], encoder: Array,
 ) -> FloatNetwork:  # fmt: skip
     """The float network that ``network`` is.
 

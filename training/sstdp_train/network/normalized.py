@@ -27,8 +27,9 @@ from ..rule.normalized import (
 )
 from .quantization import rounded_scale
 
-FLOAT_WIDTH = 16  # of weights that are not quantized; the limit of potentials leaves 8 to 10
-OUTPUT_FLOAT_WIDTH = 12  # the same in the output layer
+# Of weights that are not quantized; in wide layers the limit of potentials leaves 8 to 10. A GPU's
+# TF32 holds them exactly.
+FLOAT_WIDTH = 12
 MOMENTUM = 0.1  # weight of one batch in the running mean and deviation
 LEAST_DEVIATION = 1e-3  # of channels that get no spikes, in units of weights of length 1
 
@@ -188,8 +189,9 @@ class NormalizedNetwork(nn.Module):
         self, input_shape: tuple[int, ...], classes: int, recipe: Recipe, backend: Backend
     ) -> None:
         super().__init__()
-        layers = pooled_layers(place(recipe.layers, input_shape, classes))
-        if layers is None or not layers[1:] or layers[0].dense:
+        placed = place(recipe.layers, input_shape, classes)
+        layers = pooled_layers(placed)
+        if layers is None or not placed[0].spec.weighted or layers[0].dense:
             raise UserError(
                 "--normalization potential must have a network that begins with a convolution, "
                 f"and pools behind convolutions only, once, not {list(recipe.layers)}"
@@ -197,10 +199,10 @@ class NormalizedNetwork(nn.Module):
         self.placed, self.input_shape, self.recipe = layers, input_shape, recipe
         self.t_max, self.classes, self.backend = recipe.t_max, classes, backend
         self.passes = backend.normalized_network(layers)
-        widths = recipe.weight_widths or (FLOAT_WIDTH,) * (len(layers) - 1) + (OUTPUT_FLOAT_WIDTH,)
+        widths = recipe.weight_widths or (FLOAT_WIDTH,) * len(layers)
         self.layers = nn.ModuleList(
             NormalizedIF(layer, recipe.level, width)
-            for layer, width in zip(layers[:-1], widths, strict=False)
+            for layer, width in zip(layers[:-1], widths[:-1], strict=True)
         )
         self.layers.append(PotentialOutput(layers[-1], widths[-1]))
         self.last: list[Statistics] = []

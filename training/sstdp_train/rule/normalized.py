@@ -27,7 +27,7 @@ change the scale. Channels that fire more often than wanted have their level rai
 (``rate_penalty``): normalization alone leaves half of all neurons firing.
 
 Forward passes run on integers, always: a weight is ``q = rint(w / step)`` with a step of its own
-for every channel of a hidden layer (`network.normalized.ChannelSteps`), and gradients pass straight through.
+for every channel of a hidden layer, and gradients pass straight through the rounding.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class Statistics:
     Parameters
     ----------
     mean, square : float64 [channels]
-        Means of the potential and of its square, over images, rows looked at, columns and steps.
+        Means of the potential and of its square, over images, rows looked at, columns and steps;
+        nobody asks for those of the last layer.
     rate : float64 [channels]
         Share of neurons that fired, over images and positions.
     """
@@ -131,7 +132,9 @@ class NormalizedPass(Protocol):
     @property
     def presence(self) -> list[Tensor]: ...
 
-    def send_back(self, error: Tensor, rules: Sequence[NormalizedRule]) -> list[tuple[Tensor, Tensor]]:
+    def send_back(
+        self, error: Tensor, rules: Sequence[NormalizedRule]
+    ) -> list[tuple[Tensor, Tensor]]:
         """Errors [batch, classes] on drive of the last layer through all layers.
 
         Returns, of every layer, the sum over samples and positions of ``e[j] * [s[i] <= own step]``

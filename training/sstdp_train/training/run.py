@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Iterator
@@ -66,6 +67,10 @@ class Job:
         ``cpu``, ``cuda`` or ``auto``.
     backend : str
         ``torch``, ``native`` or ``auto``: that of the resumed run, else native where it can run.
+    threads : int
+        Of the native backend, where they change no result.
+    hours : float or None
+        Stop after the epoch in which the run has taken so long, to be resumed.
     init : FloatNetwork or None
         Start from these weights instead of random ones.
     command : str or None
@@ -80,6 +85,8 @@ class Job:
     overwrite: bool = False
     device: str = "auto"
     backend: str = "auto"
+    threads: int = 1
+    hours: float | None = None
     init: FloatNetwork | None = None
     command: str | None = None
     asked: dict[str, Any] = field(default_factory=dict)
@@ -91,7 +98,7 @@ def run(recipe: Recipe, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        The content of ``train.json``.
+        The content of ``train.json``; of a run that its hours ended, where it stands.
 
     Raises
     ------
@@ -123,6 +130,8 @@ def _run(recipe: Recipe, job: Job) -> dict[str, Any]:
         _clear(job)
     with _one_thread():
         _train(recipe, job, training, data, start - before)
+    if training.epoch < recipe.epochs:
+        return _unfinished(job, training, before + time.monotonic() - start)
     training.network.load_state_dict(training.best["network"])
     with _out_of_memory_told(recipe):
         return _finish(recipe, job, training, before + time.monotonic() - start)
@@ -130,6 +139,10 @@ def _run(recipe: Recipe, job: Job) -> dict[str, Any]:
 
 def _check(recipe: Recipe, job: Job) -> None:
     samples, test = job.samples, job.test
+    if job.threads < 1:
+        raise UserError(f"Threads must be at least 1, not {job.threads}")
+    if job.hours is not None and not job.hours > 0:
+        raise UserError(f"Hours must be above 0, not {job.hours:g}")
     if job.init is None:
         _check_axes(samples)
     planes = recipe.planes if job.init is None else job.init.planes
@@ -231,9 +244,8 @@ def _device(name: str) -> torch.device:
 
 def _backend(job: Job, device: torch.device, state: dict[str, Any] | None) -> Backend:
     """The backend asked for; a resumed run keeps its own, so that it ends at the same bits."""
-    if state is not None and job.backend == "auto":
-        return backend_for(state["backend"], device)
-    return backend_for(job.backend, device)
+    name = state["backend"] if state is not None and job.backend == "auto" else job.backend
+    return backend_for(name, device, job.threads)
 
 
 def _table(recipe: Recipe, job: Job) -> Array:
@@ -351,6 +363,7 @@ def _train(
     remaining = recipe.epochs - training.epoch
     if remaining <= 0:
         return
+    end = math.inf if job.hours is None else time.monotonic() + 3600 * job.hours
     what = f"Training {job.samples.name} ({recipe.name}), {counted(remaining, 'epoch')}"
     with progress(what, remaining * len(training.labels)) as advance, _out_of_memory_told(recipe):
         while training.epoch < recipe.epochs:
@@ -371,6 +384,20 @@ def _train(
                 },
             )
             _tell(recipe, entry)
+            if time.monotonic() >= end:
+                return
+
+
+def _unfinished(job: Job, training: Training, seconds: float) -> dict[str, Any]:
+    last = training.history[-1]
+    return {
+        "finished": False,
+        "checkpoint": str(job.out / checkpoint.FILE_NAME),
+        "epochs": training.epoch,
+        "of_epochs": training.recipe.epochs,
+        "validation_accuracy": last["validation_accuracy"],
+        "wall_seconds": round(seconds, 1),
+    }
 
 
 def _tell(recipe: Recipe, entry: dict[str, Any]) -> None:

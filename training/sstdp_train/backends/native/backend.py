@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from ...recipes.architecture import Geometry, PooledLayer
@@ -14,9 +15,17 @@ from .mixed_network import NativeMixedNetwork
 from .normalized.network import NativeNormalizedNetwork
 
 
+@dataclass(frozen=True)
 class NativeBackend:
-    """See `rule.backend.Backend`."""
+    """See `rule.backend.Backend`.
 
+    Parameters
+    ----------
+    threads : int
+        In normalized networks, where results are the same with any number of them.
+    """
+
+    threads: int = 1
     name: ClassVar[str] = "native"
 
     def dense_layer(self) -> NativeDenseLayer:
@@ -30,7 +39,4 @@ class NativeBackend:
         return NativeDenseNetwork() if dense else NativeMixedNetwork(layers)
 
     def normalized_network(self, layers: Sequence[PooledLayer]) -> NativeNormalizedNetwork:
-        return NativeNormalizedNetwork(layers)
-
-
-NATIVE = NativeBackend()
+        return NativeNormalizedNetwork(layers, self.threads)

@@ -3,6 +3,9 @@
 The input of a layer in step t is an image of zeros and ones, which inputs have spiked by then; its
 convolution is the potential in step t. Steps stand side by side as further images of the batch.
 This is the dense formulation: its cost does not depend on how many neurons fire.
+
+On a GPU channels are last in memory, forward passes run in TF32, whose 11 bits hold every weight
+(`network.normalized.FLOAT_WIDTH`) and whose sums are of float32, and errors are sent in bfloat16.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ class TorchNormalizedLayerPass:
 
     @property
     def presence(self) -> Tensor:
-        return self.present.mean((0, 2, 3), dtype=torch.float32)
+        return self.present.mean((0, 2, 3))
 
     def on_v(self, error: Tensor, rule: NormalizedRule) -> tuple[Tensor, Tensor]:
         """Errors on V of winners, and those behind the gate summed per channel."""
@@ -69,7 +72,8 @@ class TorchNormalizedLayerPass:
     def sum_over_samples(self, errors: Tensor) -> Tensor:
         g, weight = self.layer.geometry, self.operands.weight
         shape = (g.outputs[2], g.inputs[2], *weight.shape[:2])
-        sums = conv2d_weight(self.present, shape, errors, g.stride, g.padding)
+        present = self.present.to(errors.dtype)
+        sums = conv2d_weight(present, shape, errors, g.stride, g.padding)
         return sums.permute(2, 3, 1, 0).to(torch.float32)
 
     def sum_over_neurons(self, errors: Tensor, rule: NormalizedRule, t_max: int) -> Tensor:
@@ -93,7 +97,7 @@ class TorchNormalizedPass:
 
     layers: list[TorchNormalizedLayerPass]
     t_max: int
-    dtype: torch.dtype
+    error_dtype: torch.dtype
 
     @property
     def spike_times(self) -> Tensor:
@@ -119,43 +123,45 @@ class TorchNormalizedPass:
         for index in range(len(self.layers) - 1, -1, -1):
             layer, rule = self.layers[index], rules[index]
             on_v, drive = layer.on_v(error, rule)
-            errors = layer.by_own_step(on_v, self.t_max).to(self.dtype)
+            errors = layer.by_own_step(on_v, self.t_max).to(self.error_dtype)
             found.append((layer.sum_over_samples(errors), drive))
             if index:
                 error = layer.sum_over_neurons(errors, rule, self.t_max)
         return found[::-1]
 
 
+@dataclass(frozen=True)
 class TorchNormalizedNetwork:
     """See `rule.normalized.NormalizedBackend`.
 
     Parameters
     ----------
     layers : sequence of PooledLayer
-    dtype : torch.dtype
-        Of convolutions. Potentials are exact integers in float32; on a GPU bfloat16 is several
-        times faster, and rounds potentials to 8 bits.
+    error_dtype : torch.dtype, optional
+        Of errors on their way; float32 on a CPU and bfloat16 on a GPU by default.
     """
 
-    def __init__(self, layers: Sequence[PooledLayer], dtype: torch.dtype = torch.float32) -> None:
-        self.layers, self.dtype = layers, dtype
+    layers: Sequence[PooledLayer]
+    error_dtype: torch.dtype | None = None
 
     def fire(self, times: Tensor, layers: Sequence[Operands], t_max: int) -> TorchNormalizedPass:
         times = times.permute(0, 3, 1, 2)
+        error_dtype = self.error_dtype or (torch.bfloat16 if times.is_cuda else torch.float32)
         passes = []
         for layer, operands in zip(self.layers, layers, strict=True):
             passes.append(self._fire(layer, operands, times, t_max))
             times = passes[-1].cell_times
-        return TorchNormalizedPass(passes, t_max, self.dtype)
+        return TorchNormalizedPass(passes, t_max, error_dtype)
 
     def _fire(
         self, layer: PooledLayer, operands: Operands, times: Tensor, t_max: int
     ) -> TorchNormalizedLayerPass:
         g = layer.geometry
         steps = torch.arange(t_max, device=times.device)[:, None, None, None, None]
-        present = (times <= steps).flatten(0, 1).to(self.dtype)
-        filters = operands.weight.permute(3, 2, 0, 1).to(self.dtype)
-        v = conv2d(present, filters, None, g.stride, g.padding).to(torch.float32)
+        layout = torch.channels_last if times.is_cuda else torch.contiguous_format
+        present = (times <= steps).flatten(0, 1).to(torch.float32, memory_format=layout)
+        filters = operands.weight.permute(3, 2, 0, 1).to(torch.float32, memory_format=layout)
+        v = conv2d(present, filters, None, g.stride, g.padding)
         excess = v - operands.threshold[:, None, None]
         by_step = excess.view(t_max, -1, *v.shape[1:])
         waits = (by_step <= 0).cumprod(0)
@@ -171,17 +177,14 @@ def _statistics(v: Tensor, fired: Tensor, t_max: int) -> Statistics:
     _, batch, _, height, _ = v.shape
     every = looked_at(height)
     row = torch.arange(height, device=v.device) + torch.arange(batch, device=v.device)[:, None]
-    seen = (row % every == 0)[None, :, None, :, None].to(torch.float64)
-    count = float(seen.sum()) * v.shape[0] * v.shape[4]
-    wide = v.to(torch.float64) * seen
-    sums = [part.sum((0, 1, 3, 4)) / count for part in (wide, wide * v)]
+    image, height = (row % every == 0).nonzero(as_tuple=True)
+    found = v.transpose(2, 3)[:, image, height].to(torch.float64)  # [t_max, rows, channels, width]
+    sums = [part.mean((0, 1, 3)) for part in (found, found.square())]
     rate = (fired < t_max).to(torch.float64).mean((0, 2, 3))
     return Statistics(sums[0], sums[1], rate)
 
 
-def _pool(
-    times: Tensor, margin: Tensor, window: tuple[int, int]
-) -> tuple[Tensor, Tensor, Tensor]:
+def _pool(times: Tensor, margin: Tensor, window: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
     """Times, margins and places of the neurons that answer for the cells; see `FirstSpikePool`."""
     height, width = times.shape[2:]
     place = torch.arange(height * width, device=times.device).view(height, width)

@@ -39,8 +39,8 @@ class _Layer(ctypes.Structure):
             "stat_rows", "wide", "wake_silent",
         )),
         *((name, ctypes.c_void_p) for name in (
-            "weight", "theta", "times", "margins", "excess", "winners", "potential", "fired", "presence",
-            "back", "gate", "gain", "errors", "sent", "gradient", "step", "drive",
+            "weight", "theta", "times", "margins", "excess", "winners", "potential", "fired",
+            "presence", "back", "gate", "gain", "errors", "sent", "gradient", "step", "drive",
         )),
     ]  # fmt: skip
 
@@ -86,9 +86,7 @@ class NativeNormalizedPass:
             pitch = self.arrays[-1].entry.out_pitch
         self._call("forward")
 
-    def _place(
-        self, layer: PooledLayer, operands: Operands, in_pitch: int, wide: bool
-    ) -> _Arrays:
+    def _place(self, layer: PooledLayer, operands: Operands, in_pitch: int, wide: bool) -> _Arrays:
         """A layer and room for what its neurons do; ``wide`` is the output layer."""
         g, batch = layer.geometry, self.batch
         pitch = _pitch(g.outputs[2])
