@@ -79,7 +79,7 @@ def look_at(graph: Path | str | Any, reading: Reading | None = None) -> Graph:
 def read_nir(
     graph: Path | str | Any,
     *,
-    steps: int | None = None,
+    t_max: int | None = None,
     cutoff: int | None = None,
     encoder: Array | None = None,
     input_shape: Sequence[int] | None = None,
@@ -95,7 +95,7 @@ def read_nir(
     Parameters
     ----------
     graph : path or nir.NIRGraph
-    steps : int, optional
+    t_max : int, optional
         Time steps of an inference; with a sidecar beside the file they are known.
     cutoff : int, optional
         Darkest pixel that spikes, for `ttfs_table`.
@@ -113,7 +113,7 @@ def read_nir(
         If the graph is damaged, or a node of it cannot be mapped: names the first.
     """
     path = Path(graph) if isinstance(graph, str | Path) else None
-    around = choose(path, steps=steps, cutoff=cutoff, encoder=encoder)
+    around = choose(path, t_max=t_max, cutoff=cutoff, encoder=encoder)
     reading = Reading(dt, fires_at_threshold, bias_once, spike_once, around.t_max)
     network = build(look_at(graph, reading), around, input_shape=input_shape)
     changes: dict[str, Any] = {} if name is None else {"name": name}
@@ -125,7 +125,7 @@ def read_nir(
 def choose(
     path: Path | None,
     *,
-    steps: int | None,
+    t_max: int | None,
     cutoff: int | None,
     encoder: Array | None = None,
     network: Around | None = None,
@@ -145,19 +145,19 @@ def choose(
     if found is not None:
         if cutoff is not None:
             raise UserError("Cutoff must be left out where the encoder is that of a network")
-        if steps is not None and steps != found.t_max:
+        if t_max is not None and t_max != found.t_max:
             raise UserError(
-                f"Steps must be those of the encoder in {found.source}, {found.t_max}, not {steps};"
+                f"Steps must be those of the encoder in {found.source}, {found.t_max}, not {t_max};"
                 " for another encoder give the cutoff, too"
             )
         return found
-    if steps is None:
+    if t_max is None:
         raise UserError(
             "Time steps must be given, for a NIR graph does not tell them: for example --steps 8"
         )
     if encoder is None:
-        return surroundings.made(steps, cutoff or 0)
-    return Around(steps, given.array(encoder, ("uint8",)))
+        return surroundings.made(t_max, cutoff or 0)
+    return Around(t_max, given.array(encoder, ("uint8",)))
 
 
 def build(
@@ -251,6 +251,12 @@ def _image(
     for shape_or_none in (around.input_shape, images):
         if shape_or_none is not None and math.prod(shape_or_none) == pixels:
             return tuple(shape_or_none)
+    return square(pixels)
+
+
+def square(pixels: int) -> Shape:
+    """The image of so many pixels, where nobody tells: a square if they make one, else a row. It
+    decides only which images are taken: in C order both have the same pixels."""
     side = math.isqrt(pixels)
     return (1, side, side) if side * side == pixels else (1, 1, pixels)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def to_nir(network: Network | FloatNetwork, *, dt: float = DT) -> nir.NIRGraph:
     nodes["output"] = nir.Output(np.array(network.shapes[-1]))
     names = list(nodes)
     # Not checked by nir, which takes every kernel for a square one.
-    return nir.NIRGraph(nodes, list(zip(names, names[1:], strict=False)), type_check=False)
+    return nir.NIRGraph(nodes, list(pairwise(names)), type_check=False)
 
 
 Named = list[tuple[str, Any]]

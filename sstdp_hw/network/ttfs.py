@@ -1,4 +1,4 @@
-"""Time-to-first-spike encoding without a look at any data: the table that brightness alone makes."""
+"""Time-to-first-spike encoding by brightness alone, without a look at any data."""
 
 from __future__ import annotations
 

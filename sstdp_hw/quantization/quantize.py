@@ -42,8 +42,8 @@ class LayerQuantization:
         Weight value of one integer step.
     origin : str
         ``"trained"``: the scale that quantization-aware training fixed. ``"given"``: by the caller.
-        ``"integers"``: 1, for the weights are integers of the width already. ``"weights"``: the smallest squared error of the weights. ``"images"``: refined on
-        calibration images.
+        ``"integers"``: 1, for the weights are integers of the width already. ``"weights"``: the
+        smallest squared error of the weights. ``"images"``: refined on calibration images.
     deviation : float
         Largest distance of an unclipped weight from its integer, in steps; 0 if training was on the
         integers already.
