@@ -66,6 +66,7 @@ def stepped(modules, neurons, times):
 
 
 def save(name, graph, answers=None, times=None):
+    graph.edges.sort()  # some exporters keep them in a set
     nir.write(FOLDER / f"{name}.nir", graph)
     if answers is None:
         return
@@ -126,8 +127,9 @@ def spikingjelly_files(times):
     )  # fmt: skip
     graph = nir_exchange.export_to_nir(network, torch.rand(1, *SHAPE))
     for module in network:
-        if hasattr(module, "reset"):
+        if isinstance(module, neuron.IFNode):
             module.reset()
+            module.v = 0.0  # SpikingJelly begins at v_reset; NIR has no word for that
     save("spikingjelly-conv", graph, stepped(network, (1, 3, 6), times), times)
 
 
