@@ -27,7 +27,7 @@ def without_leak(node: Node, mapping: Mapping) -> str:
     tau = fields.numbers(node, "tau", finite=False)
     if not np.isposinf(tau).all():
         raise Unmapped(
-            f"must not leak, and has time constants down to {np.nanmin(tau):g}; train with IF "
+            f"must not leak, and has time constants down to {tau.min():g}; train with IF "
             "neurons (beta = 1 in snnTorch)"
         )
     if not np.isposinf(fields.numbers(node, "r", finite=False)).all():

@@ -101,11 +101,11 @@ def _lay_open(
     """Add the nodes and edges of a graph, and of those in it; return its input and output."""
     if depth > DEEPEST:
         raise UserError(f"{source}: graphs must lie at most {DEEPEST} deep in each other")
-    inner = graph.get("nodes")
-    if graph.get("type") != GRAPH or not isinstance(inner, dict) or not inner:
+    kind, inner = graph.get("type"), graph.get("nodes")
+    if not isinstance(kind, str) or kind != GRAPH or not isinstance(inner, dict) or not inner:
         raise UserError(
             f"{source}: must be a graph with nodes and edges, and its type is "
-            f"{shortened(repr(graph.get('type')))}"
+            f"{shortened(repr(kind))}"
         )
     ends: dict[str, tuple[str, str]] = {}
     for key, content in inner.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import nir
 import numpy as np
@@ -126,7 +127,7 @@ def _joined(rng, nodes, shape):
 
 
 def _graph(names, nodes, rng, shape):
-    edges = list(zip(names[:-1], names[1:], strict=True))
+    edges = list(pairwise(names))
     pairs = list(zip(names, nodes, strict=True))
     if shape.shuffled:
         rng.shuffle(edges)
