@@ -55,7 +55,7 @@ class Around:
 
     @property
     def planes(self) -> int:
-        return len(self.encoder.reshape(-1, 256))
+        return max(1, self.encoder.size // 256)
 
 
 def made(t_max: int, cutoff: int = 0) -> Around:
@@ -139,7 +139,7 @@ def _tables(path: Path, tables: Any) -> Array:
     try:
         found = np.array(tables)
         if found.dtype.kind in "iu" and found.min() >= 0 and found.max() < 256:
-            return found.astype(np.uint8)
+            return found.astype(np.uint8).squeeze(0) if len(found) == 1 else found.astype(np.uint8)
     except (ValueError, TypeError, OverflowError):
         pass
     raise UserError(f"{path}: encoder must be tables of numbers from 0 to 255")
