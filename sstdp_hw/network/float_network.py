@@ -1,6 +1,7 @@
 """The float network that training writes and quantization reads: ``RUN/float.safetensors``.
 
-The same container as the network file, with float32 weights and thresholds. A layer that was
+The same container as the network file, with weights and thresholds in float32 (float64 where that
+would change a value: training writes none, but networks from elsewhere have such). A layer that was
 trained for a width carries that ``weight_width`` and the ``scale`` s of its weights (weight = s *
 integer); a plain float layer has width 0 and no scale.
 """
@@ -99,8 +100,8 @@ class FloatNetwork(LayerChain):
         for index, (layer, scale) in enumerate(zip(self.layers, self.scales, strict=True)):
             entry: dict[str, Any] = {"kind": layer.kind}
             if isinstance(layer, WeightedLayer):
-                tensors[f"layers.{index}.weight"] = layer.weight.astype(np.float32)
-                tensors[f"layers.{index}.threshold"] = layer.threshold.astype(np.float32)
+                tensors[f"layers.{index}.weight"] = _stored(layer.weight)
+                tensors[f"layers.{index}.threshold"] = _stored(layer.threshold)
                 entry |= {"weight_width": layer.weight_width, "scale": scale}
             entry |= layer.geometry()
             entries.append(entry)
@@ -134,6 +135,13 @@ class FloatNetwork(LayerChain):
         network = cls(**reader.frame(), layers=reader.layers(), scales=_scales(reader))
         reader.check_all_read()
         return network
+
+
+def _stored(array: Array) -> Array:
+    """Numbers as the file has them: float32, unless that would change one of them."""
+    with np.errstate(over="ignore"):
+        short = array.astype(np.float32)
+    return short if np.array_equal(short, array) else array
 
 
 def _scales(reader: HeaderReader) -> tuple[float | None, ...]:

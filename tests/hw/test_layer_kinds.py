@@ -6,6 +6,7 @@ import pytest
 from sstdp_hw.blocks.hardware import BLOCKS
 from sstdp_hw.blocks.inputs import INPUTS
 from sstdp_hw.blocks.weight_store import STORES
+from sstdp_hw.exchange import refiring, writing
 from sstdp_hw.models import cycles
 from sstdp_hw.models.area.block_ram import BLOCK_RAMS, INPUT_BLOCK_RAMS
 from sstdp_hw.models.area.composition import BLOCK_PARTS, INPUT_PARTS
@@ -31,6 +32,8 @@ TABLES = {
     "area model, block RAM": (BLOCK_RAMS, HARDWARE),
     "gateware, neurons": (accelerator.LAYERS, WEIGHTED),
     "gateware, others": (accelerator.FILTERS, HARDWARE - WEIGHTED),
+    "NIR graphs, written": (writing.NODES, EVERY),
+    "NIR graphs, played": (refiring.SUMS, EVERY),
     "manifest, neurons": (manifest.LAYER_FIELDS, WEIGHTED),
     "manifest, others": (manifest.FILTER_FIELDS, HARDWARE - WEIGHTED),
     "inputs, gateware": (accelerator.INPUTS, set(INPUTS)),
