@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Container
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.programs import working_threads
 from sstdp_hw.base.waiting import mapped
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.models import cycles as cycle_model
@@ -207,7 +207,7 @@ def run(
                 max_beats=2 * parameters.beats,
                 top=parameters.top,
             ) as simulation,
-            ThreadPoolExecutor(max_workers=jobs) as threads,
+            working_threads(jobs) as threads,
         ):
             for turn in range(_TURNS):
                 if turn:
