@@ -157,7 +157,10 @@ def choose(
         )
     if encoder is None:
         return surroundings.made(t_max, cutoff or 0)
-    return Around(t_max, given.array(encoder, ("uint8",)))
+    try:
+        return Around(t_max, given.array(encoder, ("uint8",)))
+    except given.Unfit as error:
+        raise UserError(f"Encoder {error}") from None
 
 
 def build(

@@ -6,6 +6,8 @@ becomes, in words.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..network.layers import Array, Conv2d, ConvGeometry, Dense, Flatten, Layer, Pool2d, Shape
@@ -14,14 +16,23 @@ from .fields import Unmapped
 from .graph import Node
 from .state import MappedLayer, Mapping, Reading, Sums
 
+MOST_CELLS = 1 << 22  # of one layer; the largest networks that fit an FPGA have some 10,000
+
 
 def take_input(node: Node, mapping: Mapping) -> str:
     if mapping.input_shape is not None:
         return "passes on"  # of a graph in the graph
     extents = fields.whole(node, "shape" if "shape" in node.fields else "input_type")
     shape = _without_batch(extents)
-    mapping.input_shape = mapping.shape = shape
+    mapping.input_shape = mapping.shape = _bounded(shape)
     return f"input {_shown(shape)}"
+
+
+def _bounded(shape: Shape) -> Shape:
+    """A shape whose cells can be held: a graph may ask for more in a few bytes."""
+    if math.prod(shape) > MOST_CELLS:
+        raise Unmapped(f"must have at most {MOST_CELLS} inputs or neurons, not {list(shape)}")
+    return shape
 
 
 def _without_batch(extents: tuple[int, ...]) -> Shape:
@@ -85,7 +96,7 @@ def conv2d(node: Node, mapping: Mapping) -> str:
             f"{list(padding)}"
         )
     geometry = ConvGeometry(channels, depth, kernel, stride, padding)
-    mapping.shape = shape = geometry.output_shape(mapping.spikes())
+    mapping.shape = shape = _bounded(geometry.output_shape(mapping.spikes()))
     bias = np.zeros(channels)
     if node.fields.get("bias") is not None:
         bias = _bias(node, channels, mapping.reading)

@@ -26,7 +26,7 @@ from .around import sidecar_path, write_sidecar
 if TYPE_CHECKING:
     import nir
 
-DT = 1e-4  # the step that SpikingJelly and snnTorch assume; Norse and Sinabs count steps
+DT = 1.0  # steps are counted: snnTorch and Norse take no other r, SpikingJelly takes its dt
 
 
 def write_nir(network: Network | FloatNetwork, path: Path | str, *, dt: float = DT) -> Path:

@@ -32,9 +32,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="GRAPH", help="NIR file, for example mnist.nir"
     )
     parser.add_argument(
-        "--dt", type=float, default=1e-4, metavar="SECONDS",
-        help="time step: r of every IF is its inverse (default: 0.0001, that of snnTorch and "
-        "SpikingJelly)",
+        "--dt", type=float, default=1.0, metavar="SECONDS",
+        help="time step: r of every IF is its inverse (default: 1, which all frameworks take)",
     )  # fmt: skip
 
 

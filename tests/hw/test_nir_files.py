@@ -139,6 +139,9 @@ def test_a_graph_that_was_trained_on_loses_its_width(tmp_path):
     changed.weight = changed.weight + np.float32(0.3)
     nir.write(tmp_path / "g.nir", graph)
     assert [layer.weight_width for _, layer in read_nir(tmp_path / "g.nir").weighted] == [0, 4]
+    beside = sidecar_path(tmp_path / "g.nir")  # integers still, and too large for the width
+    beside.write_text(beside.read_text().replace('"weight_width": 4', '"weight_width": 2'))
+    assert [layer.weight_width for _, layer in read_nir(tmp_path / "g.nir").weighted] == [0, 0]
 
 
 SIDECARS = {

@@ -280,6 +280,13 @@ def test_a_graph_in_the_graph_is_laid_open():
     assert names == ["in", "a.in", "a.a", "a.b", "a.out", "b", "c", "out"]
 
 
+def test_shapes_that_nobody_can_hold():
+    huge = chain((1, 60000, 60000), conv(), fires(()))
+    assert "must have at most 4194304 inputs or neurons" in refusals(huge)["in"]
+    padded = chain((1, 3, 3), conv(padding=(60000, 60000)), fires(()))
+    assert "must have at most 4194304 inputs or neurons" in refusals(padded)["a"]
+
+
 def test_the_image_of_a_flat_input():
     graph = chain((12,), nir.Linear(np.ones((3, 12))), fires())
     assert read_nir(graph, t_max=2).input_shape == (1, 1, 12)
@@ -294,5 +301,7 @@ def test_the_image_of_a_flat_input():
         UserError, match=r"Input must have a multiple of the encoder's 3 planes, not .16"
     ):
         read_nir(chain((16,), nir.Linear(np.ones((3, 16))), fires()), t_max=2, encoder=planes)
+    with pytest.raises(UserError, match="Encoder must be an array of numbers, not str"):
+        read_nir(graph, t_max=2, encoder="bright")
     with pytest.raises(UserError, match="Time steps must be given"):
         read_nir(graph)
