@@ -13,22 +13,21 @@ come from `pipeline` and from the parameters, where the gateware has them from.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ...blocks.hardware import AcceleratorParameters, WeightedBlock
-from ...blocks.map_parameters import MapParameters
 from ...blocks.pipeline import PIECE
 from ...network.layers import Array
 from ...reference.inference import Inference, sent_places
 from .chain import NEVER, Decision, Layer, Serializer, Splitter
 from .conv import Conv, word_times
 from .encoder import Encoder
+from .event_port import EventPort
 from .pool import Pool
-from .room import LONG_AGO
 from .server import EventServer
-from .spikes import chunk, group_counts, list_counts, list_indices
+from .spikes import chunk, group_counts
 from .stamps import Stamps
 
 #: By the kind of a weighted block: its server.
@@ -37,9 +36,28 @@ LAYERS: dict[str, Callable[[Any, list[int]], Layer | Conv]] = {"dense": Layer, "
 #: By the kind of a block that only passes spikes on: its server.
 FILTERS: dict[str, Callable[[Any, EventServer], Pool]] = {"pool2d": Pool}
 
+
+
+class Source(Protocol):
+    """What makes events of the input."""
+
+    def idle(self, earlier: int) -> None:
+        """All is as it is when so many samples came before, long ago."""
+
+    def take(self, part: Inference, first: int) -> None:
+        """Samples that come next, the first of them number ``first``."""
+
+    def run(self, image: int) -> None:
+        """Emit one of the samples taken; they come in order."""
+
+    def sent(self, answers: list[int]) -> Array:
+        """Cycles in which answers leave, from those in which the decision has them."""
+
+
 #: By the kind of the accelerator's input: what makes events of it.
-ENCODERS: dict[str, Callable[[AcceleratorParameters, list[int], EventServer], Encoder]] = {
-    "pixels": Encoder
+ENCODERS: dict[str, Callable[[AcceleratorParameters, list[int], EventServer], Source]] = {
+    "pixels": Encoder,
+    "spikes": EventPort,
 }
 
 #: Images whose spikes are sorted at once: bounds the memory.
@@ -92,11 +110,10 @@ def _answers(
     stale = [NEVER] * count
     layers, stamps, encoder, decision = _chain(parameters, stale)
     if earlier is not None:
-        encoder.free = [LONG_AGO] * 2
+        encoder.idle(earlier)
         for memory in stamps:
             memory.counted(earlier)
     _input, *places = sent_places(parameters.network).values()
-    by_place = isinstance(parameters.blocks[0], MapParameters)
     for first in range(0, count, CHUNK):
         part = chunk(inference, first, CHUNK)
         for layer, place in zip(layers, places, strict=True):
@@ -105,18 +122,18 @@ def _answers(
                 layer.spikes = word_times(layer.p, part.spike_times[place], parameters.t_max)
             else:
                 layer.spikes = group_counts(parameters, layer.p, part, place)
-        lists = list_counts(parameters, part)
-        indices = list_indices(parameters, part) if by_place else [{} for _ in lists]
-        for image, (counts, found) in enumerate(zip(lists, indices, strict=True), first):
-            encoder.run(image, counts, found)
+        encoder.take(part, first)
+        images = len(part.classes)
+        for image in range(first, first + images):
+            encoder.run(image)
         if progress:
-            progress(len(lists))
-    return np.array(decision.answers, np.int64)
+            progress(images)
+    return encoder.sent(decision.answers)
 
 
 def _chain(
     parameters: AcceleratorParameters, stale: list[int]
-) -> tuple[list[Layer | Conv], list[Stamps], Encoder, Decision]:
+) -> tuple[list[Layer | Conv], list[Stamps], Source, Decision]:
     """The blocks, each joined to the one behind it: weighted layers in order, the stamps of all
     blocks that have them, and both ends."""
     decision = Decision(parameters.output, parameters.configuration.early_exit, stale)

@@ -1,0 +1,100 @@
+"""The event port: when each event of a packet enters, and when it leaves for the first layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...blocks.hardware import AcceleratorParameters
+from ...blocks.inputs import SpikeInput
+from ...blocks.pipeline import MAX_IN_FLIGHT, QUEUE_LATENCY, STAMP_LATENCY, reserve
+from ...network.layers import Array
+from ...reference.inference import Inference, sent_spikes
+from .room import LONG_AGO, Room
+from .server import EventServer
+from .stamps import Stamps
+
+
+class EventPort:
+    """Takes an event a cycle, and a cycle between two packets; events come without gaps, by step,
+    then by index, none twice.
+
+    Parameters
+    ----------
+    parameters : AcceleratorParameters
+    stale : list of int
+        See `chain.Decision`; one entry per sample.
+    layer : EventServer
+        The first one.
+    """
+
+    def __init__(
+        self, parameters: AcceleratorParameters, stale: list[int], layer: EventServer
+    ) -> None:
+        port = parameters.input
+        assert isinstance(port, SpikeInput), "chosen by its kind"
+        self.port, self.t_max, self.stale, self.layer = port, parameters.t_max, stale, layer
+        self.room = Room(reserve(port.latency))
+        self.stamps = Stamps(port.pixels, port.stamp_width)
+        self.begun = False  # the marks are those of the next sample already
+        self.ended = QUEUE_LATENCY - 1  # the last cycle of the packet before
+        self.closed: list[int] = []  # from when on each packet is known to be complete
+        self.samples: list[list[tuple[int, int]]] = []  # step and index of every event
+        self.first_sample = 0
+
+    def idle(self, earlier: int) -> None:
+        """So many samples came before, long ago."""
+        self.stamps.counted(earlier)
+        self.begun = earlier > 0 and not self.stamps.wraps
+        if self.begun:
+            self.stamps.advance(LONG_AGO)
+
+    def take(self, part: Inference, first: int) -> None:
+        """The samples that come next, the first of them number ``first``."""
+        self.first_sample = first
+        times = sent_spikes(self.port.network, part, 0)
+        self.samples = [[] for _ in times]
+        sample, index = np.nonzero(times < self.t_max)
+        step = times[sample, index]
+        order = np.lexsort((index, step, sample))
+        columns = (column[order].tolist() for column in (sample, step, index))
+        for number, at, which in zip(*columns, strict=True):
+            self.samples[number].append((at, which))
+
+    def sent(self, answers: list[int]) -> Array:
+        """An answer waits in a register until its packet is complete."""
+        held = np.array(answers, np.int64) + 1
+        return np.maximum(held, self.closed)
+
+    def run(self, sample: int) -> None:
+        """Take one packet; packets come in order."""
+        cycle = self.ended
+        if not self.begun:
+            cycle = max(cycle + 1, self.stamps.ready)
+            self.stamps.advance(cycle)
+        cycle = max(cycle, self.stamps.ready - 1)
+        if sample >= MAX_IN_FLIGHT:
+            cycle = max(cycle, self.stale[sample - MAX_IN_FLIGHT] - 1)
+        events = self.samples[sample - self.first_sample]
+        if not events:  # a packet of one beat that is no event
+            cycle = self.room.issue(cycle + 1)
+        held: tuple[int, int] | None = None
+        for event in events:
+            cycle = self.room.issue(cycle + 1)
+            if held is not None:
+                self._leave(sample, cycle + STAMP_LATENCY, held, event[0] != held[0])
+            held = event
+        cycle = self.room.issue(cycle + 1)
+        if held is not None:
+            self._leave(sample, cycle + STAMP_LATENCY, held, True)
+        self._leave(sample, cycle + self.port.latency, (self.t_max - 1, -1), False)
+        self.begun = not self.stamps.wraps
+        if self.begun:
+            self.stamps.advance(cycle)
+        self.ended = cycle
+        self.closed.append(cycle + 1)
+
+    def _leave(self, sample: int, written: int, event: tuple[int, int], last: bool) -> None:
+        """An event, or with the index -1 the end, is written into the queue of events."""
+        self.room.wrote(written)
+        step, index = event
+        self.room.pops.append(self.layer.push(sample, written, step, last, index < 0, index))
