@@ -217,7 +217,9 @@ class LayerChain:
     def tables(self) -> Array:
         """The encoder's tables, one a plane: uint8 [planes, 256]; none if spikes come as they
         are."""
-        return np.zeros((0, 256), np.uint8) if self.encoder is None else self.encoder.reshape(-1, 256)
+        return (
+            np.zeros((0, 256), np.uint8) if self.encoder is None else self.encoder.reshape(-1, 256)
+        )
 
     @property
     def planes(self) -> int:

@@ -87,7 +87,8 @@ class HeaderReader:
         kind = found.get("kind") if isinstance(found, dict) and len(found) == 1 else None
         if not isinstance(kind, str) or kind not in INPUT_KINDS:
             self.refuse(
-                "input", f"must be an object with kind {' or '.join(INPUT_KINDS)}, not {shown(found)}"
+                "input",
+                f"must be an object with kind {' or '.join(INPUT_KINDS)}, not {shown(found)}",
             )
         return kind
 

@@ -1,9 +1,9 @@
 """The network file: the one thing that passes from training to hardware.
 
 A safetensors file with the tensors ``encoder`` (uint8 [256] or [planes, 256]; none if the input is
-spikes) and, for every weighted layer N, ``layers.N.weight`` and ``layers.N.threshold``, and one metadata entry
-``sstdp_hw`` with the JSON that docs/network-format.md describes. Reading checks every rule; what
-`Network` holds is always valid.
+spikes) and, for every weighted layer N, ``layers.N.weight`` and ``layers.N.threshold``, and one
+metadata entry ``sstdp_hw`` with the JSON that docs/network-format.md describes. Reading checks
+every rule; what `Network` holds is always valid.
 """
 
 from __future__ import annotations

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from support.conv_networks import random_conv_case
 from support.networks import random_case, with_spikes
-from support.simulation import expected_spikes, expected_words, packet_of, run
+from support.simulation import expected_spikes, expected_words, run
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
-from sstdp_hw.contract.event_packets import NO_EVENT, event_words, read_words
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.reference import inference as reference
 

@@ -37,7 +37,6 @@ LAYERS: dict[str, Callable[[Any, list[int]], Layer | Conv]] = {"dense": Layer, "
 FILTERS: dict[str, Callable[[Any, EventServer], Pool]] = {"pool2d": Pool}
 
 
-
 class Source(Protocol):
     """What makes events of the input."""
 

@@ -43,9 +43,7 @@ class EventPort(wiring.Component):
         self.spikes_valid = Signal(attrs=TRACED)
         super().__init__(
             {
-                "i": In(
-                    stream.Signature(checked_layout(parameters.pixels, parameters.step_width))
-                ),
+                "i": In(stream.Signature(checked_layout(parameters.pixels, parameters.step_width))),
                 "o": Out(stream.Signature(self.event_layout)),
                 "oldest": In(TAG_WIDTH),
                 "reading": Out(TAG_WIDTH),
@@ -73,28 +71,26 @@ class EventPort(wiring.Component):
             stamps.valid.eq(taken & item.fires),
         ]
         with m.FSM():
-            with m.State("BEGIN"):
-                with m.If(self.i.valid & stamps.ready):
-                    m.d.comb += stamps.advance.eq(1)
-                    m.next = "TAKE"
+            with m.State("BEGIN"), m.If(self.i.valid & stamps.ready):
+                m.d.comb += stamps.advance.eq(1)
+                m.next = "TAKE"
             with m.State("TAKE"):
                 m.d.comb += self.i.ready.eq(queue.has_room & stamps.ready & opens)
                 with m.If(taken):
                     m.d.sync += [begun.eq(1), error.eq(error | item.wrong)]
                     with m.If(item.final):
                         m.next = "END"
-            with m.State("END"):
-                with m.If(queue.has_room):
-                    m.d.comb += [ends.eq(1), stamps.advance.eq(~stamps.wraps)]
-                    m.d.sync += [
-                        self.errors.bit_select(tag, 1).eq(error),
-                        tag.eq(tag + 1),
-                        begun.eq(0),
-                        error.eq(0),
-                    ]
-                    m.next = "TAKE"
-                    with m.If(stamps.wraps):
-                        m.next = "BEGIN"
+            with m.State("END"), m.If(queue.has_room):
+                m.d.comb += [ends.eq(1), stamps.advance.eq(~stamps.wraps)]
+                m.d.sync += [
+                    self.errors.bit_select(tag, 1).eq(error),
+                    tag.eq(tag + 1),
+                    begun.eq(0),
+                    error.eq(0),
+                ]
+                m.next = "TAKE"
+                with m.If(stamps.wraps):
+                    m.next = "BEGIN"
 
         # Stage 3: the mark tells which events pass.
         found = Signal(self.event_layout)
