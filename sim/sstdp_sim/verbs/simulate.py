@@ -37,7 +37,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dataset", required=True, metavar="NAME",
-        help="digits, mnist, caltech-face-motorbike or an .npz file",
+        help="digits, mnist, nmnist, caltech-face-motorbike, an .npz file or a folder",
     )  # fmt: skip
     parser.add_argument(
         "--samples",
@@ -103,6 +103,7 @@ def _run(options: argparse.Namespace) -> Result:
     from sstdp_hw.base import locks
     from sstdp_hw.contract.directory import GeneratedDirectory
     from sstdp_hw.contract.file_names import MUTATION_FOLDER, RESULTS_FILE
+    from sstdp_hw.reference.evaluation import check_samples
 
     from ..comparison.mutation import check_kind
     from ..simulation.packets import Traffic
@@ -127,6 +128,7 @@ def _run(options: argparse.Namespace) -> Result:
     with locks.reading(options.directory):
         directory = GeneratedDirectory.load(options.directory)
         samples = _samples(options)
+        check_samples(directory.network, samples)
         out = directory.path / MUTATION_FOLDER if options.mutate else directory.path
         with locks.output(out / RESULTS_FILE):
             result, written = _simulate(options, directory, samples, traffic, out)

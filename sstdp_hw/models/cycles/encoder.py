@@ -20,6 +20,7 @@ from ...blocks.pipeline import (
 )
 from ...network.layers import Array
 from ...reference.inference import Inference
+from .chain import Decision
 from .room import LONG_AGO, Room
 from .server import EventServer
 from .spikes import ListCounts, ListIndices, list_counts, list_indices
@@ -82,16 +83,16 @@ class Encoder:
     Parameters
     ----------
     parameters : AcceleratorParameters
-    stale : list of int
-        See `chain.Decision`; one entry per image.
+    decision : Decision
     layer : EventServer
         The first one.
     """
 
     def __init__(
-        self, parameters: AcceleratorParameters, stale: list[int], layer: EventServer
+        self, parameters: AcceleratorParameters, decision: Decision, layer: EventServer
     ) -> None:
-        self.t_max, self.stale, self.layer = parameters.t_max, stale, layer
+        self.t_max, self.layer = parameters.t_max, layer
+        self.decision, self.stale = decision, decision.stale
         assert isinstance(parameters.input, PixelInput), "chosen by its kind"
         self.pixels = parameters.input
         self.by_place = isinstance(parameters.blocks[0], MapParameters)
@@ -105,8 +106,8 @@ class Encoder:
         self.indices: list[ListIndices] = []
         self.first_image = 0
 
-    def idle(self, earlier: int) -> None:
-        """The lists are cleared, however many images came before."""
+    def idle(self) -> None:
+        """The lists are cleared."""
         self.free = [LONG_AGO] * 2
 
     def take(self, part: Inference, first: int) -> None:
@@ -116,9 +117,9 @@ class Encoder:
         found = list_indices(self.pixels, self.t_max, part) if self.by_place else None
         self.indices = found or [{} for _ in self.lists]
 
-    def sent(self, answers: list[int]) -> Array:
+    def sent(self) -> Array:
         """An answer leaves when the decision has it."""
-        return np.array(answers, np.int64)
+        return np.array(self.decision.answers, np.int64)
 
     def run(self, image: int) -> None:
         """Emit one image; images come in order."""

@@ -9,9 +9,13 @@ from ...blocks.inputs import SpikeInput
 from ...blocks.pipeline import MAX_IN_FLIGHT, QUEUE_LATENCY, STAMP_LATENCY, reserve
 from ...network.layers import Array
 from ...reference.inference import Inference, sent_spikes
-from .room import LONG_AGO, Room
+from .chain import Decision
+from .room import Room
 from .server import EventServer
 from .stamps import Stamps
+
+#: Cycles from an answer to the first beat behind it, as the co-simulation plays packets apart.
+NEXT_PACKET = 2
 
 
 class EventPort:
@@ -21,32 +25,32 @@ class EventPort:
     Parameters
     ----------
     parameters : AcceleratorParameters
-    stale : list of int
-        See `chain.Decision`; one entry per sample.
+    decision : Decision
     layer : EventServer
         The first one.
     """
 
     def __init__(
-        self, parameters: AcceleratorParameters, stale: list[int], layer: EventServer
+        self, parameters: AcceleratorParameters, decision: Decision, layer: EventServer
     ) -> None:
         port = parameters.input
         assert isinstance(port, SpikeInput), "chosen by its kind"
-        self.port, self.t_max, self.stale, self.layer = port, parameters.t_max, stale, layer
+        self.port, self.t_max, self.layer = port, parameters.t_max, layer
+        self.decision, self.stale = decision, decision.stale
         self.room = Room(reserve(port.latency))
         self.stamps = Stamps(port.pixels, port.stamp_width)
         self.begun = False  # the marks are those of the next sample already
         self.ended = QUEUE_LATENCY - 1  # the last cycle of the packet before
-        self.closed: list[int] = []  # from when on each packet is known to be complete
+        self.answers: list[int] = []  # cycle in which each answer leaves
+        self.first_beats: list[int] = []  # cycle in which each packet begins, where they are apart
+        self.apart = False
         self.samples: list[list[tuple[int, int]]] = []  # step and index of every event
         self.first_sample = 0
 
-    def idle(self, earlier: int) -> None:
-        """So many samples came before, long ago."""
-        self.stamps.counted(earlier)
-        self.begun = earlier > 0 and not self.stamps.wraps
-        if self.begun:
-            self.stamps.advance(LONG_AGO)
+    def stand_apart(self) -> None:
+        """Each packet begins when the one before is answered, the first one long after a reset."""
+        self.apart = True
+        self.stamps.counted(0)
 
     def take(self, part: Inference, first: int) -> None:
         """The samples that come next, the first of them number ``first``."""
@@ -60,14 +64,16 @@ class EventPort:
         for number, at, which in zip(*columns, strict=True):
             self.samples[number].append((at, which))
 
-    def sent(self, answers: list[int]) -> Array:
-        """An answer waits in a register until its packet is complete."""
-        held = np.array(answers, np.int64) + 1
-        return np.maximum(held, self.closed)
+    def sent(self) -> Array:
+        """An answer leaves as soon as its packet is complete."""
+        return np.array(self.answers, np.int64)
 
     def run(self, sample: int) -> None:
         """Take one packet; packets come in order."""
         cycle = self.ended
+        if self.apart:
+            self.first_beats.append(self.answers[-1] + NEXT_PACKET if self.answers else 0)
+            cycle = self.first_beats[-1] + QUEUE_LATENCY - 1
         if not self.begun:
             cycle = max(cycle + 1, self.stamps.ready)
             self.stamps.advance(cycle)
@@ -91,7 +97,8 @@ class EventPort:
         if self.begun:
             self.stamps.advance(cycle)
         self.ended = cycle
-        self.closed.append(cycle + 1)
+        # An answer waits in a register until its packet is known to be complete.
+        self.answers.append(max(self.decision.answers[sample] + 1, cycle + 1))
 
     def _leave(self, sample: int, written: int, event: tuple[int, int], last: bool) -> None:
         """An event, or with the index -1 the end, is written into the queue of events."""
