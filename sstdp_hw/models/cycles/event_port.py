@@ -82,14 +82,14 @@ class EventPort:
             cycle = max(cycle, self.stale[sample - MAX_IN_FLIGHT] - 1)
         events = self.samples[sample - self.first_sample]
         if not events:  # a packet of one beat that is no event
-            cycle = self.room.issue(cycle + 1)
+            cycle = self._enter(sample, cycle + 1)
         held: tuple[int, int] | None = None
         for event in events:
-            cycle = self.room.issue(cycle + 1)
+            cycle = self._enter(sample, cycle + 1)
             if held is not None:
                 self._leave(sample, cycle + STAMP_LATENCY, held, event[0] != held[0])
             held = event
-        cycle = self.room.issue(cycle + 1)
+        cycle = self._enter(sample, cycle + 1)
         if held is not None:
             self._leave(sample, cycle + STAMP_LATENCY, held, True)
         self._leave(sample, cycle + self.port.latency, (self.t_max - 1, -1), False)
@@ -100,8 +100,16 @@ class EventPort:
         # An answer waits in a register until its packet is known to be complete.
         self.answers.append(max(self.decision.answers[sample] + 1, cycle + 1))
 
+    def _enter(self, sample: int, cycle: int) -> int:
+        """When a beat is taken that is there from ``cycle`` on: as soon as there is room for it, or
+        it is stale and needs none."""
+        return min(self.room.issue(cycle), max(cycle, self.stale[sample]))
+
     def _leave(self, sample: int, written: int, event: tuple[int, int], last: bool) -> None:
-        """An event, or with the index -1 the end, is written into the queue of events."""
+        """An event, or with the index -1 the end, is written into the queue of events, unless it is
+        stale."""
+        if written >= self.stale[sample]:
+            return
         self.room.wrote(written)
         step, index = event
         self.room.pops.append(self.layer.push(sample, written, step, last, index < 0, index))

@@ -17,8 +17,9 @@ class EventPort(wiring.Component):
     """Takes an event a cycle; between two packets it takes none for a cycle.
 
     The first event of an input in a packet passes, others are dropped. Every packet ends with an
-    event that has ``end`` set, also if it went stale. The last event of a step is known when the
-    next one passes, or when the packet ends: till then it is held.
+    event that has ``end`` set, unless it went stale before; the rest of one that did is read and
+    dropped. The last event of a step is known when the next one passes, or when the packet ends:
+    till then it is held.
 
     Parameters
     ----------
@@ -62,10 +63,12 @@ class EventPort(wiring.Component):
         # already, unless they have to be cleared: that waits for the next one.
         item = self.i.payload
         tag, begun, error = Signal(TAG_WIDTH), Signal(), Signal()
-        opens, taken, ends = Signal(), Signal(), Signal()
+        stale, room, opens, taken, ends = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.reading.eq(tag),
-            opens.eq(begun | ~is_stale(tag, self.oldest)),  # so many packets are in flight at most
+            stale.eq(is_stale(tag, self.oldest)),  # of one not begun: too many are in flight
+            room.eq(queue.has_room | (begun & stale)),  # a stale event takes none
+            opens.eq(begun | ~stale),
             taken.eq(self.i.valid & self.i.ready),
             stamps.addr.eq(item.index),
             stamps.valid.eq(taken & item.fires),
@@ -75,12 +78,12 @@ class EventPort(wiring.Component):
                 m.d.comb += stamps.advance.eq(1)
                 m.next = "TAKE"
             with m.State("TAKE"):
-                m.d.comb += self.i.ready.eq(queue.has_room & stamps.ready & opens)
+                m.d.comb += self.i.ready.eq(room & stamps.ready & opens)
                 with m.If(taken):
                     m.d.sync += [begun.eq(1), error.eq(error | item.wrong)]
                     with m.If(item.final):
                         m.next = "END"
-            with m.State("END"), m.If(queue.has_room):
+            with m.State("END"), m.If(room):
                 m.d.comb += [ends.eq(1), stamps.advance.eq(~stamps.wraps)]
                 m.d.sync += [
                     self.errors.bit_select(tag, 1).eq(error),
@@ -96,20 +99,23 @@ class EventPort(wiring.Component):
         found = Signal(self.event_layout)
         end = delayed(m, ends, STAMP_LATENCY, "end")
         arrives = Signal()
+        fresh = delayed(m, stamps.valid, STAMP_LATENCY, "touched") & stamps.fresh
         m.d.comb += [
             found.tag.eq(delayed(m, tag, STAMP_LATENCY, "tag")),
             found.end.eq(end),
             found.step.eq(Mux(end, p.t_max - 1, delayed(m, item.step, STAMP_LATENCY, "step"))),
             found.index.eq(delayed(m, item.index, STAMP_LATENCY, "index")),
-            arrives.eq((delayed(m, stamps.valid, STAMP_LATENCY, "touched") & stamps.fresh) | end),
+            arrives.eq((fresh | end) & ~is_stale(found.tag, self.oldest)),
         ]
 
         # Stage 4: held until the next one tells whether it was the last of its step; the end of a
         # packet leaves by itself.
         held = Signal(self.event_layout, reset_less=True)
         holding = Signal()
+        dropped = Signal()
         m.d.comb += [
-            queue.i.valid.eq(holding & (arrives | held.end)),
+            dropped.eq(is_stale(held.tag, self.oldest)),
+            queue.i.valid.eq(holding & ~dropped & (arrives | held.end)),
             queue.i.payload.eq(held),
             queue.i.payload.last.eq(~held.end & (end | (found.step != held.step))),
             self.spikes.eq(queue.i.payload),
@@ -117,6 +123,6 @@ class EventPort(wiring.Component):
         ]
         with m.If(arrives):
             m.d.sync += [holding.eq(1), held.eq(found)]
-        with m.Elif(queue.i.valid):
+        with m.Elif(dropped | held.end):
             m.d.sync += holding.eq(0)
         return m
