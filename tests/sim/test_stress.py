@@ -20,12 +20,7 @@ def directory(generated):
 @pytest.fixture(scope="module")
 def simulation(directory, simulator):
     p = directory.parameters
-    with Simulation(
-        directory.verilog,
-        pixels_per_beat=p.pixels_per_beat,
-        max_beats=2 * p.beats,
-        simulator=simulator,
-    ) as running:
+    with Simulation.of(directory.verilog, p, images=2, simulator=simulator) as running:
         yield running
 
 
