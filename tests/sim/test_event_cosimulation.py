@@ -1,6 +1,6 @@
 """Networks that take spikes as Verilog: random ones, hostile packets, the Python object.
 
-Three random networks; ``SSTDP_NETWORKS=60`` takes as many, which is what docs/events.md reports.
+One random network; ``SSTDP_NETWORKS=60`` takes as many, which is what docs/events.md reports.
 """
 
 import os
@@ -26,7 +26,7 @@ from sstdp_sim.simulation.simulator import Simulation
 from sstdp_sim.stress.beats import WEATHER, findings, random_stream
 from sstdp_sim.stress.stimulus import hostile_images
 
-NETWORKS = int(os.environ.get("SSTDP_NETWORKS", "3"))
+NETWORKS = int(os.environ.get("SSTDP_NETWORKS", "1"))
 SAMPLES = 40
 ERROR = 1 << 17
 
@@ -70,9 +70,8 @@ def times(images):
 
 
 @pytest.fixture(scope="module")
-def simulation(generated_events, simulator):
-    p = generated_events.parameters
-    with Simulation.of(generated_events.verilog, p, images=2, simulator=simulator) as running:
+def simulation(generated_events):
+    with Simulation.of(generated_events.verilog, generated_events.parameters, images=2) as running:
         yield running
 
 
