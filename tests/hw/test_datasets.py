@@ -99,7 +99,7 @@ def test_unknown_name():
         datasets.load("cifar")
     assert str(caught.value) == (
         "Data set must be digits, mnist, cifar10, caltech-face-motorbike, nmnist, the path of an "
-        "file or a folder of pictures, not 'cifar'"
+        ".npz file or a folder of pictures or recordings, not 'cifar'"
     )
 
 
