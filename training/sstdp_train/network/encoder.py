@@ -42,6 +42,14 @@ def ttfs_table(t_max: int, cutoff: int = 0) -> Array:
     return times.astype(np.uint8)
 
 
+def earliness_table(t_max: int) -> Array:
+    """The table that gives spike times back: uint8 [256] of ``t_max - time`` to ``time``.
+
+    So spike times train as pixels do, and what augmentation puts at a border is silent.
+    """
+    return (t_max - np.minimum(np.arange(256), t_max)).astype(np.uint8)
+
+
 def equalized_table(t_max: int, cutoff: int, images: Array) -> Array:
     """Spike time of every pixel value, bright first, such that all steps get as many spikes.
 
