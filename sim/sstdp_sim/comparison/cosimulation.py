@@ -69,6 +69,15 @@ def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
     return 4 * work * 256 // slowest
 
 
+def check_makes_every_spike(directory: GeneratedDirectory) -> None:
+    """Refuse hardware that stops at the decision."""
+    if directory.manifest["configuration"]["early_exit"]:
+        raise UserError(
+            "Comparing every spike needs hardware that makes every spike; generate with "
+            "--no-early-exit"
+        )
+
+
 def cosimulate(
     directory: GeneratedDirectory,
     images: Array,
@@ -116,11 +125,8 @@ def cosimulate(
             f"Labels must be below the network's {len(directory.network.class_names)} classes, "
             f"not {labels.max()}"
         )
-    if every_spike and directory.manifest["configuration"]["early_exit"]:
-        raise UserError(
-            "Comparing every spike needs hardware that makes every spike; generate with "
-            "--no-early-exit"
-        )
+    if every_spike:
+        check_makes_every_spike(directory)
     inference = reference.run(directory.network, images)
     verilog, mutation = directory.verilog, None
     if mutate is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Container
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.programs import working_threads
 from sstdp_hw.base.waiting import mapped
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.models import cycles as cycle_model
@@ -202,7 +202,7 @@ def run(
 
         with (
             Simulation.of(text, parameters, images=2) as simulation,
-            ThreadPoolExecutor(max_workers=jobs) as threads,
+            working_threads(jobs) as threads,
         ):
             for turn in range(_TURNS):
                 if turn:

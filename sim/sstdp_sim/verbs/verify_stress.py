@@ -44,6 +44,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> Result:
     from sstdp_hw.base import locks
     from sstdp_hw.base.progress import progress
+    from sstdp_hw.base.tables import counted
     from sstdp_hw.contract.directory import GeneratedDirectory
     from sstdp_hw.contract.file_names import COVERAGE_FILE
 
@@ -59,17 +60,19 @@ def _run(options: argparse.Namespace) -> Result:
         directory = GeneratedDirectory.load(options.directory)
         if coverage is not None:
             held.enter_context(locks.output(directory.path / COVERAGE_FILE))
+        images = played_images(directory, options)
         with progress(f"Playing at least {options.beats:,} beats", options.beats) as advance:
             result = play(
-                directory, played_images(directory, options), options.beats, seed=options.seed,
-                coverage=coverage, progress=advance,
+                directory, images, options.beats, seed=options.seed, coverage=coverage,
+                progress=advance,
             )  # fmt: skip
         if coverage is not None:
             _show_coverage(directory, coverage)
     print(
         f"Played {result['beats']:,} beats (at least {options.beats:,} asked) in "
-        f"{result['runs']} runs: {result['packets']:,} packets, {result['resets']:,} resets, "
-        f"{result['answers']:,} answers; {len(result['findings'])} findings"
+        f"{counted(result['runs'], 'run')}: {counted(result['packets'], 'packet')}, "
+        f"{counted(result['resets'], 'reset')}, {counted(result['answers'], 'answer')}; "
+        f"{counted(len(result['findings']), 'finding')}"
     )
     if result["findings"]:
         raise VerbFailed(result["findings"][0], result)

@@ -21,6 +21,7 @@ from sstdp_hw.base.destination import check_folder
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json
 from sstdp_hw.base.progress import progress, say
+from sstdp_hw.base.tables import counted
 from sstdp_hw.data.datasets import Samples, looks_channels_last
 from sstdp_hw.network.chain import INPUT_NAMES, SPIKES
 from sstdp_hw.network.float_network import FILE_NAME as FLOAT_FILE
@@ -401,7 +402,7 @@ def _train(
     if remaining <= 0:
         return
     end = math.inf if job.hours is None else time.monotonic() + 3600 * job.hours
-    what = f"Training {job.samples.name} ({recipe.name}), {remaining} epochs"
+    what = f"Training {job.samples.name} ({recipe.name}), {counted(remaining, 'epoch')}"
     with progress(what, remaining * len(training.labels)) as advance, _out_of_memory_told(recipe):
         while training.epoch < recipe.epochs:
             entry = training.run_epoch(advance)
