@@ -148,9 +148,9 @@ def spike_parts(port: SpikeInput, step_width: int) -> Counter[str]:
     event = total_width(event_fields(port.index_width, step_width))
     arriving = port.data_width + 1
     marks = 0 if spike_block_rams(port, step_width) else cells(port.pixels, port.stamp_width)
+    # What it has beside these is within "accelerator", which was fitted with encoders.
     return Counter(
         {
-            "pool": 1,  # a filter of the same kind
             "stage_bit": event * port.latency,
             "queue_bit": event + arriving,
             "lut_ram_cell": cells(1, event) + cells(INPUT_QUEUE_DEPTH, arriving) + marks,
