@@ -19,7 +19,7 @@ from ..network.network import Network
 from .convolution import ConvParameters
 from .dense import DenseParameters
 from .feature_map import FeatureMap
-from .inputs import INPUTS, PixelInput
+from .inputs import INPUTS, Input
 from .place import Place
 from .pooling import PoolParameters
 from .weight_store import ROM, STORES, WeightStore
@@ -48,7 +48,7 @@ class Configuration:
         Physical adders of each weighted layer, in order, each from 1 (smallest) to the number of
         its neurons (fastest). By default `DEFAULT_LANES`, or fewer where the layer is smaller.
     pixels_per_beat : 1, 2, 4 or 8
-        Pixels a beat of the input stream carries.
+        Pixels a beat of the input stream carries; 1 where the input is spikes.
     early_exit : bool
         Stop an image at its decision. Off: every spike of every layer is produced.
     weights : str
@@ -117,7 +117,7 @@ class AcceleratorParameters:
         _ = self.blocks
 
     @cached_property
-    def input(self) -> PixelInput:
+    def input(self) -> Input:
         """What stands in front of the blocks."""
         chosen = self.configuration
         return INPUTS[self.network.input_kind](
@@ -134,7 +134,7 @@ class AcceleratorParameters:
             self.configuration.lanes or [min(most, layer.outputs) for _, layer in network.weighted]
         )
         found: list[Block] = []
-        bits = 0
+        bits = self.input.memory_bits
         present = [(n, layer) for n, layer in enumerate(network.layers) if layer.kind in BLOCKS]
         sources: Array = self.input.order
         arriving: FeatureMap | None = None
@@ -198,7 +198,7 @@ class AcceleratorParameters:
         """The configuration in words, as the head of the Verilog has it."""
         early_exit = "on" if self.configuration.early_exit else "off"
         lanes = ",".join(map(str, self.lanes))
-        return f"lanes {lanes}, {self.pixels_per_beat} pixels a beat, early exit {early_exit}"
+        return f"lanes {lanes}, {self.input.summary}, early exit {early_exit}"
 
     @property
     def pixels_per_beat(self) -> int:
@@ -210,7 +210,7 @@ class AcceleratorParameters:
 
     @property
     def beats(self) -> int:
-        """Beats of one inference on the input stream."""
+        """Beats of one inference on the input stream; where they are events, at most."""
         return self.input.beats
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..base.errors import UserError
 from . import given
-from .chain import LayerChain
+from .chain import PIXELS, LayerChain
 from .header import HeaderReader, shown
 from .layers import Array, Layer, Shape, WeightedLayer
 from .network import FLOAT_FILE_NAME, located
@@ -51,7 +51,7 @@ class FloatNetwork(LayerChain):
     t_max: int
     input_shape: Shape
     class_names: tuple[str, ...]
-    encoder: Array
+    encoder: Array | None
     layers: tuple[Layer, ...]
     scales: tuple[float | None, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class FloatNetwork(LayerChain):
 
     def save(self, path: Path | str) -> None:
         """Write the file, whole or not at all."""
-        tensors = {"encoder": self.encoder}
+        tensors = {} if self.encoder is None else {"encoder": self.encoder}
         entries: list[dict[str, Any]] = []
         for index, (layer, scale) in enumerate(zip(self.layers, self.scales, strict=True)):
             entry: dict[str, Any] = {"kind": layer.kind}
@@ -106,6 +106,7 @@ class FloatNetwork(LayerChain):
             entry |= layer.geometry()
             entries.append(entry)
         header = {
+            **({} if self.input_kind == PIXELS else {"input": {"kind": self.input_kind}}),
             "name": self.name,
             "t_max": self.t_max,
             "input_shape": list(self.input_shape),
@@ -132,7 +133,8 @@ class FloatNetwork(LayerChain):
                 "integers already"
             )
         reader = HeaderReader(str(path), tensors, header, LAYER_FIELDS)
-        network = cls(**reader.frame(), layers=reader.layers(), scales=_scales(reader))
+        frame = reader.frame(reader.input_kind())
+        network = cls(**frame, layers=reader.layers(), scales=_scales(reader))
         reader.check_all_read()
         return network
 

@@ -64,7 +64,7 @@ def test_a_signal_reaches_the_compiler(works, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     began = Began(tmp_path, 1, signal.SIGTERM, monkeypatch)
     with pytest.raises(Terminated), signals_raised():
-        Simulation("", pixels_per_beat=1, max_beats=1, simulator="icarus")
+        Simulation("", beat_bytes=1, max_beats=1, simulator="icarus")
     assert began.all_ended()
     assert not list(tmp_path.glob("sstdp-hw-*"))
 

@@ -1,154 +1,35 @@
-"""Bytes of the host to beats of the accelerator."""
+"""Images of the host."""
 
-from amaranth.hdl import Const, Module, Signal, unsigned
-from amaranth.lib import crc, data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Const, Signal
 
-from .protocol import LENGTH_BYTES, REQUEST_START, Status
-
-
-def beat_layout(pixels_per_beat):
-    """One beat of AXI4-Stream: ``data``, first pixel lowest, and ``last``."""
-    return data.StructLayout({"data": unsigned(8 * pixels_per_beat), "last": unsigned(1)})
+from .protocol import LENGTH_BYTES, REQUEST_START
+from .request_receiver import RequestReceiver
 
 
-class ImageReceiver(wiring.Component):
-    """Takes requests apart (see `protocol`) and hands their pixels on.
-
-    Pixels are handed on as they come, except for the last beat, which waits for the checksum: an
-    image is complete for the accelerator only if it was received whole. At any error the
-    accelerator is held in reset, bytes are thrown away until none came for ``quiet`` cycles, and
-    the error is reported; so a quiet line leads back to the same state, whatever went before.
+class ImageReceiver(RequestReceiver):
+    """Receives requests with the pixels of one image; any other length is an error.
 
     Parameters
     ----------
     inputs : int
         Bytes of an image, 1 to `MAX_IMAGE_BYTES`.
     pixels_per_beat : int
-        Pixels in one beat; the last beat is filled up with zeros.
     quiet : int
-        Cycles without a byte that count as a quiet line, at least 1.
-
-    Members
-    -------
-    i : stream of bytes
-    o : stream of `beat_layout`
-    error : stream of `Status`
-        One item per error.
-    clear : Out
-        Set while the accelerator must be held in reset; for ``quiet`` cycles at least.
+        See `RequestReceiver`.
     """
 
+    start = REQUEST_START
+
     def __init__(self, inputs, pixels_per_beat, quiet):
-        self.inputs, self.pixels_per_beat, self.quiet = inputs, pixels_per_beat, quiet
-        super().__init__(
-            {
-                "i": In(stream.Signature(8)),
-                "o": Out(stream.Signature(beat_layout(pixels_per_beat))),
-                "error": Out(stream.Signature(Status)),
-                "clear": Out(1),
-            }
-        )
+        self.inputs = inputs
+        super().__init__(pixels_per_beat, quiet)
 
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.crc = checksum = crc.catalog.CRC16_XMODEM(data_width=8).create()
-        arrived = Signal()
-        m.d.comb += [arrived.eq(self.i.valid & self.i.ready), checksum.data.eq(self.i.payload)]
+    def left(self):
+        return Signal(range(self.inputs), name="left")
 
-        # Cycles since the last byte, or since an error.
-        silence = Signal(range(self.quiet + 1))
-        silent = Signal()
-        m.d.comb += silent.eq(silence == self.quiet)
-        with m.If(arrived):
-            m.d.sync += silence.eq(0)
-        with m.Elif(~silent):
-            m.d.sync += silence.eq(silence + 1)
+    def begin(self, m, left):
+        m.d.sync += left.eq(self.inputs - 1)
 
-        beat = Signal(8 * self.pixels_per_beat)
-        lane = Signal(range(self.pixels_per_beat))
-        left = Signal(range(self.inputs))  # bytes of the image after the next one
-        field = Signal(range(LENGTH_BYTES))  # byte within the length or the checksum
-        wrong = Signal()  # some byte of the length was
-        status = Signal(Status)
+    def read_length(self, m, left, field, arrived):
         length = Const(self.inputs, 8 * LENGTH_BYTES)
-        m.d.comb += [self.o.p.data.eq(beat), self.error.payload.eq(status)]
-
-        def fail(reason):
-            m.d.sync += [status.eq(reason), silence.eq(0)]
-            m.next = "FLUSH"
-
-        with m.FSM():
-            with m.State("SEEK"):
-                m.d.comb += [self.i.ready.eq(1), checksum.start.eq(1)]
-                m.d.sync += [field.eq(0), wrong.eq(0), left.eq(self.inputs - 1)]
-                m.d.sync += [lane.eq(0), beat.eq(0)]
-                with m.If(arrived):
-                    m.next = "LENGTH"
-                    # Perhaps an image without its start byte: had it no answer at all, a host that
-                    # sends ahead would take the answer to the next image for this one's.
-                    with m.If(self.i.payload != REQUEST_START):
-                        fail(Status.NOISE)
-
-            with m.State("LENGTH"):
-                m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(arrived)]
-                differs = Signal()
-                m.d.comb += differs.eq(self.i.payload != length.word_select(field, 8))
-                with m.If(arrived):
-                    m.d.sync += [field.eq(field + 1), wrong.eq(wrong | differs)]
-                    with m.If(field == LENGTH_BYTES - 1):
-                        m.d.sync += field.eq(0)
-                        m.next = "IMAGE"
-                        with m.If(wrong | differs):
-                            fail(Status.LENGTH)
-                with m.Elif(silent):
-                    fail(Status.INCOMPLETE)
-
-            with m.State("IMAGE"):
-                m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(arrived)]
-                with m.If(arrived):
-                    m.d.sync += beat.word_select(lane, 8).eq(self.i.payload)
-                    m.d.sync += [lane.eq(lane + 1), left.eq(left - 1)]
-                    with m.If(left == 0):
-                        m.next = "CHECKSUM"
-                    with m.Elif(lane == self.pixels_per_beat - 1):
-                        m.d.sync += lane.eq(0)
-                        m.next = "SEND"
-                with m.Elif(silent):
-                    fail(Status.INCOMPLETE)
-
-            with m.State("SEND"):
-                m.d.comb += self.o.valid.eq(1)
-                with m.If(self.o.ready):
-                    m.d.sync += beat.eq(0)
-                    m.next = "IMAGE"
-
-            with m.State("CHECKSUM"):
-                m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(arrived)]
-                with m.If(arrived):
-                    m.d.sync += field.eq(field + 1)
-                    with m.If(field == 1):
-                        m.next = "JUDGE"
-                with m.Elif(silent):
-                    fail(Status.INCOMPLETE)
-
-            with m.State("JUDGE"):  # the checksum's register holds the last byte only now
-                m.next = "SEND_LAST"
-                with m.If(~checksum.match_detected):
-                    fail(Status.CHECKSUM)
-
-            with m.State("SEND_LAST"):
-                m.d.comb += [self.o.valid.eq(1), self.o.p.last.eq(1)]
-                with m.If(self.o.ready):
-                    m.next = "SEEK"
-
-            with m.State("FLUSH"):
-                m.d.comb += [self.i.ready.eq(1), self.clear.eq(1)]
-                with m.If(~arrived & silent):
-                    m.next = "REPORT"
-
-            with m.State("REPORT"):
-                m.d.comb += [self.error.valid.eq(1), self.clear.eq(1)]
-                with m.If(self.error.ready):
-                    m.next = "SEEK"
-        return m
+        return self.i.payload != length.word_select(field, 8)

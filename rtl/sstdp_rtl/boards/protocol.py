@@ -4,13 +4,18 @@ Host to board, one image::
 
     A5 | length, 3 bytes, lowest first | pixels | CRC-16, high byte first
 
+Host to board, one inference of a network that takes spikes; an event is the word of
+`sstdp_hw.contract.event_packets`, 4 bytes, lowest first::
+
+    A6 | events, at least 1, 3 bytes, lowest first | events | CRC-16, high byte first
+
 Board to host, one answer per image, or one per error::
 
     5A | status | word, 4 bytes, lowest first | CRC-16, high byte first
 
 The CRC is CRC-16/XMODEM (Python: ``binascii.crc_hqx(data, 0)``) over all bytes between the start
 byte and the CRC. The word of a result is the accelerator's result word; that of an error is the
-number of bytes that an image must have.
+number of bytes that an image must have, or of inputs that events can name.
 """
 
 from __future__ import annotations
@@ -20,9 +25,11 @@ import enum
 from dataclasses import dataclass
 
 from sstdp_hw.contract.answer import unpack_answers
+from sstdp_hw.contract.event_packets import EVENT_BYTES
 from sstdp_hw.network.layers import Array
 
 REQUEST_START = 0xA5
+EVENTS_START = 0xA6
 ANSWER_START = 0x5A
 LENGTH_BYTES = 3
 ANSWER_BYTES = 8
@@ -35,8 +42,8 @@ class Status(enum.IntEnum):
     RESULT = 0
     INCOMPLETE = 1  # the line fell quiet in the middle of an image
     CHECKSUM = 2  # a byte was lost, added or changed
-    LENGTH = 3  # the length is not that of this network's images
-    NOISE = 4  # a byte came where an image should have begun
+    LENGTH = 3  # the length is not that of this network's images, or there are no events
+    NOISE = 4  # a byte came where an image, or events, should have begun
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,13 @@ def encode_request(image: bytes) -> bytes:
     """The bytes that send one image."""
     body = len(image).to_bytes(LENGTH_BYTES, "little") + image
     return bytes([REQUEST_START]) + body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
+
+
+def encode_events(words: Array) -> bytes:
+    """The bytes that send one inference's events: words of `event_packets.event_words`."""
+    count = len(words).to_bytes(LENGTH_BYTES, "little")
+    body = count + b"".join(int(word).to_bytes(EVENT_BYTES, "little") for word in words)
+    return bytes([EVENTS_START]) + body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
 
 
 def encode_answer(answer: Answer) -> bytes:

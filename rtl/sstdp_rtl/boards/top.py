@@ -34,7 +34,7 @@ class SerialAccelerator(wiring.Component):
         p = self.parameters
         m.submodules.receiver = receiver = UartReceiver(p.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(p.divisor)
-        m.submodules.bridge = bridge = Bridge(p.inputs, p.pixels_per_beat, p.quiet)
+        m.submodules.bridge = bridge = Bridge(p.inputs, p.pixels_per_beat, p.quiet, p.input_kind)
         connect(m, receiver.o, bridge.rx)
         connect(m, bridge.tx, transmitter.i)
         m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]

@@ -11,6 +11,9 @@ from .decision import Decision
 from .dense import DenseLayer
 from .encoder.encoder import Encoder
 from .encoder.packet import PacketReader, axis_layout
+from .event_port.gate import AnswerGate
+from .event_port.port import EventPort
+from .event_port.reader import EventReader
 from .parts.queue import Queue
 from .parts.serializer import SpikeSerializer
 from .parts.splitter import GroupSplitter
@@ -22,14 +25,24 @@ LAYERS = {"dense": DenseLayer, "conv2d": ConvLayer}
 #: By the kind of a block that only passes spikes on: its component.
 FILTERS = {"pool2d": PoolLayer}
 
-#: By the kind of the accelerator's input: its component.
-INPUTS = {"pixels": Encoder}
+#: By the kind of the accelerator's input: what checks its packets.
+READERS = {
+    "pixels": lambda p: PacketReader(p.input.data_width, p.beats),
+    "spikes": lambda p: EventReader(p.pixels, p.t_max),
+}
+
+#: By the kind of the accelerator's input: what makes spike events of it.
+INPUTS = {"pixels": Encoder, "spikes": EventPort}
+
+#: By the kind of the accelerator's input, where answers can be known before their packet is
+#: complete: what holds them.
+GATES = {"spikes": AnswerGate}
 
 
 class AcceleratorTop(Elaboratable):
-    """One network as hardware: pixels in, classes out.
+    """One network as hardware: pixels or events in, classes out.
 
-    Takes one image per packet and answers each packet with one beat, in order. Both streams may
+    Takes one sample per packet and answers each packet with one beat, in order. Both streams may
     stall at any time.
 
     Parameters
@@ -42,7 +55,7 @@ class AcceleratorTop(Elaboratable):
         One for each of `contract.ports.ports`.
     ports : list of Signal
         The same in their order.
-    probes : list of Encoder, DenseLayer or ConvLayer
+    probes : list of Encoder or EventPort, DenseLayer or ConvLayer
         Blocks whose ``spikes`` and ``spikes_valid`` show every spike, once elaborated.
     """
 
@@ -64,7 +77,7 @@ class AcceleratorTop(Elaboratable):
         m.submodules.input_queue = input_queue = Queue(
             axis_layout(p.input.data_width), depth=INPUT_QUEUE_DEPTH
         )
-        m.submodules.reader = reader = PacketReader(p.input.data_width, p.beats)
+        m.submodules.reader = reader = READERS[p.input.kind](p)
         m.submodules.encoder = encoder = INPUTS[p.input.kind](p)
         m.d.comb += [
             input_queue.i.payload.data.eq(self.s_axis_tdata),
@@ -77,10 +90,15 @@ class AcceleratorTop(Elaboratable):
         wiring.connect(m, reader.o, encoder.i)
 
         m.submodules.decision = decision = Decision(p.output, p.t_max, p.configuration.early_exit)
-        m.d.comb += [
-            encoder.oldest.eq(decision.oldest),
-            decision.errors.eq(encoder.errors),
-        ]
+        answers = decision.o
+        m.d.comb += encoder.oldest.eq(decision.oldest)
+        if p.input.kind in GATES:
+            m.submodules.gate = gate = GATES[p.input.kind]()
+            m.d.comb += [gate.reading.eq(encoder.reading), gate.errors.eq(encoder.errors)]
+            wiring.connect(m, answers, gate.i)
+            answers = gate.o
+        else:
+            m.d.comb += decision.errors.eq(encoder.errors)
         events, layers, pools = encoder.o, 0, 0
         for block in p.blocks:
             if block.kind in FILTERS:
@@ -110,11 +128,10 @@ class AcceleratorTop(Elaboratable):
             wiring.connect(m, groups, serializer.i)
             events, layers = serializer.o, layers + 1
 
-        result = decision.o.payload
         m.d.comb += [
-            self.m_axis_tdata.eq(result),
-            self.m_axis_tvalid.eq(decision.o.valid),
+            self.m_axis_tdata.eq(answers.payload),
+            self.m_axis_tvalid.eq(answers.valid),
             self.m_axis_tlast.eq(Const(1)),
-            decision.o.ready.eq(self.m_axis_tready),
+            answers.ready.eq(self.m_axis_tready),
         ]
         return m

@@ -97,6 +97,7 @@ def cosimulate(
     ----------
     directory : GeneratedDirectory
     images : uint8 array [N, *input_shape]
+        Or spike times, where the network takes these.
     labels : int array [N]
     simulator : str
     shards : int
@@ -132,11 +133,11 @@ def cosimulate(
         mutation = mutations.choose(directory, images, inference, *mutate)
         verilog = mutations.apply(verilog, mutation)
     parameters = directory.parameters
-    packets = Packets.of_images(images, parameters.pixels_per_beat)
+    packets = Packets.of(parameters, images)
     timeout = timeout_cycles(directory, traffic)
     shards = 1 if waves else max(1, min(shards, len(images) // MIN_IMAGES_PER_SHARD))
     start = time.monotonic()
-    with Simulation.of_images(
+    with Simulation.of(
         verilog,
         parameters,
         simulator=simulator,

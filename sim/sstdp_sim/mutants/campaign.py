@@ -99,7 +99,7 @@ class Verdict:
 def images_stream(directory: GeneratedDirectory, images: Array) -> Stream:
     """The images as packets in a file for packets of up to two images' length."""
     parameters = directory.parameters
-    packets = Packets.of_images(images, parameters.pixels_per_beat)
+    packets = Packets.of(parameters, images)
     padding = np.zeros((len(images), packets.data.shape[1]), np.uint8)
     return stream_of(
         parameters, replace(packets, data=np.concatenate([packets.data, padding], axis=1))
@@ -201,12 +201,7 @@ def run(
                 proven[number] = reason
 
         with (
-            Simulation(
-                text,
-                pixels_per_beat=parameters.pixels_per_beat,
-                max_beats=2 * parameters.beats,
-                top=parameters.top,
-            ) as simulation,
+            Simulation.of(text, parameters, images=2) as simulation,
             working_threads(jobs) as threads,
         ):
             for turn in range(_TURNS):

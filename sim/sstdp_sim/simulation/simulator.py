@@ -87,7 +87,8 @@ class Simulation:
     ----------
     verilog : str
         Text of the accelerator.
-    pixels_per_beat, max_beats : int
+    beat_bytes, max_beats : int
+        Bytes of a beat, and beats of a packet at most.
     top : str
         Its module.
     simulator : str
@@ -110,7 +111,7 @@ class Simulation:
         self,
         verilog: str,
         *,
-        pixels_per_beat: int,
+        beat_bytes: int,
         max_beats: int,
         top: str = TOP,
         simulator: str = "verilator",
@@ -125,8 +126,8 @@ class Simulation:
         self.probes = list(probes)
         self._folder = temporary_folder()
         self.folder = Path(self._folder.name)
-        self.max_beats, self.pixels_per_beat = max_beats, pixels_per_beat
-        harness = harness_verilog(max_beats, pixels_per_beat, self.probes, top)
+        self.max_beats, self.beat_bytes = max_beats, beat_bytes
+        harness = harness_verilog(max_beats, beat_bytes, self.probes, top)
         self._sources = []
         for name, text in ((VERILOG_FILE, verilog), ("harness.v", harness)):
             self._sources.append(self.folder / name)
@@ -138,14 +139,15 @@ class Simulation:
             raise
 
     @classmethod
-    def of_images(
-        cls, verilog: str, parameters: AcceleratorParameters, **options: Any
+    def of(
+        cls, verilog: str, parameters: AcceleratorParameters, *, images: int = 1, **options: Any
     ) -> Simulation:
-        """A simulation for packets that are whole images of the accelerator's network."""
+        """A simulation for packets as long as so many whole samples of the accelerator's
+        network."""
         return cls(
             verilog,
-            pixels_per_beat=parameters.pixels_per_beat,
-            max_beats=parameters.beats,
+            beat_bytes=parameters.input.data_width // 8,
+            max_beats=images * parameters.beats,
             top=parameters.top,
             **options,
         )
@@ -242,7 +244,7 @@ class Simulation:
             If the simulator process fails.
         """
         shard = Path(tempfile.mkdtemp(prefix="shard-", dir=self.folder))
-        assert packets.data.shape[1] == self.max_beats * self.pixels_per_beat, "of this harness"
+        assert packets.data.shape[1] == self.max_beats * self.beat_bytes, "of this harness"
         (shard / PACKETS_FILE).write_bytes(packets.to_bytes())
         wanted = len(packets) if answers is None else answers
         settings = {

@@ -37,7 +37,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dataset", required=True, metavar="NAME",
-        help="digits, mnist, caltech-face-motorbike or an .npz file",
+        help="digits, mnist, nmnist, caltech-face-motorbike, an .npz file or a folder",
     )  # fmt: skip
     parser.add_argument(
         "--samples",

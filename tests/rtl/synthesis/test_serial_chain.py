@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,19 @@ from cocotb_tools.runner import get_runner
 
 from sstdp_hw.base.fpga_tools import find_tool, run_tool
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.contract.event_packets import NO_EVENT, event_words
 from sstdp_hw.network.layers import Dense
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.boards.parameters import BoardParameters
-from sstdp_rtl.boards.protocol import ANSWER_BYTES, Answer, Status, decode_answer, encode_request
+from sstdp_rtl.boards.protocol import (
+    ANSWER_BYTES,
+    Answer,
+    Status,
+    decode_answer,
+    encode_events,
+    encode_request,
+)
 from sstdp_rtl.boards.top import SerialAccelerator
 from sstdp_rtl.generator.verilog import emit
 
@@ -44,7 +53,9 @@ def generate(network, pixels_per_beat, folder):
     configuration = Configuration(lanes=(4, 4), pixels_per_beat=pixels_per_beat)
     text = emit(AcceleratorParameters(network, configuration))
     (folder / "accelerator.v").write_text(text)
-    serial = SerialAccelerator(BoardParameters(15, pixels_per_beat, DIVISOR, QUIET))
+    serial = SerialAccelerator(
+        BoardParameters(15, pixels_per_beat, DIVISOR, QUIET, input_kind=network.input_kind)
+    )
     (folder / "serial.il").write_text(rtlil.convert(serial, name="serial", emit_src=False))
     script = "read_rtlil serial.il\nproc -norom\nmemory_collect\nwrite_verilog -noattr serial.v\n"
     (folder / "serial.ys").write_text(script)
@@ -122,3 +133,33 @@ def test_answers_on_the_line_equal_the_reference(tmp_path, monkeypatch):
     assert answers == [*results[:2], error, results[2], error, *results[3:]]
     assert len({answer.label for answer in results}) > 1
     assert results[6].silent
+
+
+def test_answers_to_events_on_the_line_equal_the_reference(tmp_path, monkeypatch):
+    pixels = random_network()
+    network = replace(pixels, encoder=None)
+    images = np.random.default_rng(6).integers(0, 256, (5, *SHAPE), dtype=np.uint8)
+    images[3] = 0  # nothing fires: silent
+    times = reference.encode(pixels, images)
+    expected = reference.run(network, times)
+    generate(network, 1, tmp_path)
+    words = [event_words(sample, network.t_max) for sample in times]
+    assert words[3].tolist() == [NO_EVENT]
+    requests = [encode_events(sample) for sample in words]
+    early = encode_events([5 << 24, 4 << 24 | 1])  # a step before one that came
+    received = play(
+        tmp_path,
+        [
+            (requests[0] + requests[1], 2),  # back to back
+            (requests[2][:-3], 3),  # the host dies in the middle
+            (requests[2] + early + requests[3] + requests[4], 7),
+        ],
+        monkeypatch,
+    )
+    chunks = range(0, len(received), ANSWER_BYTES)
+    answers = [decode_answer(received[start : start + ANSWER_BYTES]) for start in chunks]
+    results = [answer_of(expected, number) for number in range(len(images))]
+    assert answers[:4] == [*results[:2], Answer(Status.INCOMPLETE, 15), results[2]]
+    assert answers[4].frame_error and answers[4].status == Status.RESULT
+    assert answers[5:] == results[3:]
+    assert results[3].silent

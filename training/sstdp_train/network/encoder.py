@@ -12,6 +12,14 @@ from sstdp_hw.network.ttfs import PIXEL_VALUES, check_table, ttfs_table
 __all__ = ["bright_dark_tables", "equalized_table", "ttfs_table"]
 
 
+def earliness_table(t_max: int) -> Array:
+    """The table that gives spike times back: uint8 [256] of ``t_max - time`` to ``time``.
+
+    So spike times train as pixels do, and what augmentation puts at a border is silent.
+    """
+    return (t_max - np.minimum(np.arange(256), t_max)).astype(np.uint8)
+
+
 def equalized_table(t_max: int, cutoff: int, images: Array) -> Array:
     """Spike time of every pixel value, bright first, such that all steps get as many spikes.
 
