@@ -14,7 +14,7 @@ import numpy as np
 
 from ..base.errors import UserError
 from ..base.files import read_json, write_json
-from ..network.chain import shortened
+from ..network.chain import PIXELS, shortened
 from ..network.float_network import FloatNetwork
 from ..network.header import HeaderReader
 from ..network.layers import Array, Shape, WeightedLayer
@@ -32,7 +32,8 @@ class Around:
     Parameters
     ----------
     t_max : int
-    encoder : uint8 array [256] or [planes, 256]
+    encoder : uint8 array [256] or [planes, 256], or None
+        None: the input is spikes.
     input_shape : (channels, height, width) or None
         Of the image; None: as the graph's Input has it.
     class_names : tuple of str or None
@@ -45,7 +46,7 @@ class Around:
     """
 
     t_max: int
-    encoder: Array
+    encoder: Array | None
     input_shape: Shape | None = None
     class_names: tuple[str, ...] | None = None
     name: str | None = None
@@ -55,7 +56,7 @@ class Around:
 
     @property
     def planes(self) -> int:
-        return max(1, self.encoder.size // 256)
+        return 1 if self.encoder is None else max(1, self.encoder.size // 256)
 
 
 def made(t_max: int, cutoff: int = 0) -> Around:
@@ -90,7 +91,7 @@ def write_sidecar(path: Path, network: Network | FloatNetwork) -> None:
             "input_shape": list(network.input_shape),
             "class_names": list(network.class_names),
             "layers": _entries(network),
-            "encoder": network.tables.tolist(),
+            **({} if network.encoder is None else {"encoder": network.tables.tolist()}),
             "provenance": network.provenance,
         },
     )
@@ -124,10 +125,11 @@ def read_sidecar(path: Path) -> Around:
         raise UserError(
             f"{path}: decision must be {DECISION!r}, the one rule there is, not {found}"
         )
-    tables = content.get("encoder")
-    reader = HeaderReader(str(path), {"encoder": _tables(path, tables)}, content, frozenset())
-    reader.check_input()
-    frame = reader.frame()
+    reader = HeaderReader(str(path), {}, content, frozenset())
+    kind = reader.input_kind()
+    if kind == PIXELS:
+        reader.tensors["encoder"] = _tables(path, content.get("encoder"))
+    frame = reader.frame(kind)
     return Around(
         t_max=frame["t_max"], encoder=frame["encoder"], input_shape=frame["input_shape"],
         class_names=frame["class_names"], name=frame["name"], layers=_layers(path, content),
