@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.conv_networks import random_conv_case
-from support.networks import random_case, small_network, with_spikes
+from support.networks import Case, random_case, small_network, with_spikes
 from support.simulation import expected_spikes, expected_words, run
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
@@ -54,6 +54,29 @@ def test_reset_at_any_moment_leaves_no_trace():
     assert seen.words == expected_words(reference.run(case.network, case.images))
 
 
+def decided_early(network, rng):
+    """Samples that are decided in the first two of the steps."""
+    pool = rng.integers(0, network.t_max + 1, (400, *network.input_shape)).astype(np.uint8)
+    pool[rng.random(pool.shape) < 0.5] = 0
+    return pool[reference.run(network, pool).decision_times <= 1]
+
+
+def test_an_answer_waits_for_the_end_of_its_packet():
+    """With a lane a neuron all but the last events come after the decision: a packet of 64 of them
+    takes 65 cycles."""
+    network = replace(small_network(), encoder=None)
+    samples = np.full((400, *network.input_shape), network.t_max - 1, np.uint8)
+    samples[np.random.default_rng(6).random(samples.shape) < 0.2] = 0
+    samples = samples[reference.run(network, samples).decision_times == 0][:8]
+    inference = reference.run(network, samples)
+    case = Case(0, network, Configuration((20, 7)), samples)
+    seen = run(network, case.configuration, samples, quiet=1)
+    assert seen.words == expected_words(inference)
+    cycles = np.diff(seen.cycles, prepend=-1).tolist()
+    assert cycles == model_cycles(case, inference)
+    assert cycles[1:] == [65] * 7
+
+
 def hostile(number, words, inputs, t_max):
     """A packet made of the words of a good one."""
     late = [(word & 0xFFFFFF) | (t_max - 1) << 24 for word in words]  # repeated, in the last step
@@ -75,9 +98,7 @@ def test_repeated_wrong_and_no_events(stalls):
     rng = np.random.default_rng(5)
     network = replace(small_network(), encoder=None)
     inputs, t_max = network.pixels, network.t_max
-    pool = rng.integers(0, t_max + 1, (400, *network.input_shape)).astype(np.uint8)
-    pool[rng.random(pool.shape) < 0.5] = 0
-    samples = pool[reference.run(network, pool).decision_times <= 1][:24]  # decided early
+    samples = decided_early(network, rng)[:24]
     packets = [
         hostile(number, event_words(sample, t_max).tolist(), inputs, t_max)
         for number, sample in enumerate(samples)
