@@ -109,13 +109,24 @@ class LaneParameters:
         the negative and that of the positive weights.
         """
         low, high = self.store.potential_bounds(self.layer)
-        return signed_width(int((low + self.initial).min()), int((high + self.initial).max()))
+        needed = signed_width(int((low + self.initial).min()), int((high + self.initial).max()))
+        return self.store.membrane_width(self.name, needed)
 
     @property
     def spontaneous(self) -> bool:
         """Whether a neuron fires without any input (negative threshold), so that step 0 must be
         compared even if nothing arrives in it."""
-        return self.store.may_fire_unasked(self.initial)
+        return bool((self.initial >= 0).any())
+
+    @property
+    def may_be_spontaneous(self) -> bool:
+        """Whether the hardware has what it takes for that."""
+        return self.store.loaded or self.spontaneous
+
+    @property
+    def initial_latency(self) -> int:
+        """Cycles from the number of a group to its initial potentials."""
+        return self.store.initial_latency(self.groups)
 
     def packed_weights(self, words: Array) -> list[int]:
         """Words [..., lanes] of weights as memory rows, lane 0 in the lowest bits.

@@ -13,6 +13,9 @@ TAG_WIDTH = 3
 #: difference.
 MAX_IN_FLIGHT = 1 << (TAG_WIDTH - 1)
 
+#: Images that the encoder can hold, one in each of its sorters.
+SORTERS = 2
+
 #: Items that a queue between two blocks holds; 16 fill the smallest LUT RAM of the common FPGAs.
 QUEUE_DEPTH = 16
 
@@ -92,6 +95,11 @@ LIST_LATENCY = 3
 
 #: Cycles between two spikes of one list of a sorter.
 LIST_INTERVAL = 2
+
+
+#: Cycles in which an image of the memories is on its way beside those of its words: the wish for
+#: it, an empty chain, the register of words, the judgement.
+LOAD_LATENCY = 5
 
 
 #: Cycles from the end of the reset to the first beat, as the co-simulation plays it.

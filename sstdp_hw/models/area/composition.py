@@ -96,7 +96,7 @@ def dense_parts(layer: DenseParameters, step_width: int) -> Counter[str]:
             "lane": lanes,
             "adder_bit": lanes * width,
             "clear_bit": lanes * width if layer.groups > 1 else 0,
-            "silenced_bit": weights if layer.output or layer.spontaneous else 0,
+            "silenced_bit": weights if layer.output or layer.may_be_spontaneous else 0,
             "single_bit": membranes if layer.groups == 1 else 0,
             "shared_bit": membranes if shared else 0,
             "deep_bit": membranes if layer.groups > LUT_RAM_DEPTH else 0,

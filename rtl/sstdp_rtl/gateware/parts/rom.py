@@ -80,23 +80,25 @@ def _memory(width, rows, style, columns, addr_width):
             f"ROWS_{chunk}[i*WIDTH + {low} +: {column_width}];"
             for bank, start, chunk, count in places
         ]
-        make = _table if style == "logic" else _banks
-        lines += make(column_width, len(banks), addr, addr_width, name)
+        lines += banks_verilog(
+            column_width, len(banks), addr, addr_width, name, registers=style != "logic"
+        )
         lines.append(f"  assign data[{end - 1}:{low}] = out{name};")
     return lines
 
 
-def _table(width, banks, addr, addr_width, name):
-    return [
-        f"  reg [{width - 1}:0] out{name};",
-        f"  always @(posedge clk) out{name} <= memory_0{name}[{addr}];",
-    ]
-
-
-def _banks(width, count, addr, addr_width, name):
+def banks_verilog(width, count, addr, addr_width, name, *, registers):
     """Banks and their registers, a cycle for each: the block RAM's own, which the build merges into
     it; one near what reads it, with the bank that was not addressed silenced; with several banks
-    one more, where they are joined."""
+    one more, where they are joined. Without ``registers`` there is one bank, read in one cycle.
+
+    The memory of bank N is ``memory_N`` with ``name`` behind it, what is read ``out`` with it.
+    """
+    if not registers:
+        return [
+            f"  reg [{width - 1}:0] out{name};",
+            f"  always @(posedge clk) out{name} <= memory_0{name}[{addr}];",
+        ]
     low = index_width(BANK_ROWS) if count > 1 else addr_width
     word, every = f"[{width - 1}:0]", range(count)
     lines = [f"  reg {word} row_{n}{name}, own_{n}{name}, near_{n}{name};" for n in every]
@@ -207,9 +209,13 @@ class Rom(wiring.Component):
                 m.d.comb += self.data[low:end].eq(row[low:end])
         return m
 
+    def verilog(self, name):
+        """The text of its module."""
+        return rom_verilog(name, self.width, self.rows, self.style, self.columns)
+
 
 class RomCollector:
-    """The platform object of Verilog generation: gathers the ROMs that the design instantiates.
+    """The platform object of Verilog generation: gathers the memories that are written as text.
 
     Parameters
     ----------
@@ -226,7 +232,7 @@ class RomCollector:
         self.prefix, self.texts = prefix, {}
 
     def collect(self, rom):
-        """Take in a `Rom`; returns the name of its module."""
+        """Take in a memory with ``name`` and ``verilog``; returns the name of its module."""
         name = f"{self.prefix}{rom.name}"
-        self.texts[name] = rom_verilog(name, rom.width, rom.rows, rom.style, rom.columns)
+        self.texts[name] = rom.verilog(name)
         return name
