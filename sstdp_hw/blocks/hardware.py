@@ -154,6 +154,11 @@ class AcceleratorParameters:
         )
 
     @cached_property
+    def live_inputs(self) -> Array:
+        """Inputs whose spikes are sent to the first layer: bool [inputs]."""
+        return self.store.live_inputs(self.network)
+
+    @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """What stands behind the input, in order: weighted layers and pooling layers; the last
         one is the output layer."""

@@ -99,7 +99,7 @@ LIST_INTERVAL = 2
 
 #: Cycles in which an image of the memories is on its way beside those of its words: the wish for
 #: it, an empty chain, the register of words, the judgement.
-LOAD_LATENCY = 5
+LOAD_LATENCY = 4
 
 
 #: Cycles from the end of the reset to the first beat, as the co-simulation plays it.

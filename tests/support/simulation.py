@@ -159,7 +159,7 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
         left, cycle = quiet, -1
         for _ in range(limit):
             cycle += bool(started)
-            seen.cycle = cycle
+            seen.cycle += 1
             ready = chance.random() >= stalls
             ctx.set(dut.m_axis_tready, ready)
             _, _, valid, word = await ctx.tick().sample(dut.m_axis_tvalid, dut.m_axis_tdata)
@@ -211,12 +211,13 @@ def expected_words(inference):
     ]
 
 
-def expected_spikes(network, inference, image):
-    """Every spike of one image as (probe, tag, step, neuron); the tag counts images modulo 8."""
+def expected_spikes(network, inference, image, live=None):
+    """Every spike of one image as (probe, tag, step, neuron); the tag counts images modulo 8.
+    ``live`` as of `sent_spikes`."""
     places = [0] + [index + 1 for index, _ in network.weighted]
     return {
         (probe, image % 8, int(time), neuron)
         for probe, place in enumerate(places)
-        for neuron, time in enumerate(sent_spikes(network, inference, place)[image])
+        for neuron, time in enumerate(sent_spikes(network, inference, place, live)[image])
         if time < network.t_max
     }

@@ -58,9 +58,9 @@ class Divergence:
 
 def expected_spikes(directory: GeneratedDirectory, inference: Inference, image: int) -> list[Array]:
     """Spike times of ``image`` at every probe, flat."""
-    network = directory.network
+    network, live = directory.network, directory.parameters.live_inputs
     places = sent_places(network).values()
-    return [sent_spikes(network, inference, place)[image] for place in places]
+    return [sent_spikes(network, inference, place, live)[image] for place in places]
 
 
 def first_difference(

@@ -19,7 +19,7 @@ GroupCounts = dict[int, list[tuple[int, list[int]]]]
 
 def list_counts(parameters: AcceleratorParameters, inference: Inference) -> list[ListCounts]:
     """Spikes of the encoder per image, step and lane of the beat."""
-    times = sent_spikes(parameters.network, inference, 0)
+    times = sent_spikes(parameters.network, inference, 0, parameters.live_inputs)
     inputs = parameters.input.inputs
     lanes = np.empty(times.shape[1], np.int64)
     lanes[inputs[inputs >= 0]] = np.nonzero(inputs >= 0)[1]
@@ -40,7 +40,7 @@ def list_indices(parameters: AcceleratorParameters, inference: Inference) -> lis
 
     A list gives back last what it was given first.
     """
-    times = sent_spikes(parameters.network, inference, 0)
+    times = sent_spikes(parameters.network, inference, 0, parameters.live_inputs)
     order = np.flatnonzero(parameters.input.order >= 0)[::-1]
     times, lanes = times[:, parameters.input.order[order]], order % parameters.input.stride
     found: list[ListIndices] = [{} for _ in range(len(times))]
