@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from sstdp_hw.base.templates import filled
+from sstdp_hw.blocks.memory_map import WORD_BITS
 from sstdp_hw.blocks.widths import index_width
+from sstdp_hw.contract.answer import LOAD
+from sstdp_hw.contract.memory_image import memory_image
 from sstdp_hw.reference import inference as reference
 
 from ..gateware.parts.rom import fill_memory
@@ -23,6 +26,22 @@ CANDIDATES = 32  # drawings among which they are chosen
 STROKE_DOTS = 16
 SIDES = (4, 6, 8, 14)  # of an image, in radii of a stroke
 QUIET_CYCLES = 256
+
+#: What else the testbench has where weights are loaded: the image of the memories, sent at once.
+LOADING = """\
+  localparam WORDS = {words};  // of the image of the memories
+  reg  [31:0] words [0:WORDS-1];
+  reg  [31:0] word;
+  initial word = 0;
+  wire w_valid = aresetn & (word < WORDS);
+  wire w_ready;
+"""
+LOADING_PORTS = """,
+    .s_axis_weights_tdata(words[word]),
+    .s_axis_weights_tvalid(w_valid),
+    .s_axis_weights_tready(w_ready),
+    .s_axis_weights_tlast(word + 1 == WORDS),
+    .weights_status()"""
 
 
 def testbench_module(parameters):
@@ -45,12 +64,22 @@ def golden_testbench(parameters):
         *fill_memory("beats", beat_bits + 1, [*beats, 0]),
         *(f"  initial answers[{n}] = 32'h{word:08x};" for n, word in enumerate([*answers, 0])),
     ]
+    loading: dict[str, str] = dict.fromkeys(("loading", "load", "loading_ports"), "")
+    words = 0
+    if parameters.store.loaded:
+        image = memory_image(parameters).tolist()
+        words, contents = len(image), [*contents, *fill_memory("words", WORD_BITS, image, "IMAGE")]
+        loading = {
+            "loading": LOADING.format(words=words),
+            "load": "    word <= word + (w_valid & w_ready);\n",
+            "loading_ports": LOADING_PORTS,
+        }
     return filled(
         TEMPLATE, module=testbench_module(parameters), top=parameters.top, beats=len(beats),
-        answers=len(answers), timeout=8 * parameters.most_cycles + 8 * len(beats),
+        answers=len(answers), timeout=8 * parameters.most_cycles + 8 * len(beats) + words,
         quiet=QUIET_CYCLES, beat_bits=beat_bits, position_bits=index_width(len(beats) + 1),
         answer_bits=index_width(len(answers) + 1), first_stall=4 * parameters.beats,
-        contents="\n".join([*contents, ""]),
+        contents="\n".join([*contents, ""]), **loading,
     )  # fmt: skip
 
 
@@ -116,4 +145,5 @@ def _answers(parameters, images):
     there = np.arange(parameters.pixels) < sent[:, None] * parameters.pixels_per_beat
     found = reference.run(parameters.network, images, present=there.reshape(images.shape))
     words = found.classes.astype(np.int64) | found.decision_times.astype(np.int64) << 8
+    words |= parameters.store.loaded << LOAD.offset  # the first load
     return (words | found.silent << 16 | (sent < parameters.beats) << 17).tolist()

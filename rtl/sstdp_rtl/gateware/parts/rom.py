@@ -123,23 +123,24 @@ def banks_verilog(width, count, addr, addr_width, name, *, registers):
     return lines
 
 
-def fill_memory(name, width, rows):
-    """Lines that fill a memory of one bank, as `Rom` does it; ``i`` is an integer of the module."""
+def fill_memory(name, width, rows, literals="ROWS"):
+    """Lines that fill a memory of one bank, as `Rom` does it; ``i`` is an integer of the module,
+    and names that begin with ``literals`` are free."""
     per_chunk, lines = max(1, CHUNK_BITS // width), []
     for number, start in enumerate(range(0, len(rows), per_chunk)):
         chunk = rows[start : start + per_chunk]
         lines += [
-            _literal(number, width, chunk),
+            _literal(number, width, chunk, literals),
             f"  initial for (i = 0; i < {len(chunk)}; i = i + 1) "
-            f"{name}[{start} + i] = ROWS_{number}[i*{width} +: {width}];",
+            f"{name}[{start} + i] = {literals}_{number}[i*{width} +: {width}];",
         ]
     return lines
 
 
-def _literal(number, width, rows):
+def _literal(number, width, rows, name="ROWS"):
     value = sum(row << (width * position) for position, row in enumerate(rows))
     bits = width * len(rows)
-    return f"  localparam [{bits - 1}:0] ROWS_{number} = {bits}'h{value:x};"
+    return f"  localparam [{bits - 1}:0] {name}_{number} = {bits}'h{value:x};"
 
 
 class Rom(wiring.Component):
