@@ -201,12 +201,7 @@ def run(
                 proven[number] = reason
 
         with (
-            Simulation(
-                text,
-                pixels_per_beat=parameters.pixels_per_beat,
-                max_beats=2 * parameters.beats,
-                top=parameters.top,
-            ) as simulation,
+            Simulation.of_packets(text, parameters, 2 * parameters.beats) as simulation,
             ThreadPoolExecutor(max_workers=jobs) as threads,
         ):
             for turn in range(_TURNS):

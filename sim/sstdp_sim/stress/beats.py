@@ -96,12 +96,8 @@ def play(
     busy = busy_cycles(parameters, images)
     total: dict[str, Any] = dict.fromkeys(("runs", "beats", "packets", "resets", "answers"), 0)
     total["findings"] = []
-    with Simulation(
-        directory.verilog,
-        pixels_per_beat=parameters.pixels_per_beat,
-        max_beats=2 * parameters.beats,
-        top=parameters.top,
-        coverage=coverage,
+    with Simulation.of_packets(
+        directory.verilog, parameters, 2 * parameters.beats, coverage=coverage
     ) as simulation:
         while total["beats"] < beats or total["runs"] < len(WEATHER):
             run = total["runs"]

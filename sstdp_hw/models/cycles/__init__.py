@@ -12,7 +12,7 @@ come from `pipeline` and from the parameters, where the gateware has them from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from ...blocks.hardware import AcceleratorParameters, WeightedBlock
 from ...blocks.map_parameters import MapParameters
 from ...blocks.pipeline import PIECE
+from ...contract.memory_image import loading_cycles
 from ...network.layers import Array
 from ...reference.inference import Inference, sent_places
 from .chain import NEVER, Decision, Layer, Serializer, Splitter
@@ -50,6 +51,7 @@ def cycles_per_image(
     parameters: AcceleratorParameters,
     inference: Inference,
     *,
+    loads: Collection[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Array:
     """Clock cycles from the answer before an image to its own: int64 [N].
@@ -62,10 +64,13 @@ def cycles_per_image(
     parameters : AcceleratorParameters
     inference : Inference
         What `reference.run` returned for the images.
+    loads : collection of int
+        Images before which the memories are loaded again, with the same network: no image is sent
+        before that has ended, see `loading_cycles`.
     progress : callable, optional
         Called with the number of images done since the last call.
     """
-    return np.diff(_answers(parameters, inference, progress=progress), prepend=-1)
+    return np.diff(_answers(parameters, inference, loads=loads, progress=progress), prepend=-1)
 
 
 def latency_per_image(parameters: AcceleratorParameters, inference: Inference) -> Array:
@@ -84,6 +89,7 @@ def _answers(
     inference: Inference,
     *,
     earlier: int | None = None,
+    loads: Collection[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Array:
     """Cycle of every answer, from the first beat of the first image on: int64 [N]. ``earlier``: so
@@ -95,6 +101,11 @@ def _answers(
         encoder.free = [LONG_AGO] * 2
         for memory in stamps:
             memory.counted(earlier)
+    elif parameters.store.loaded:  # the memories are written between the reset and the first beat
+        cycles = loading_cycles(parameters)
+        encoder.free = [free - cycles for free in encoder.free]
+        for memory in stamps:
+            memory.ready -= cycles
     _input, *places = sent_places(parameters.network).values()
     by_place = isinstance(parameters.blocks[0], MapParameters)
     for first in range(0, count, CHUNK):
@@ -108,6 +119,8 @@ def _answers(
         lists = list_counts(parameters, part)
         indices = list_indices(parameters, part) if by_place else [{} for _ in lists]
         for image, (counts, found) in enumerate(zip(lists, indices, strict=True), first):
+            if image in loads:
+                encoder.loader.waits_until(decision.answers[-1] + 1 + loading_cycles(parameters))
             encoder.run(image, counts, found)
         if progress:
             progress(len(lists))
