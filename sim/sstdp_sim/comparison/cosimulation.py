@@ -19,7 +19,7 @@ from sstdp_hw.contract.answer import unpack_answers
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
-from sstdp_hw.contract.memory_image import loading_cycles, words_of_an_image
+from sstdp_hw.contract.memory_image import loading_cycles, memory_image, words_of_an_image
 from sstdp_hw.models.cost import cycle_bound, efficiency
 from sstdp_hw.network.layers import Array
 from sstdp_hw.ready import known_as
@@ -68,7 +68,7 @@ def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
     parameters = directory.parameters
     work = parameters.most_cycles + 8 * traffic.stall_cycles
     if parameters.store.loaded:
-        work += words_of_an_image(parameters)
+        work += 4 * words_of_an_image(parameters)  # wrong ones may come before a right one
     slowest = 256 - max(traffic.gap_chance, traffic.stall_chance)
     return 4 * work * 256 // slowest
 
@@ -125,11 +125,15 @@ def cosimulate(
             "--no-early-exit"
         )
     inference = reference.run(directory.network, images)
+    parameters = directory.parameters
     verilog, mutation = directory.verilog, None
+    memories = memory_image(parameters) if parameters.store.loaded else None
     if mutate is not None:
         mutation = mutations.choose(directory, images, inference, *mutate)
-        verilog = mutations.apply(verilog, mutation)
-    parameters = directory.parameters
+        if memories is None:
+            verilog = mutations.apply(verilog, mutation)
+        else:
+            memories = mutations.patch(directory, mutation).applied(memories)
     packets = Packets.of_images(images, parameters.pixels_per_beat)
     timeout = timeout_cycles(directory, traffic)
     shards = 1 if waves else max(1, min(shards, len(images) // MIN_IMAGES_PER_SHARD))
@@ -140,6 +144,7 @@ def cosimulate(
         simulator=simulator,
         waves=waves,
         probes=directory.manifest["probes"] if every_spike else (),
+        memories=memories,
     ) as simulation:
         compiled, processor = time.monotonic(), _processor_seconds()
         answers = simulation.run_sharded(
@@ -155,7 +160,9 @@ def cosimulate(
         first: Divergence | None = min(spike_mismatches, key=lambda d: d.image, default=None)
         if len(wrong) and first is None:
             row = int(wrong[0])
-            first = diagnose(directory, verilog, simulator, images, inference, row, timeout)
+            first = diagnose(
+                directory, verilog, simulator, images, inference, row, timeout, memories
+            )
         tools = simulation.tools
     mismatched = set(wrong.tolist()) | {divergence.image for divergence in spike_mismatches}
     protocol = [

@@ -103,6 +103,7 @@ def diagnose(
     inference: Inference,
     image: int,
     timeout_cycles: int,
+    memories: Array | None = None,
 ) -> Divergence:
     """Run one image again with every layer watched, after up to `HISTORY` images before it.
 
@@ -115,13 +116,15 @@ def diagnose(
         Of the same images.
     image : int
         The one that mismatched.
+    memories : uint32 array, optional
+        The image of the memories, where weights are loaded.
     """
     probes = directory.manifest["probes"]
     start = max(image - HISTORY, 0)
     parameters = directory.parameters
     packets = Packets.of_images(images[start : image + 1], parameters.pixels_per_beat)
     with Simulation.of_images(
-        verilog, parameters, simulator=simulator, probes=probes
+        verilog, parameters, simulator=simulator, probes=probes, memories=memories
     ) as simulation:
         answers = simulation.run(packets, timeout_cycles=timeout_cycles)
     t_max = directory.network.t_max

@@ -80,6 +80,13 @@ class Patch:
     mask: int = 0
     crc_mask: int = 0
 
+    def applied(self, words: Array) -> Array:
+        """The image of the memories with what is flipped."""
+        found: Array = words.copy()
+        found[self.word] ^= np.uint32(self.mask)
+        found[-1] ^= np.uint32(self.crc_mask)
+        return found
+
     def settings(self) -> dict[str, int]:
         """For the harness."""
         return {"patched_word": self.word, "patch": self.mask, "crc_patch": self.crc_mask}
