@@ -102,6 +102,10 @@ LIST_INTERVAL = 2
 LOAD_LATENCY = 4
 
 
+#: Cycles from an answer to the offer of an image of the memories, and from the end of that to the
+#: next beat, as the co-simulation plays it.
+RELOAD_LATENCY = 3
+
 #: Cycles from the end of the reset to the first beat, as the co-simulation plays it.
 RESET_BEFORE_BEAT = 1
 

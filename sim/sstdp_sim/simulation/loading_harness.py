@@ -2,8 +2,8 @@
 
 They come from a file of their own, a record for every word, beside the packets and independent of
 them. An image of the memories is offered once so many packets have been taken from their file. With
-``waits``, and before the first packet always, no packet is taken while an image of the memories is
-due or no right one has arrived. One that a reset cuts off, or that has not been judged then, is
+``waits`` also all of them must have been answered; and, as before the first packet always, no packet
+is taken while an image of the memories is due or no right one has arrived. One that a reset cuts off, or that has not been judged then, is
 offered again from its beginning, because hardware that has lost a part refuses the rest.
 """
 
@@ -44,6 +44,8 @@ _DECLARATIONS = f"""\
   wire w_keeps = w_held & !w_sent;
   wire w_more = w_next != loads;
   wire [31:0] taken = packets - packets_left;
+  // Packets that have gone so far that a load behind them may be offered, and one.
+  wire [31:0] w_reached = taken + (!waits | (beats_left == 0) & (begun == answered));
   wire w_pending = w_held ? (w_due <= taken) : w_more;
   wire w_busy = (waits | (taken == 0)) & (w_pending | w_status[1] | !w_status[0]);
   wire [31:0] w_word = w_data ^ (w_place == patched_word ? patch : 0) ^ (w_last ? crc_patch : 0);
@@ -81,7 +83,7 @@ _STEP = f"""\
       end
       w_held <= w_keeps | w_more;
       w_valid <= (w_valid & !w_ready)
-        | ((w_keeps ? w_due <= taken : w_more & (w_record[71:40] <= taken))
+        | ((w_keeps ? w_due < w_reached : w_more & (w_record[71:40] < w_reached))
           & (noise[31:24] >= gap_chance));
       if (!w_valid) w_offered <= cycle + 1;
       if (w_sent & w_last) begin

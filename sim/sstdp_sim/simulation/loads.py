@@ -36,8 +36,8 @@ class Loads:
     ----------
     loads : sequence of Load
     waits : bool
-        No packet is sent while one of them is due; else packets go on, and may be held back by the
-        accelerator alone.
+        One is offered when all packets before it have been answered, and no packet is sent while
+        one of them is due. Else packets go on, and are held back by the accelerator alone.
     """
 
     loads: Sequence[Load]

@@ -108,13 +108,14 @@ def play(
     Returns
     -------
     dict
-        ``runs``, ``beats``, ``packets`` that began, ``resets``, ``answers`` and ``findings``, one
-        line each.
+        ``runs``, ``beats``, ``packets`` that began, ``resets``, ``answers``, ``loads`` of weights
+        and those that were refused, and ``findings``, one line each.
     """
     parameters, random = directory.parameters, np.random.default_rng(seed)
     count = packets_of_a_run(parameters.beats, beats)
     busy = busy_cycles(parameters, images)
-    total: dict[str, Any] = dict.fromkeys(("runs", "beats", "packets", "resets", "answers"), 0)
+    counts = ("runs", "beats", "packets", "resets", "answers", "loads", "loads_refused")
+    total: dict[str, Any] = dict.fromkeys(counts, 0)
     total["findings"] = []
     with Simulation.of_packets(
         directory.verilog, parameters, 2 * parameters.beats, coverage=coverage
@@ -133,6 +134,8 @@ def play(
             total["packets"] += stream.answers
             total["resets"] += len(answers.resets)
             total["answers"] += len(answers.words)
+            total["loads"] += len(answers.loads)
+            total["loads_refused"] += len(answers.refused)
             total["runs"] += 1
             if progress:
                 progress(stream.beats)

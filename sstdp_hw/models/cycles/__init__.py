@@ -19,7 +19,7 @@ import numpy as np
 
 from ...blocks.hardware import AcceleratorParameters, WeightedBlock
 from ...blocks.map_parameters import MapParameters
-from ...blocks.pipeline import PIECE
+from ...blocks.pipeline import PIECE, RELOAD_LATENCY
 from ...contract.memory_image import loading_cycles
 from ...network.layers import Array
 from ...reference.inference import Inference, sent_places
@@ -65,8 +65,8 @@ def cycles_per_image(
     inference : Inference
         What `reference.run` returned for the images.
     loads : collection of int
-        Images before which the memories are loaded again, with the same network: no image is sent
-        before that has ended, see `loading_cycles`.
+        Images before which the memories are loaded again, with the same network: when all before
+        have been answered, and no image is sent until that has ended (`loading_cycles`).
     progress : callable, optional
         Called with the number of images done since the last call.
     """
@@ -97,12 +97,12 @@ def _answers(
     count = len(inference.classes)
     stale = [NEVER] * count
     layers, stamps, encoder, decision = _chain(parameters, stale)
+    cycles = loading_cycles(parameters)
     if earlier is not None:
         encoder.free = [LONG_AGO] * 2
         for memory in stamps:
             memory.counted(earlier)
     elif parameters.store.loaded:  # the memories are written between the reset and the first beat
-        cycles = loading_cycles(parameters)
         encoder.free = [free - cycles for free in encoder.free]
         for memory in stamps:
             memory.ready -= cycles
@@ -120,7 +120,7 @@ def _answers(
         indices = list_indices(parameters, part) if by_place else [{} for _ in lists]
         for image, (counts, found) in enumerate(zip(lists, indices, strict=True), first):
             if image in loads:
-                encoder.loader.waits_until(decision.answers[-1] + 1 + loading_cycles(parameters))
+                encoder.loader.waits_until(decision.answers[-1] + RELOAD_LATENCY + cycles)
             encoder.run(image, counts, found)
         if progress:
             progress(len(lists))
