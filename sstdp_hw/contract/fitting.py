@@ -67,7 +67,7 @@ def fitted(hardware: AcceleratorParameters, network: Network) -> AcceleratorPara
                 f"{network.source}: weights of layers.{index} must {rule}, as in the accelerator, "
                 f"and span {given.weight.min()} to {given.weight.max()}; quantize to fewer bits"
             )
-        layers[index] = replace(given, weight_width=width)  # type: ignore[arg-type]
+        layers[index] = replace(given, weight_width=width)
     configuration = replace(hardware.configuration, membrane_width=hardware.membrane_widths)
     try:
         return AcceleratorParameters(replace(network, layers=tuple(layers)), configuration)

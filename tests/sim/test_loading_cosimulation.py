@@ -1,5 +1,5 @@
-"""Weights that are loaded, in the generated Verilog: every simulator, other networks, hostile loads,
-the cycle model, what must be noticed."""
+"""Weights that are loaded, in the generated Verilog: every simulator, other networks, hostile
+loads, the cycle model, what must be noticed."""
 
 import json
 from dataclasses import replace

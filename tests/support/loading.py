@@ -20,9 +20,7 @@ def sibling(network: Network, seed: int) -> Network:
     for index, layer in network.weighted:
         shape, width = layer.weight.shape, layer.weight_width
         flat = random_dense(rng, shape[0], int(np.prod(shape[1:])), width)
-        layers[index] = replace(
-            layer, weight=flat.weight.reshape(shape), threshold=flat.threshold
-        )
+        layers[index] = replace(layer, weight=flat.weight.reshape(shape), threshold=flat.threshold)
     encoder = rng.integers(0, network.t_max + 1, network.encoder.shape).astype(np.uint8)
     return replace(network, name=f"{network.name}-{seed}", layers=tuple(layers), encoder=encoder)
 

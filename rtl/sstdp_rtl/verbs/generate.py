@@ -87,8 +87,8 @@ def _configure(parser):
     )  # fmt: skip
     parser.add_argument(
         "--weights", choices=STORES, default=ROM.kind,
-        help="rom: constants of the Verilog (default); loadable: memories that a stream writes, with "
-        "what `sstdp-hw memory` makes of any network of this shape",
+        help="rom: constants of the Verilog (default); loadable: memories that a stream writes, "
+        "with what `sstdp-hw memory` makes of any network of this shape",
     )  # fmt: skip
     parser.add_argument(
         "--membrane-width", metavar="N[,N,...]",

@@ -15,8 +15,8 @@ import numpy as np
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import json_text, written_whole
-from sstdp_hw.contract.answer import unpack_answers
 from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.contract.answer import unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image, words_of_an_image

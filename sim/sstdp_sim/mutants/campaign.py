@@ -284,7 +284,8 @@ def _play(
     try:
         answers = simulation.play(
             scenario.stream.packets, mutants=batch, answers=scenario.stream.answers,
-            loads=scenario.stream.loads, patches=patches, traffic=scenario.traffic, timeout_cycles=timeout_cycles(directory, scenario.traffic),
+            loads=scenario.stream.loads, patches=patches, traffic=scenario.traffic,
+            timeout_cycles=timeout_cycles(directory, scenario.traffic),
         )  # fmt: skip
     except UserError as error:  # of a design that oscillates, for one: find out which it was
         if len(batch) == 1:

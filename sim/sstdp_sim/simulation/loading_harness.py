@@ -2,9 +2,10 @@
 
 They come from a file of their own, a record for every word, beside the packets and independent of
 them. An image of the memories is offered once so many packets have been taken from their file. With
-``waits`` also all of them must have been answered; and, as before the first packet always, no packet
-is taken while an image of the memories is due or no right one has arrived. One that a reset cuts off, or that has not been judged then, is
-offered again from its beginning, because hardware that has lost a part refuses the rest.
+``waits`` also all of them must have been answered; and, as before the first packet always, no
+packet is taken while an image of the memories is due or no right one has arrived. One that a reset
+cuts off, or that has not been judged then, is offered again from its beginning, because hardware
+that has lost a part refuses the rest.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _INPUTS = """\
   input  wire [31:0] patch,
   input  wire [31:0] crc_patch,
 """
-_DECLARATIONS = f"""\
+_DECLARATIONS = """\
   integer loads_file;
   reg  [71:0] w_record;
   reg  [31:0] w_next;  // records that were read

@@ -93,9 +93,9 @@ class Patch:
 
 
 def what_happened(table: Array, loads: Loads) -> tuple[Array, Array, Array]:
-    """What the harness wrote down besides answers: which loads took effect, int64 [L, 4] of (answers
-    before, number of the load, cycle in which it was offered, and of its end); which were refused,
-    int64 [R, 2] of (number of the load, why); and the table without those lines."""
+    """What the harness wrote down besides answers: which loads took effect, int64 [L, 4] of
+    (answers before, number of the load, cycle in which it was offered, and of its end); which were
+    refused, int64 [R, 2] of (number of the load, why); and the table without those lines."""
     kinds = table[:, 0]
     answers = np.cumsum(kinds >= 0)
     loaded = np.flatnonzero(kinds == LOADED)

@@ -269,7 +269,8 @@ def findings(stream: Stream, answers: Answers) -> list[str]:
         found += stream.plan.findings(answers)
     borders = [(0, 0), *answers.resets.tolist(), (len(answers.words), stream.answers)]
     for (first, begun), (stop, until) in pairwise(borders):
-        got, wanted = answers.words[first:stop], stream.wanted(answers, first, begun)[: until - begun]
+        got = answers.words[first:stop]
+        wanted = stream.wanted(answers, first, begun)[: until - begun]
         compared = min(len(got), len(wanted))
         wrong = np.flatnonzero(got[:compared] != wanted[:compared])
         if len(wrong):

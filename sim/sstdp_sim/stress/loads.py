@@ -82,7 +82,7 @@ def turned(network: Network) -> Network:
     order, and with them their bounds, and the encoder's values, too."""
     layers = list(network.layers)
     for index, layer in network.weighted:
-        layers[index] = replace(  # type: ignore[type-var]
+        layers[index] = replace(
             layer, weight=layer.weight[::-1].copy(), threshold=layer.threshold[::-1].copy()
         )
     encoder = network.encoder[..., ::-1].copy()

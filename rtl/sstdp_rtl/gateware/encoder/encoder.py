@@ -25,8 +25,8 @@ def _loadable_table(p, plane):
     return LoadableMemory(table_name(plane), p.step_width + 1, TABLE_ROWS, style="table")
 
 
-#: By the kind of weight store: makes the table of a plane, spike time by the value of a pixel and one
-#: bit above it for "fires".
+#: By the kind of weight store: makes the table of a plane, spike time by the value of a pixel and
+#: one bit above it for "fires".
 TABLES = {"rom": _rom_table, "loadable": _loadable_table}
 
 

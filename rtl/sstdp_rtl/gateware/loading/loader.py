@@ -105,7 +105,10 @@ class Loader(wiring.Component):
                 with m.Case(number):
                     m.d.comb += [last_row.eq(each.rows - 1), last_column.eq(each.columns - 1)]
         ends_row, ends_region, writes = Signal(), Signal(), Signal()
-        m.d.comb += [ends_row.eq(column == last_column), ends_region.eq(ends_row & (row == last_row))]
+        m.d.comb += [
+            ends_row.eq(column == last_column),
+            ends_region.eq(ends_row & (row == last_row)),
+        ]
         with m.If(writes):
             m.d.sync += column.eq(Mux(ends_row, 0, column + 1))
             with m.If(ends_row):

@@ -39,8 +39,8 @@ class Style:
         return rom_latency(rows if self.banked else 1, "block")
 
 
-#: ``block`` for weights, ``deep`` for potentials of many groups, ``table`` for block RAM whose output
-#: goes to a queue at once.
+#: ``block`` for weights, ``deep`` for potentials of many groups, ``table`` for block RAM whose
+#: output goes to a queue at once.
 STYLES = {
     "block": Style('ram_style = "block"', registered=True, banked=True),
     "deep": Style('ram_style = "block"', registered=True),
