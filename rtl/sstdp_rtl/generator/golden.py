@@ -14,7 +14,8 @@ from sstdp_hw.base.templates import filled
 from sstdp_hw.blocks.memory_map import WORD_BITS
 from sstdp_hw.blocks.widths import index_width
 from sstdp_hw.contract.answer import LOAD
-from sstdp_hw.contract.memory_image import memory_image
+from sstdp_hw.contract.fields import pack
+from sstdp_hw.contract.memory_image import STATUS, memory_image
 from sstdp_hw.reference import inference as reference
 
 from ..gateware.parts.rom import fill_memory
@@ -35,13 +36,21 @@ LOADING = """\
   initial word = 0;
   wire w_valid = aresetn & (word < WORDS);
   wire w_ready;
+  wire [31:0] w_status;
+"""
+LOAD_STEP = """\
+    word <= word + (w_valid & w_ready);
+    if (answer & (w_status !== 32'h{status:08x})) begin
+      $display("Answer %0d: status of the weights is %h", answered, w_status);
+      fail;
+    end
 """
 LOADING_PORTS = """,
     .s_axis_weights_tdata(words[word]),
     .s_axis_weights_tvalid(w_valid),
     .s_axis_weights_tready(w_ready),
     .s_axis_weights_tlast(word + 1 == WORDS),
-    .weights_status()"""
+    .weights_status(w_status)"""
 
 
 def testbench_module(parameters):
@@ -69,9 +78,11 @@ def golden_testbench(parameters):
     if parameters.store.loaded:
         image = memory_image(parameters).tolist()
         words, contents = len(image), [*contents, *fill_memory("words", WORD_BITS, image, "IMAGE")]
+        # One image of the memories has ended, whole and right.
+        status = pack(STATUS, {"loaded": 1, "load": 1, "ended": 1})
         loading = {
             "loading": LOADING.format(words=words),
-            "load": "    word <= word + (w_valid & w_ready);\n",
+            "load": LOAD_STEP.format(status=status),
             "loading_ports": LOADING_PORTS,
         }
     return filled(

@@ -21,6 +21,7 @@ from ...contract.fields import total_width
 from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram
 from .cells import CELL_ROWS, cells
 from .convolution import conv_parts, pool_parts
+from .loading import LOADING_FLIP_FLOPS, LOADING_LUTS, initial_is_constant, loading_parts
 
 #: Parts that take LUTs.
 LUTS = (
@@ -43,6 +44,7 @@ LUTS = (
     "conv",
     "pool",
     "walk_bit",
+    *LOADING_LUTS,
 )
 
 #: Parts that take flip-flops.
@@ -67,6 +69,7 @@ FLIP_FLOPS = (
     "pool",
     "stage_bit",
     "potential_bit",
+    *LOADING_FLIP_FLOPS,
 )
 
 
@@ -76,6 +79,7 @@ def count_parts(parameters: AcceleratorParameters) -> Counter[str]:
     for block in parameters.blocks:
         parts.update(BLOCK_PARTS[block.kind](block, parameters.step_width))
     parts.update(INPUT_PARTS[parameters.input.kind](parameters))
+    parts.update(loading_parts(parameters))
     return parts
 
 
@@ -88,7 +92,7 @@ def dense_parts(layer: DenseParameters, step_width: int) -> Counter[str]:
     membranes, weights = lanes * (width + 1), lanes * layer.weight_width
     shared = 1 < layer.groups <= LUT_RAM_DEPTH
     banks = -(-layer.weight_depth // BANK_ROWS)
-    constant = layer.groups == 1 or layer.initial.min() == layer.initial.max()
+    constant = initial_is_constant(layer)
     return Counter(
         {
             "layer": 1,
@@ -132,7 +136,7 @@ def pixel_parts(parameters: AcceleratorParameters) -> Counter[str]:
             "list_bit": lists * link,
             "link_bit": lists * link * in_luts,
             "link_mux_bit": lists * link * (-(-beats // CELL_ROWS) - 1) * in_luts,
-            "table_bit": p.pixels_per_beat * changes,
+            "table_bit": 0 if p.store.loaded else p.pixels_per_beat * changes,
             "beat_bit": p.input.live_latency * arriving,
             "queue_bit": sum(queues) + deep * loaded,
             "lut_ram_cell": lists * cells(p.t_max, link)
