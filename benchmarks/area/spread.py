@@ -41,8 +41,8 @@ def points() -> list[Point]:
     """Every second drawn one is fitted to, the others and the trained ones are held out."""
     drawn = [Point(f"drawn-{seed}", _draw(seed), seed % 2 == 0) for seed in range(DRAWN)]
     drawn += [Point(f"conv-{seed}", _draw_conv(seed), seed % 2 == 0) for seed in range(DRAWN_CONV)]
-    drawn += [_loadable(point, seed) for seed, point in enumerate(drawn[:DRAWN_LOADABLE])]
-    drawn += [_loadable(point, seed) for seed, point in enumerate(drawn[DRAWN : DRAWN + DRAWN_CONV_LOADABLE])]
+    again = drawn[:DRAWN_LOADABLE] + drawn[DRAWN : DRAWN + DRAWN_CONV_LOADABLE]
+    drawn += [_loadable(point, seed) for seed, point in enumerate(again)]
     trained = []
     for name, configuration in READY:
         parameters = AcceleratorParameters(ready.load(name), configuration)
