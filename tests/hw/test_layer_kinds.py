@@ -12,6 +12,7 @@ from sstdp_hw.models.area.composition import BLOCK_PARTS, INPUT_PARTS
 from sstdp_hw.network.layers import KINDS, WeightedLayer
 from sstdp_hw.reference import firing, plain
 from sstdp_rtl.gateware import accelerator
+from sstdp_rtl.gateware.encoder import encoder
 from sstdp_rtl.gateware.parts import weight_memory
 from sstdp_rtl.generator import manifest
 
@@ -40,6 +41,7 @@ TABLES = {
     "inputs, manifest": (manifest.PACKETS, set(INPUTS)),
     "stores, weights": (weight_memory.WEIGHTS, set(STORES)),
     "stores, initial potentials": (weight_memory.INITIAL, set(STORES)),
+    "stores, tables of the encoder": (encoder.TABLES, set(STORES)),
 }
 
 
