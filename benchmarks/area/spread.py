@@ -13,7 +13,7 @@ from sstdp_hw.network.network import Network
 
 DRAWN = 28
 DRAWN_CONV = 12
-DRAWN_LOADABLE, DRAWN_CONV_LOADABLE = 10, 6
+DRAWN_LOADABLE, DRAWN_CONV_LOADABLE = 8, 4
 T_MAX = (4, 8, 16, 32)
 WIDTHS = (1, 2, 3, 4, 5, 6, 8)
 

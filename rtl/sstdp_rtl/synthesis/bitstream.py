@@ -75,6 +75,11 @@ def build(
     seeds = check_seeds(seeds)
     clock = None if clock_mhz is None else check_clock(clock_mhz)
     accelerator = GeneratedDirectory.load(directory, with_network=False)
+    if accelerator.loads:
+        raise UserError(
+            f"{accelerator.path}: weights are loaded, and the serial bridge of a board sends none; "
+            "generate with --weights rom, or build for a --device"
+        )
     return run_plan(_plan(accelerator, chosen, clock, baud, seeds), force=force, cache=cache)
 
 
