@@ -28,6 +28,8 @@ def train(
     overwrite: bool = False,
     device: str = "auto",
     backend: str = "auto",
+    threads: int = 1,
+    hours: float | None = None,
     command: str | None = None,
     asked: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -50,6 +52,10 @@ def train(
         ``cpu``, ``cuda`` or ``auto``.
     backend : str
         ``torch``, ``native`` (needs numba) or ``auto``: native where it can run.
+    threads : int
+        Of the native backend in normalized networks; they change no result.
+    hours : float, optional
+        Stop after the epoch in which they are over, to be continued with ``resume``.
     command, asked : optional
         For the provenance: the command line, and the names of data and initial network by which
         ``--resume`` and ``--init`` find them again.
@@ -57,7 +63,8 @@ def train(
     Returns
     -------
     dict
-        The content of ``train.json``: recipe, seed, versions, wall seconds, accuracies.
+        The content of ``train.json``: recipe, seed, versions, wall seconds, accuracies. Of a run
+        that its hours ended: ``finished`` (False), ``checkpoint``, ``epochs``, ``of_epochs``.
 
     Raises
     ------
@@ -72,6 +79,7 @@ def train(
         init = FloatNetwork.load(init)
     job = Job(
         samples=samples, test=test, out=Path(out), resume=resume, overwrite=overwrite,
-        device=device, backend=backend, init=init, command=command, asked=asked or {},
+        device=device, backend=backend, threads=threads, hours=hours, init=init, command=command,
+        asked=asked or {},
     )  # fmt: skip
     return run(recipe, job)

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 BACKENDS = ("auto", "torch", "native")
 
 
-def backend_for(name: str, device: torch.device) -> Backend:
+def backend_for(name: str, device: torch.device, threads: int = 1) -> Backend:
     """The backend called ``name``; ``auto`` is the native one where it can run.
+
+    The native one uses so many ``threads`` where that changes no result.
 
     Raises
     ------
@@ -30,9 +32,9 @@ def backend_for(name: str, device: torch.device) -> Backend:
         raise UserError(f"Backend native must run on device cpu, not {device}; use --backend torch")
     if name != "torch" and device.type == "cpu":
         try:
-            from .native.backend import NATIVE
+            from .native.backend import NativeBackend
 
-            return NATIVE
+            return NativeBackend(threads)
         except ImportError:
             if name == "native":
                 raise UserError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
@@ -68,6 +70,42 @@ def equalized_table(t_max: int, cutoff: int, images: Array) -> Array:
     times = np.minimum(times, t_max - 1)  # values darker than every spike, yet not below cutoff
     times[:cutoff] = t_max
     return times.astype(np.uint8)
+
+
+def bright_dark_tables(
+    t_max: int, bright: Sequence[int], dark: Sequence[int], contrast: int
+) -> Array:
+    """One plane of spikes for every brightness and every darkness.
+
+    In the last step a pixel of value p spikes in a plane of ``bright`` b if ``p >= b``, in one of
+    ``dark`` d if ``p <= d``; for every step earlier it must be further by ``contrast``. So a grey
+    pixel is silent, a lit one spikes in a bright plane, a shaded one in a dark one: pictures have
+    no dark background, and what is missing in them is as telling as what is there.
+
+    Parameters
+    ----------
+    t_max : int
+    bright, dark : sequence of int
+    contrast : int
+
+    Returns
+    -------
+    uint8 array [planes, 256], bright planes first
+
+    Raises
+    ------
+    UserError
+        If an argument is out of its range.
+    """
+    _check(t_max, 0)
+    pixels = np.arange(PIXEL_VALUES)
+    beyond = [pixels - level for level in bright] + [level - pixels for level in dark]
+    tables = []
+    for distance in beyond:
+        early = distance // contrast if contrast else np.where(distance < 0, -1, t_max)
+        times = t_max - 1 - np.minimum(early, t_max - 1)
+        tables.append(np.where(distance < 0, t_max, times))
+    return np.array(tables, np.uint8)
 
 
 def _check(t_max: int, cutoff: int) -> None:

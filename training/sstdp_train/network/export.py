@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.data.datasets import Samples
@@ -14,9 +15,10 @@ from sstdp_hw.network.chain import printable
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d
 
-from ..recipes.architecture import place
+from ..recipes.architecture import PooledLayer, place
 from ..recipes.recipe import Recipe
 from .layers import DenseIF, IFLayer, SpikingNetwork
+from .normalized import NormalizedIF, NormalizedNetwork, PotentialOutput, to_file
 from .quantization import Grid
 
 # Axes from a module's weights, output last, to those of the network file, and back; by rank.
@@ -25,8 +27,8 @@ OUT_LAST = {2: (1, 0), 4: (2, 3, 1, 0)}
 
 
 def to_float_network(
-    network: SpikingNetwork, recipe: Recipe, samples: Samples, provenance: dict[str, Any],
-    encoder: Array,
+    network: SpikingNetwork | NormalizedNetwork, recipe: Recipe, samples: Samples,
+    provenance: dict[str, Any], encoder: Array,
 ) -> FloatNetwork:  # fmt: skip
     """The float network that ``network`` is.
 
@@ -37,12 +39,13 @@ def to_float_network(
     layers: list[Layer] = []
     scales: list[float | None] = []
     modules = iter(network.layers)
-    shape: tuple[int, ...] = tuple(samples.images.shape[1:])
+    channels, *extents = samples.images.shape[1:]
+    shape = (channels * (1 if encoder.ndim == 1 else len(encoder)), *extents)
     for layer in place(recipe.layers, shape, network.classes):
         if layer.spec.dense and len(layer.inputs) == 3:
             layers.append(Flatten())
             scales.append(None)
-        *tensors, scale = _tensors(next(modules)) if layer.spec.weighted else [None]
+        *tensors, scale = _tensors(next(modules), recipe) if layer.spec.weighted else [None]
         layers.append(FILED[layer.spec.kind](layer.spec, *tensors))
         scales.append(scale)
     return FloatNetwork(
@@ -68,8 +71,16 @@ FILED: dict[str, Callable[..., Layer]] = {
 
 
 @torch.no_grad()
-def _tensors(module: IFLayer) -> tuple[Array, Array, int, float | None]:
+def _tensors(
+    module: IFLayer | NormalizedIF | PotentialOutput, recipe: Recipe
+) -> tuple[Array, Array, int, float | None]:
     """Weight [out, in] or [out, in, kh, kw], threshold [out], width and scale of a layer."""
+    if not isinstance(module, IFLayer):
+        kernels, of_neurons, width, scale = to_file(module, bool(recipe.weight_widths))
+        kernels = kernels.permute(3, 2, 0, 1)
+        if module.dense:
+            kernels = kernels.flatten(1)
+        return kernels.contiguous().cpu().numpy(), of_neurons.cpu().numpy(), width, scale
     weight, threshold = module.weight.detach().cpu(), module.threshold.detach().cpu()
     axes = OUT_FIRST[weight.dim()]
     if module.grid is None:
@@ -101,6 +112,18 @@ def load_weights(network: SpikingNetwork, source: FloatNetwork) -> None:
     first = network.layers[0]
     if isinstance(first, DenseIF):
         first.kept.copy_(first.weight.any(1))  # a pruned pixel stays pruned
+
+
+def weights_of(source: FloatNetwork, layers: Sequence[PooledLayer]) -> list[tuple[Tensor, Tensor]]:
+    """Weights [kernel height, kernel width, in, out] and thresholds [out] of ``source``."""
+    found = []
+    for layer, (_, filed_layer) in zip(layers, source.weighted, strict=True):
+        weight = filed_layer.weight.astype(np.float32)
+        weight = weight.transpose(OUT_LAST[weight.ndim])
+        kernels = layer.channels_first(weight).transpose(1, 2, 0, 3)
+        threshold = filed_layer.threshold.astype(np.float32)
+        found.append((torch.from_numpy(np.ascontiguousarray(kernels)), torch.from_numpy(threshold)))
+    return found
 
 
 def fit_grids(network: SpikingNetwork, widths: tuple[int, ...]) -> None:

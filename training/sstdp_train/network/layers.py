@@ -325,6 +325,11 @@ class SpikingNetwork(nn.Module):
         return all_times, margin
 
     @torch.no_grad()
+    def firing(self, all_times: list[Tensor]) -> list[Tensor]:
+        """Share of neurons that fired, for every layer, of what `forward` returned."""
+        return [(times < self.t_max).to(torch.float32).mean() for times in all_times]
+
+    @torch.no_grad()
     def _up_to_decision(self, times: Tensor) -> Tensor:
         training = self.training
         self.eval()  # firing rates are counted once, in the pass that learns

@@ -16,7 +16,7 @@ from typing import Any
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.data.datasets import family
-from sstdp_hw.network.chain import MAX_T
+from sstdp_hw.network.chain import MAX_PLANES, MAX_T
 
 from .architecture import begins_dense, canonical, weighted_layers
 
@@ -71,7 +71,38 @@ class Recipe:
         "linear",
         "addition",
         "every step takes an equal share of the brightness range, or of the spikes",
-        choices=("linear", "equalized"),
+        choices=("linear", "equalized", "bright-dark"),
+    )
+    bright: tuple[int, ...] = _option(
+        (), "addition", "bright-dark: one plane for each, of pixels at least so bright"
+    )
+    dark: tuple[int, ...] = _option(
+        (), "addition", "bright-dark: one plane for each, of pixels at most so bright"
+    )
+    contrast: int = _option(
+        8, "addition", "bright-dark: how much further a pixel must be for every step earlier"
+    )
+
+    normalization: str = _option(
+        "none",
+        "addition",
+        "thresholds stay where they are, or follow mean and deviation of every channel's potential "
+        "(for deep networks of convolutions)",
+        choices=("none", "potential"),
+    )
+    level: float = _option(
+        1.5, "addition", "normalization: thresholds at the start, in deviations above the mean"
+    )
+    centering: bool = _option(
+        True,
+        "addition",
+        "normalization: weight gradients without what only moves mean or scale of a potential",
+    )
+    rate_penalty: float = _option(
+        0.0, "addition", "normalization: push on the levels of channels that fire too often"
+    )
+    rate_target: float = _option(
+        0.2, "addition", "normalization: share of firing neurons above which a channel is pushed"
     )
 
     depression: float = _option(
@@ -85,7 +116,8 @@ class Recipe:
     gate: float = _option(
         1 / 3,
         "addition",
-        "a hidden neuron learns only while |V - theta| < gate * theta at its spike; 0 turns it off",
+        "a hidden neuron learns only while |V - theta| < gate * theta at its spike, or gate * "
+        "deviation with normalization; 0 turns it off",
     )
     gate_shape: str = _option(
         "rectangle",
@@ -172,6 +204,14 @@ class Recipe:
         0.0, "addition", "augmentation: elastic distortion, standard deviation in pixels"
     )
 
+    crop: int = _option(
+        0, "addition", "augmentation: largest shift by whole pixels, edges mirrored"
+    )
+    flip: bool = _option(False, "addition", "augmentation: mirror every second image")
+    cutout: int = _option(
+        0, "addition", "augmentation: side of a square that is made grey, in pixels"
+    )
+
     resampling: str = _option(
         "bilinear",
         "addition",
@@ -184,7 +224,7 @@ class Recipe:
     )
 
     def __post_init__(self) -> None:
-        for name in ("layers", "weight_widths"):  # lists come back from JSON
+        for name in ("layers", "weight_widths", "bright", "dark"):  # lists come back from JSON
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "layers", canonical(self.layers))
         for entry in dataclasses.fields(self):
@@ -198,12 +238,18 @@ class Recipe:
         self._check_range("homeostasis_rate", self.homeostasis_rate, 0, 1)
         self._check_range("scaling", self.scaling, 0, 0.9)
         self._check_range("pruning", self.pruning, 0, 0.99)
+        self._check_range("rate_target", self.rate_target, 0, 1)
+        self._check_range("contrast", self.contrast, 0, 255)
+        self._check_range("crop", self.crop, 0, 1 << 16)
+        self._check_range("cutout", self.cutout, 0, 1 << 16)
         for name in ("depression", "gate", "homeostasis", "hidden_spread", "output_spread",
                      "weight_decay", "averaging", "shift", "rotation", "shear", "bending",
-                     "target_gap"):  # fmt: skip
+                     "target_gap", "rate_penalty"):  # fmt: skip
             self._check_range(name, getattr(self, name), 0, math.inf)
         for name in ("learning_rate", "sharpness", "margin_scale"):
             self._check_range(name, getattr(self, name), 1e-12, math.inf)
+        self._check_planes()
+        self._check_normalization()
         if self.pruning and not begins_dense(self.layers):
             raise RecipeError(
                 "pruning",
@@ -225,6 +271,43 @@ class Recipe:
                     "weight_widths",
                     "of the first layer must be at least 2 with pruning, which needs weights of 0, "
                     "not 1",
+                )
+
+    def _check_planes(self) -> None:
+        planes = (*self.bright, *self.dark)
+        if self.encoding != "bright-dark":
+            if planes:
+                raise RecipeError(
+                    "bright" if self.bright else "dark",
+                    f"must be left out unless the encoding is bright-dark, and it is "
+                    f"{self.encoding}",
+                )
+            return
+        if not 1 <= len(planes) <= MAX_PLANES:
+            raise RecipeError(
+                "bright", f"and dark must name 1 to {MAX_PLANES} planes, not {len(planes)}"
+            )
+        for name in ("bright", "dark"):
+            for value in getattr(self, name):
+                self._check_range(name, value, 0, 255)
+
+    def _check_normalization(self) -> None:
+        """What the rule for deep networks has no place for."""
+        if self.normalization == "none":
+            return
+        for name, value, why in (
+            ("loss", "decision", "outputs answer by their potential"),
+            ("gate_shape", "triangle", "its gate is in deviations"),
+            ("depression", 0.0, "it has none"),
+            ("normalize_error", False, "it has none"),
+            ("homeostasis", 0.0, "its channels are kept alive by their mean"),
+            ("pruning", 0.0, "kernels have no pixels of their own"),
+        ):
+            if getattr(self, name) != value:
+                raise RecipeError(
+                    name,
+                    f"must be {value} with normalization {self.normalization}, not "
+                    f"{getattr(self, name)}: {why}",
                 )
 
     def _check_type(self, entry: dataclasses.Field[Any], value: Any) -> None:
@@ -255,8 +338,25 @@ class Recipe:
 
     @property
     def augments(self) -> bool:
-        """Whether training images are distorted at all."""
+        """Whether training images are changed at all."""
+        return self.distorts or any((self.crop, self.flip, self.cutout))
+
+    @property
+    def distorts(self) -> bool:
+        """Whether training images are resampled."""
         return any((self.shift, self.rotation, self.scaling, self.shear, self.bending))
+
+    @property
+    def planes(self) -> int:
+        """Spike channels of one pixel channel."""
+        return len(self.bright) + len(self.dark) if self.encoding == "bright-dark" else 1
+
+    @classmethod
+    def default(cls, name: str) -> Any:
+        """The value of a field that an earlier version did not have."""
+        values = {entry.name: entry.default for entry in dataclasses.fields(cls)}
+        value = values[name]
+        return list(value) if isinstance(value, tuple) else value
 
     def with_(self, **changes: Any) -> Recipe:
         """A copy with some fields changed, checked again."""
@@ -318,6 +418,16 @@ CALTECH = MNIST.with_(
     epochs=100, batch_size=16, learning_rate=0.004, margin_scale=0.7, silent_class=False,
     hidden_drive=0.8, hidden_spread=0.5, shift=2.0, validation_share=0.0, choose="last",
 )  # fmt: skip
+CIFAR10 = Recipe(
+    name="cifar10",
+    layers=("conv32k3p1", "pool2", "conv64k3p1", "conv64k3p1", "pool2", "conv128k3p1",
+            "conv128k3p1", "pool2"),
+    t_max=4, epochs=60, batch_size=50, validation_share=0.1, encoding="bright-dark",
+    bright=(146, 190), dark=(65, 106), normalization="potential", gate=1.3, gate_shape="triangle",
+    homeostasis=0.0, rate_penalty=0.02, rate_target=0.15, loss="decision", margin_scale=1.0,
+    learning_rate=0.002, weight_decay=0.0, shift=0.0, rotation=0.0, scaling=0.0, shear=0.0, crop=4,
+    flip=True,
+)  # fmt: skip
 PUBLISHED = Recipe(
     # The settings of the authors' script (github.com/MXHX7199/SNN-SSTDP). Its pixels of value 0 to
     # 2 fire after the last simulated step; its weights start uniform in 0..5 and 0..48.
@@ -339,6 +449,7 @@ RECIPES: dict[str, Recipe] = {
         MNIST_CONV,
         DIGITS,
         CALTECH,
+        CIFAR10,
         PUBLISHED,
     )
 }

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from .layer_rule import LayerRule
+from .normalized import NormalizedBackend
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -137,4 +138,8 @@ class Backend(Protocol):
 
     def network(self, layers: Sequence[PooledLayer]) -> NetworkBackend | None:
         """The sums of all these layers in one pass; None if there is no such shortcut."""
+        ...
+
+    def normalized_network(self, layers: Sequence[PooledLayer]) -> NormalizedBackend:
+        """All layers of a normalized network."""
         ...

@@ -1,8 +1,13 @@
-"""Distortion of training images: shift, rotation, size, shear and bending in one resampling.
+"""Changes of training images.
+
+Drawings are distorted: shift, rotation, size, shear and bending in one resampling.
 
 Bending is the elastic distortion of Simard, Steinkraus and Platt (ICDAR 2003): a smooth random
 field of displacements. Here it is a sum of Gaussian bumps on a lattice, each with a random height,
 so that the affine map and the bending of a whole batch are one matrix product.
+
+Pictures are mirrored and shifted by whole pixels, what comes in being the mirror image at the edge;
+and a square in them is made grey (cutout, DeVries and Taylor 2017, arXiv:1708.04552).
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import grid_sample, pad
 
 from ..recipes.recipe import Recipe
 
@@ -21,6 +26,50 @@ except ImportError:  # without numba, as PyTorch does it on this processor
     product = torch.matmul
 
 BUMP_SPACING, BUMP_WIDTH = 4.0, 4.0  # pixels between bumps, and their standard deviation
+
+
+GREY = 128  # neither bright nor dark
+
+
+def augmented(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Change every image at random, uint8 [batch, channels, height, width], as the recipe wants;
+    the generator is on the CPU."""
+    if recipe.distorts:
+        images = distort(images, recipe, generator)
+    if recipe.flip:
+        mirrored = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
+        images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    if recipe.crop:
+        images = cropped(images, recipe.crop, generator)
+    if recipe.cutout:
+        images = cut_out(images, recipe.cutout, generator)
+    return images
+
+
+def cropped(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Shift every image by up to ``most`` whole pixels, mirrored at the edge."""
+    batch, _, height, width = images.shape
+    down, across = min(most, height - 1), min(most, width - 1)
+    wide = pad(images.to(torch.float32), (across, across, down, down), mode="reflect")
+    wide = wide.to(torch.uint8)
+    rows = torch.randint(2 * down + 1, (batch, 1), generator=generator) + torch.arange(height)
+    columns = torch.randint(2 * across + 1, (batch, 1), generator=generator) + torch.arange(width)
+    rows, columns = rows.to(images.device), columns.to(images.device)
+    picked = torch.arange(batch, device=images.device)[:, None, None]
+    moved = wide.permute(0, 2, 3, 1)[picked, rows[:, :, None], columns[:, None, :]]
+    return moved.permute(0, 3, 1, 2).contiguous()
+
+
+def cut_out(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """Make a square around a random pixel of every image grey, as far as it lies within."""
+    batch, _, height, width = images.shape
+    inside = []
+    for extent in (height, width):
+        centre = torch.randint(extent, (batch, 1), generator=generator)
+        away = torch.arange(extent) - (centre - side // 2)
+        inside.append(((away >= 0) & (away < side)).to(images.device))
+    square = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+    return images.masked_fill(square, GREY)
 
 
 def distort(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:

@@ -24,9 +24,10 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.layers import Array
 
 from ..network.layers import DenseIF, SpikingNetwork, decide
+from ..network.normalized import NormalizedNetwork
 from ..network.pruning import is_over, share_kept, survivors
 from ..recipes.recipe import Recipe
-from .augmentation import distort
+from .augmentation import augmented
 from .loss import loss_of
 
 EVALUATION_BATCH = 500
@@ -51,6 +52,19 @@ def split(count: int, share: float, seed: int) -> tuple[Array, Array]:
     return np.sort(order[held_back:]), np.sort(order[:held_back])
 
 
+def encode(table: Tensor, images: Tensor) -> Tensor:
+    """Flat input spike times uint8 [batch, inputs] of images uint8 [batch, C, H, W].
+
+    With planes, channel c of an image becomes the channels ``c * planes + plane``.
+    """
+    chosen = images.flatten().to(torch.int32)
+    if table.dim() == 1:
+        return table.index_select(0, chosen).view(len(images), -1)
+    planes = torch.stack([of_plane.index_select(0, chosen) for of_plane in table])
+    apart = planes.view(len(table), *images.shape[:2], -1)
+    return apart.permute(1, 2, 0, 3).flatten(1)
+
+
 @dataclass
 class Training:
     """One training in progress.
@@ -59,7 +73,7 @@ class Training:
     ----------
     network : SpikingNetwork
     recipe : Recipe
-    table : uint8 [256]
+    table : uint8 [256] or [planes, 256]
         The encoder; a resumed training goes on with that of its checkpoint.
     images, labels, validation_images, validation_labels : Tensor
         uint8 [N, C, H, W] and int64 [N], on the network's device.
@@ -72,7 +86,7 @@ class Training:
         Epoch, validation accuracy and state of the network to export.
     """
 
-    network: SpikingNetwork
+    network: SpikingNetwork | NormalizedNetwork
     recipe: Recipe
     table: Tensor
     images: Tensor
@@ -102,7 +116,7 @@ class Training:
             self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
     @property
-    def result(self) -> SpikingNetwork:
+    def result(self) -> SpikingNetwork | NormalizedNetwork:
         """The network that is validated and exported: the running mean, or the one that learns."""
         return self.network if self.average is None else self.average.module
 
@@ -142,8 +156,8 @@ class Training:
         self.history = [{name: entry[name] for name in HISTORY_PARTS} for entry in state["history"]]
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images to flat input spike times: uint8 [batch, pixels]. Pruned pixels are silent."""
-        times = self.table.index_select(0, images.flatten().to(torch.int32)).view(len(images), -1)
+        """Images to flat input spike times: uint8 [batch, inputs]. Pruned pixels are silent."""
+        times = encode(self.table, images)
         if self.pruned:
             times.masked_fill_(~self.network.layers[0].kept, self.recipe.t_max)
         return times
@@ -160,7 +174,7 @@ class Training:
         recipe = self.recipe
         generator = generator_of(recipe.seed, self.epoch + 1)
         order = torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
-        tally = _Tally(len(self.network.layers), self.labels.device)
+        tally = _Tally(len(self.network.layers), recipe.t_max, self.labels.device)
         if recipe.pruning:
             self._prune()
         self.pruned = self._is_pruned()
@@ -169,7 +183,7 @@ class Training:
             self._set_learning_rate(number)
             images = self.images[chosen]
             if recipe.augments:
-                images = distort(images, recipe, generator)
+                images = augmented(images, recipe, generator)
             times, margin = self.network(self.encode(images), recipe.loss == "decision")
             loss = loss_of(recipe, times[-1], margin, self.labels[chosen])
             self.optimizer.zero_grad()
@@ -179,7 +193,8 @@ class Training:
                 self.network.layers[0].prune()
             if self.average is not None:
                 self._take_the_mean()
-            tally.add(loss.detach(), times, margin.detach(), self.labels[chosen], recipe.t_max)
+            firing = self.network.firing(times)
+            tally.add(loss.detach(), times[-1], margin.detach(), self.labels[chosen], firing)
             if number % CHECK_EVERY == 0 or number == self.batches - 1:
                 self._refuse_divergence(float(loss.detach()))
             advance(len(chosen))
@@ -294,25 +309,24 @@ class Training:
 class _Tally:
     """Sums over an epoch, kept on the device so that no batch waits for them."""
 
-    def __init__(self, layers: int, device: torch.device) -> None:
-        self.images = 0
+    def __init__(self, layers: int, t_max: int, device: torch.device) -> None:
+        self.images, self.t_max = 0, t_max
         self.sums = torch.zeros(4 + layers, dtype=torch.float64, device=device)
 
     @torch.no_grad()
     def add(
-        self, loss: Tensor, times: list[Tensor], margin: Tensor, labels: Tensor, t_max: int
+        self, loss: Tensor, times: Tensor, margin: Tensor, labels: Tensor, firing: list[Tensor]
     ) -> None:
-        classes, decision = decide(times[-1], margin, t_max)
+        classes, decision = decide(times, margin, self.t_max)
         count = len(labels)
         self.images += count
-        firing = [(entry < t_max).to(torch.float32).mean() * count for entry in times]
         self.sums += torch.stack(
             [
                 loss * count,
                 (classes == labels).sum(),
                 decision.sum(),
-                (decision == t_max).sum(),
-                *firing,
+                (decision == self.t_max).sum(),
+                *(share * count for share in firing),
             ]
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sstdp_hw import __version__
 from sstdp_hw.base import locks
@@ -28,17 +30,19 @@ from sstdp_hw.reference import inference as reference
 
 from ..backends.choice import backend_for
 from ..network import export
-from ..network.encoder import equalized_table, ttfs_table
+from ..network.encoder import bright_dark_tables, equalized_table, ttfs_table
 from ..network.layers import SpikingNetwork, initialize
+from ..network.normalized import NormalizedNetwork
 from ..recipes.architecture import names_of, place
 from ..recipes.recipe import Recipe
 from ..rule import processor
 from ..rule.backend import Backend
 from . import checkpoint, curves
-from .loop import Training, generator_of, split
+from .loop import Training, encode, generator_of, split
 
 OUTPUTS = (FLOAT_FILE, checkpoint.FILE_NAME, "history.json", "curves.png", "train.json")
 INITIALIZATION_IMAGES = 512
+MEASURED_IMAGES = 100  # their many positions make up for their number
 EVERY_EPOCH_SAID = 10  # with more epochs than this, only some are told in a log
 
 
@@ -62,6 +66,10 @@ class Job:
         ``cpu``, ``cuda`` or ``auto``.
     backend : str
         ``torch``, ``native`` or ``auto``: that of the resumed run, else native where it can run.
+    threads : int
+        Of the native backend, where they change no result.
+    hours : float or None
+        Stop after the epoch in which the run has taken so long, to be resumed.
     init : FloatNetwork or None
         Start from these weights instead of random ones.
     command : str or None
@@ -76,6 +84,8 @@ class Job:
     overwrite: bool = False
     device: str = "auto"
     backend: str = "auto"
+    threads: int = 1
+    hours: float | None = None
     init: FloatNetwork | None = None
     command: str | None = None
     asked: dict[str, Any] = field(default_factory=dict)
@@ -87,7 +97,7 @@ def run(recipe: Recipe, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        The content of ``train.json``.
+        The content of ``train.json``; of a run that its hours ended, where it stands.
 
     Raises
     ------
@@ -119,6 +129,8 @@ def _run(recipe: Recipe, job: Job) -> dict[str, Any]:
         _clear(job)
     with _one_thread():
         _train(recipe, job, training, data, start - before)
+    if training.epoch < recipe.epochs:
+        return _unfinished(job, training, before + time.monotonic() - start)
     training.network.load_state_dict(training.best["network"])
     with _out_of_memory_told(recipe):
         return _finish(recipe, job, training, before + time.monotonic() - start)
@@ -126,9 +138,15 @@ def _run(recipe: Recipe, job: Job) -> dict[str, Any]:
 
 def _check(recipe: Recipe, job: Job) -> None:
     samples, test = job.samples, job.test
+    if job.threads < 1:
+        raise UserError(f"Threads must be at least 1, not {job.threads}")
+    if job.hours is not None and not job.hours > 0:
+        raise UserError(f"Hours must be above 0, not {job.hours:g}")
     if job.init is None:
         _check_axes(samples)
-    place(recipe.layers, samples.images.shape[1:], len(samples.class_names))  # refuses misfits
+    planes = recipe.planes if job.init is None else job.init.planes
+    inputs = spike_shape(samples.images.shape[1:], planes)
+    place(recipe.layers, inputs, len(samples.class_names))  # refuses misfits
     if len(samples.labels) - round(len(samples) * recipe.validation_share) < 1:
         raise UserError(f"Data set {samples.name}: must have at least one training image, not 0")
     if int(samples.labels.max()) >= len(samples.class_names):
@@ -151,11 +169,6 @@ def _check(recipe: Recipe, job: Job) -> None:
             f"classes of {samples.name}, not {int(test.labels.max())}"
         )
     if job.init is not None:
-        if job.init.planes > 1:
-            raise UserError(
-                f"{job.init.source}: encoder must be one table to train, for training gives a "
-                f"pixel one spike, not {job.init.planes} planes"
-            )
         if tuple(job.init.input_shape) != samples.images.shape[1:]:
             raise UserError(
                 f"{job.init.source}: input_shape must be that of data set {samples.name}, "
@@ -230,15 +243,16 @@ def _device(name: str) -> torch.device:
 
 def _backend(job: Job, device: torch.device, state: dict[str, Any] | None) -> Backend:
     """The backend asked for; a resumed run keeps its own, so that it ends at the same bits."""
-    if state is not None and job.backend == "auto":
-        return backend_for(state["backend"], device)
-    return backend_for(job.backend, device)
+    name = state["backend"] if state is not None and job.backend == "auto" else job.backend
+    return backend_for(name, device, job.threads)
 
 
 def _table(recipe: Recipe, job: Job) -> Array:
     """The encoder: of the network that training starts from, or the recipe's."""
     if job.init is not None:
         return job.init.encoder
+    if recipe.encoding == "bright-dark":
+        return bright_dark_tables(recipe.t_max, recipe.bright, recipe.dark, recipe.contrast)
     if recipe.encoding == "equalized":
         return equalized_table(recipe.t_max, recipe.cutoff, job.samples.images)
     return ttfs_table(recipe.t_max, recipe.cutoff)
@@ -252,15 +266,12 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device, backend: Backend) ->
         torch.from_numpy(samples.labels[part].astype(np.int64)) for part in parts
     )
     table = torch.from_numpy(_table(recipe, job).copy())
-    network = SpikingNetwork(images.shape[1:], len(samples.class_names), recipe, backend)
-    if job.init is not None:
-        export.load_weights(network, job.init)
-    else:
-        first = table[images[:INITIALIZATION_IMAGES].to(torch.int64)].flatten(1)
-        initialize(network, first, recipe, generator_of(recipe.seed, 0))
-    if recipe.weight_widths:
-        export.fit_grids(network, recipe.weight_widths)
-    return Training(
+    shape = spike_shape(images.shape[1:], 1 if table.dim() == 1 else len(table))
+    kind = SpikingNetwork if recipe.normalization == "none" else NormalizedNetwork
+    network = kind(shape, len(samples.class_names), recipe, backend)
+    if not isinstance(network, NormalizedNetwork):
+        _begin(network, job, table, images, recipe)
+    training = Training(
         network=network.to(device),
         recipe=recipe,
         table=table.to(device),
@@ -269,6 +280,39 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device, backend: Backend) ->
         validation_images=held_back_images.to(device),
         validation_labels=held_back_labels.to(device),
     )
+    if isinstance(network, NormalizedNetwork):
+        _begin_normalized(network, job, training, recipe)
+    return training
+
+
+def _begin(
+    network: SpikingNetwork, job: Job, table: Tensor, images: Tensor, recipe: Recipe
+) -> None:
+    """First weights, on the CPU whatever the device, so that they are the same everywhere."""
+    if job.init is not None:
+        export.load_weights(network, job.init)
+    else:
+        first = encode(table, images[:INITIALIZATION_IMAGES])
+        initialize(network, first, recipe, generator_of(recipe.seed, 0))
+    if recipe.weight_widths:
+        export.fit_grids(network, recipe.weight_widths)
+
+
+def _begin_normalized(
+    network: NormalizedNetwork, job: Job, training: Training, recipe: Recipe
+) -> None:
+    """First weights, and thresholds measured where the network is trained."""
+    first = training.encode(training.images[:MEASURED_IMAGES])
+    if job.init is not None:
+        network.load(export.weights_of(job.init, network.placed), first)
+    else:
+        network.initialize(first, generator_of(recipe.seed, 0))
+
+
+def spike_shape(images: tuple[int, ...], planes: int) -> tuple[int, ...]:
+    """Channels, height and width of the spikes of images [channels, height, width]."""
+    channels, *extents = images
+    return (channels * planes, *extents)
 
 
 def _resume(
@@ -277,10 +321,10 @@ def _resume(
     """Restore the checkpoint; return the seconds that the run has already taken."""
     path = job.out / checkpoint.FILE_NAME
     for name, value in recipe.as_dict().items():
-        if state["recipe"].get(name) != value:
+        if state["recipe"].get(name, Recipe.default(name)) != value:
             raise UserError(
                 f"{path}: recipe must be the same to resume, and {name} was "
-                f"{state['recipe'].get(name)!r}, not {value!r}"
+                f"{state['recipe'].get(name, Recipe.default(name))!r}, not {value!r}"
             )
     if state["data"] != data:
         raise UserError(f"{path}: data set must be the same to resume, and its images have changed")
@@ -318,6 +362,7 @@ def _train(
     remaining = recipe.epochs - training.epoch
     if remaining <= 0:
         return
+    end = math.inf if job.hours is None else time.monotonic() + 3600 * job.hours
     what = f"Training {job.samples.name} ({recipe.name}), {remaining} epochs"
     with progress(what, remaining * len(training.labels)) as advance, _out_of_memory_told(recipe):
         while training.epoch < recipe.epochs:
@@ -338,6 +383,20 @@ def _train(
                 },
             )
             _tell(recipe, entry)
+            if time.monotonic() >= end:
+                return
+
+
+def _unfinished(job: Job, training: Training, seconds: float) -> dict[str, Any]:
+    last = training.history[-1]
+    return {
+        "finished": False,
+        "checkpoint": str(job.out / checkpoint.FILE_NAME),
+        "epochs": training.epoch,
+        "of_epochs": training.recipe.epochs,
+        "validation_accuracy": last["validation_accuracy"],
+        "wall_seconds": round(seconds, 1),
+    }
 
 
 def _tell(recipe: Recipe, entry: dict[str, Any]) -> None:

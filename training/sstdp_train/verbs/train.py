@@ -91,6 +91,15 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="who sums over events: plain PyTorch, or code compiled by numba (default: the latter "
         "on the CPU, if numba is installed)",
     )  # fmt: skip
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N",
+        help="threads of the native backend in networks with --normalization; results are the same "
+        "with any number (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hours", type=float, metavar="H",
+        help="stop after the epoch in which so many hours are over; --resume goes on from there",
+    )  # fmt: skip
     parser.add_argument(  # its name in commands of earlier runs
         "--kernel", dest="backend", choices=BACKENDS, default=argparse.SUPPRESS,
         help=argparse.SUPPRESS,
@@ -242,8 +251,15 @@ def _run(options: argparse.Namespace) -> Result:
         samples,
         _test_samples(asked["dataset"], asked["test_dataset"]),
         out=options.out, init=init, resume=options.resume, overwrite=options.overwrite,
-        device=options.device, backend=options.backend, command=_command(), asked=asked,
+        device=options.device, backend=options.backend, threads=options.threads,
+        hours=options.hours, command=_command(), asked=asked,
     )  # fmt: skip
+    if "checkpoint" in result:
+        say(
+            f"{result['checkpoint']}: epoch {result['epochs']} of {result['of_epochs']}; continue "
+            f"with sstdp-hw train --resume --out {options.out}"
+        )
+        return result
     say(_verdict(result))
     accuracies = result["test_accuracy"], result["test_accuracy_ties_counted"]
     if None not in accuracies and (told := ties_told(*accuracies)):

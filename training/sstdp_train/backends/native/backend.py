@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from ...recipes.architecture import Geometry, PooledLayer
@@ -11,11 +12,20 @@ from .conv_layer import NativeConvLayer
 from .dense_layer import NativeDenseLayer
 from .dense_network import NativeDenseNetwork
 from .mixed_network import NativeMixedNetwork
+from .normalized.network import NativeNormalizedNetwork
 
 
+@dataclass(frozen=True)
 class NativeBackend:
-    """See `rule.backend.Backend`."""
+    """See `rule.backend.Backend`.
 
+    Parameters
+    ----------
+    threads : int
+        In normalized networks, where results are the same with any number of them.
+    """
+
+    threads: int = 1
     name: ClassVar[str] = "native"
 
     def dense_layer(self) -> NativeDenseLayer:
@@ -28,5 +38,5 @@ class NativeBackend:
         dense = all(layer.dense for layer in layers)
         return NativeDenseNetwork() if dense else NativeMixedNetwork(layers)
 
-
-NATIVE = NativeBackend()
+    def normalized_network(self, layers: Sequence[PooledLayer]) -> NativeNormalizedNetwork:
+        return NativeNormalizedNetwork(layers, self.threads)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from ...recipes.architecture import Geometry, PooledLayer
 from .conv_layer import TorchConvLayer
 from .dense_layer import TorchDenseLayer
+from .normalized_network import TorchNormalizedNetwork
 
 
 class TorchBackend:
@@ -23,6 +24,9 @@ class TorchBackend:
 
     def network(self, layers: Sequence[PooledLayer]) -> None:
         return None
+
+    def normalized_network(self, layers: Sequence[PooledLayer]) -> TorchNormalizedNetwork:
+        return TorchNormalizedNetwork(layers)
 
 
 TORCH = TorchBackend()
