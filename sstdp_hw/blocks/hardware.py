@@ -63,6 +63,9 @@ class Configuration:
     membrane_width : tuple of int, optional
         Bits of the potentials of each weighted layer, in order, or one number for all; only where
         weights are loaded. By default as many as the weights at hand need.
+    spram : int
+        Single-port RAMs of the iCE40 UltraPlus that weights may stand in, only where they are
+        loaded; the UP5K has four.
     """
 
     lanes: tuple[int, ...] | None = None
@@ -71,6 +74,7 @@ class Configuration:
     weights: str = ROM.kind
     name: str = ""
     membrane_width: tuple[int, ...] | None = None
+    spram: int = 0
 
     DEFAULT_LANES = 16
 
@@ -82,6 +86,8 @@ class Configuration:
             )
         if self.weights not in STORES:
             raise UserError(f"Weights must be {' or '.join(STORES)}, not {self.weights!r}")
+        if self.spram < 0:
+            raise UserError(f"SPRAM must be a number of at least 0, not {self.spram}")
         for width in self.membrane_width or ():
             if not 2 <= width <= WIDEST_MEMBRANE:
                 raise UserError(
@@ -135,12 +141,33 @@ class AcceleratorParameters:
     def input(self) -> PixelInput:
         """What stands in front of the blocks."""
         return INPUTS[self.network.input_kind](
-            self.network, self.configuration.pixels_per_beat, self.store
+            self.network, self.configuration.pixels_per_beat, self._block_store
         )
 
     @cached_property
     def store(self) -> WeightStore:
         """Where the weights stand."""
+        store = self._block_store
+        if not self.configuration.spram:
+            return store
+        left, names = self.configuration.spram, set[str]()
+        layers = [block for block in self._chain(store) if isinstance(block, WeightedBlock)]
+        for layer in sorted(layers, key=lambda layer: -layer.weight_bits):
+            if layer.weight_spram <= left:
+                names.add(layer.name)
+                left -= layer.weight_spram
+        found = store.with_spram(frozenset(names))
+        if not names:
+            needed = ", ".join(f"{layer.weight_spram} for {layer.name}" for layer in layers)
+            raise UserError(
+                f"SPRAM must hold the weights of a layer, and {self.configuration.spram} of them "
+                f"hold none: it takes {needed}; take fewer lanes"
+            )
+        return found
+
+    @cached_property
+    def _block_store(self) -> WeightStore:
+        """The same with all of them in block RAM."""
         weighted, widths = self.network.weighted, self.configuration.membrane_width
         if widths is not None and len(widths) not in (1, len(weighted)):
             raise UserError(
@@ -156,14 +183,17 @@ class AcceleratorParameters:
     @cached_property
     def live_inputs(self) -> Array:
         """Inputs whose spikes are sent to the first layer: bool [inputs]."""
-        return self.store.live_inputs(self.network)
+        return self._block_store.live_inputs(self.network)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """What stands behind the input, in order: weighted layers and pooling layers; the last
         one is the output layer."""
+        return self._chain(self.store)
+
+    def _chain(self, store: WeightStore) -> tuple[Block, ...]:
         network = self.network
-        most, store = Configuration.DEFAULT_LANES, self.store
+        most = Configuration.DEFAULT_LANES
         lanes = iter(
             self.configuration.lanes or [min(most, layer.outputs) for _, layer in network.weighted]
         )
@@ -248,6 +278,8 @@ class AcceleratorParameters:
         if self.store.loaded:
             widths = ",".join(map(str, self.membrane_widths))
             text += f", weights {self.store.kind}, potentials of {widths} bits"
+        if self.configuration.spram:
+            text += f", {self.configuration.spram} SPRAM"
         return text
 
     @property

@@ -14,9 +14,7 @@ import numpy as np
 
 from ..base.errors import UserError
 from .hardware import AcceleratorParameters
-
-#: Bits of a word on the stream of weights.
-WORD_BITS = 32
+from .pipeline import WORD_BITS
 
 #: Rows of an encoder's table: one for every value of a pixel.
 TABLE_ROWS = 256

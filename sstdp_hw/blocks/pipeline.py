@@ -39,6 +39,12 @@ HAS_ROOM_LATENCY = 2
 #: high clock, so that every bank of a deep memory has a register of its own.
 BANK_ROWS = 2048
 
+#: Bits of a word on the stream that brings weights, and of a column of a memory that it writes.
+WORD_BITS = 32
+
+#: Rows and bits of one single-port RAM of the iCE40 UltraPlus (Lattice FPGA-TN-02022).
+SPRAM_ROWS, SPRAM_BITS = 16_384, 16
+
 #: Bits up to which the encoder's table of live pixels is made of logic; above, block RAM is
 #: cheaper.
 LARGEST_TABLE = 256
@@ -113,12 +119,12 @@ RESET_BEFORE_BEAT = 1
 def rom_latency(rows: int, style: str) -> int:
     """Cycles from an address to its row.
 
-    1 for ``logic``; for ``block`` RAM 3, with its own register and one near what reads it; 4 for
-    several banks of it, which are joined in the last.
+    1 for ``logic``; for ``block`` RAM, and ``spram``, 3, with its own register and one near what
+    reads it; 4 for several banks of it, which are joined in the last.
     """
     if style == "logic":
         return 1
-    return 3 if rows <= BANK_ROWS else 4
+    return 3 if rows <= (SPRAM_ROWS if style == "spram" else BANK_ROWS) else 4
 
 
 def stamp_width(rows: int) -> int:

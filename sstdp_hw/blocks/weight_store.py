@@ -8,7 +8,7 @@ weights and thresholds, and not only on their shape and width, asks the store he
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -37,9 +37,13 @@ class WeightStore:
     #: Whether values come at run time, so that the hardware must be ready for any.
     loaded: ClassVar[bool] = False
 
-    def latency(self, rows: int) -> int:
-        """Cycles from the address of a weight word to the word."""
-        return rom_latency(rows, "block")
+    def style(self, name: str) -> str:
+        """What the weights of the layer ``name`` stand in, see `pipeline.rom_latency`."""
+        return "block"
+
+    def latency(self, name: str, rows: int) -> int:
+        """Cycles from the address of a weight word of the layer ``name`` to the word."""
+        return rom_latency(rows, self.style(name))
 
     def initial_latency(self, groups: int) -> int:
         """Cycles from the number of a group to its initial potentials."""
@@ -68,6 +72,19 @@ class WeightStore:
             )
         return self
 
+    def with_spram(self, names: frozenset[str]) -> WeightStore:
+        """The store with the weights of such layers in single-port RAM.
+
+        Raises
+        ------
+        UserError
+            If they cannot be there.
+        """
+        raise UserError(
+            f"SPRAM must be used with weights that are loaded, not {self.kind}: it cannot be "
+            "preloaded; add --weights loadable"
+        )
+
     def membrane_width(self, name: str, needed: int) -> int:
         """Bits of a potential of the layer ``name``, of which its weights need ``needed``."""
         return needed
@@ -86,10 +103,13 @@ class LoadableStore(WeightStore):
     membranes : mapping of str to int
         Width of the potentials by the layer's name; as wide as the weights at hand need, if none is
         given.
+    spram : set of str
+        Names of the layers whose weights stand in single-port RAM.
     """
 
     kind: str = "loadable"
     membranes: Mapping[str, int] = field(default_factory=dict)
+    spram: frozenset[str] = frozenset()
 
     loaded: ClassVar[bool] = True
 
@@ -101,8 +121,14 @@ class LoadableStore(WeightStore):
         """All of them."""
         return np.ones(network.inputs, bool)
 
+    def style(self, name: str) -> str:
+        return "spram" if name in self.spram else "block"
+
     def with_membranes(self, widths: Mapping[str, int]) -> LoadableStore:
-        return LoadableStore(membranes=dict(widths))
+        return replace(self, membranes=dict(widths))
+
+    def with_spram(self, names: frozenset[str]) -> LoadableStore:
+        return replace(self, spram=names)
 
     def membrane_width(self, name: str, needed: int) -> int:
         """The width that was given.

@@ -172,6 +172,7 @@ class GeneratedDirectory:
             tuple(found["lanes"]), found["pixels_per_beat"], found["early_exit"],
             name=found.get("name", ""), weights=found.get("weights", ROM.kind),
             membrane_width=tuple(found["membrane_width"]) if self.loads else None,
+            spram=found.get("spram", 0),
         )  # fmt: skip
         parameters = AcceleratorParameters(self.generated, configuration)
         # The Verilog names its own configuration, and its checksum vouches for that line.

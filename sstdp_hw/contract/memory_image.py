@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from ..blocks.hardware import AcceleratorParameters
-from ..blocks.memory_map import WORD_BITS, memory_map, payload
-from ..blocks.pipeline import LOAD_LATENCY
+from ..blocks.memory_map import memory_map, payload
+from ..blocks.pipeline import LOAD_LATENCY, WORD_BITS
 from ..network.layers import Array
 from .fields import Fields, in_row
 

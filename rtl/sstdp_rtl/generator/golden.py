@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sstdp_hw.base.templates import filled
-from sstdp_hw.blocks.memory_map import WORD_BITS
+from sstdp_hw.blocks.pipeline import WORD_BITS
 from sstdp_hw.blocks.widths import index_width
 from sstdp_hw.contract.answer import LOAD
 from sstdp_hw.contract.fields import pack

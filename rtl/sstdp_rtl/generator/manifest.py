@@ -97,6 +97,7 @@ def _loading_configuration(parameters):
     return {
         "weights": parameters.configuration.weights,
         "membrane_width": list(parameters.membrane_widths),
+        "spram": parameters.configuration.spram,
     }
 
 

@@ -96,6 +96,11 @@ def _configure(parser):
         "(default: what this network needs)",
     )  # fmt: skip
     parser.add_argument(
+        "--spram", type=int, default=0, metavar="N",
+        help="with loadable weights: put those of as many layers as possible into N single-port "
+        "RAMs of the iCE40 UltraPlus; the UP5K has 4 (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
         "--no-early-exit",
         action="store_true",
         help="produce every spike, not only up to the decision",
@@ -129,7 +134,9 @@ def _with_weights(configuration, options):
             raise UserError(
                 f"Membrane width must be integers with commas between them, not {widths!r}"
             ) from None
-    return replace(configuration, weights=options.weights, membrane_width=widths)
+    return replace(
+        configuration, weights=options.weights, membrane_width=widths, spram=options.spram
+    )
 
 
 def _by_goal(network, options):

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections import Counter
 
 from ...blocks.hardware import AcceleratorParameters, WeightedBlock
-from ...blocks.memory_map import WORD_BITS, Region, memory_map
-from ...blocks.pipeline import BANK_ROWS, LUT_RAM_DEPTH
+from ...blocks.memory_map import Region, memory_map
+from ...blocks.pipeline import BANK_ROWS, LUT_RAM_DEPTH, WORD_BITS
 from ...blocks.widths import index_width
 from .cells import cells, of_memory
 

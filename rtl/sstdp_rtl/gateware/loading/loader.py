@@ -5,7 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.blocks.memory_map import SPONTANEOUS, WORD_BITS, memory_map
+from sstdp_hw.blocks.memory_map import SPONTANEOUS, memory_map
+from sstdp_hw.blocks.pipeline import WORD_BITS
 from sstdp_hw.blocks.widths import index_width
 from sstdp_hw.contract.memory_image import REFUSALS, STATUS, STATUS_WIDTH, header
 

@@ -6,8 +6,7 @@ from amaranth.hdl import ClockSignal, Instance, Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from sstdp_hw.blocks.memory_map import WORD_BITS
-from sstdp_hw.blocks.pipeline import BANK_ROWS, rom_latency
+from sstdp_hw.blocks.pipeline import BANK_ROWS, SPRAM_ROWS, WORD_BITS, rom_latency
 from sstdp_hw.blocks.widths import index_width
 
 from ..loading.loader import load_layout
@@ -24,25 +23,29 @@ class Style:
         Of the memory in Verilog.
     registered : bool
         Whether its output has registers, see `rom.banks_verilog`.
-    banked : bool
-        Whether it is cut into banks.
+    bank_rows : int
+        Rows of a bank; 0 if it is not cut into banks.
+    single_port : bool
+        Whether it is read and written through one port.
     """
 
     attribute: str
     registered: bool
-    banked: bool = False
+    bank_rows: int = 0
+    single_port: bool = False
 
     def latency(self, rows):
         """Cycles from an address to its row."""
         if not self.registered:
             return rom_latency(rows, "logic")
-        return rom_latency(rows if self.banked else 1, "block")
+        return rom_latency(rows if self.bank_rows else 1, "spram" if self.single_port else "block")
 
 
-#: ``block`` for weights, ``deep`` for potentials of many groups, ``table`` for block RAM whose
-#: output goes to a queue at once.
+#: ``block`` and ``spram`` for weights, ``deep`` for potentials of many groups, ``table`` for block
+#: RAM whose output goes to a queue at once.
 STYLES = {
-    "block": Style('ram_style = "block"', registered=True, banked=True),
+    "block": Style('ram_style = "block"', registered=True, bank_rows=BANK_ROWS),
+    "spram": Style("spram = 1", registered=True, bank_rows=SPRAM_ROWS, single_port=True),
     "deep": Style('ram_style = "block"', registered=True),
     "table": Style('ram_style = "block"', registered=False),
     "logic": Style("lut_ram = 1", registered=False),
@@ -178,21 +181,31 @@ class LoadableMemory(wiring.Component):
                 f"  always @(posedge clk) if ({here}) out_{column} <= word_1[{width - 1}:0];",
             ]
         style = STYLES[self.style]
-        banked = style.banked and self.rows > BANK_ROWS
-        low = index_width(BANK_ROWS) if banked else self.addr_width
-        counts = [min(BANK_ROWS, self.rows - n) for n in range(0, self.rows, BANK_ROWS)]
+        size = style.bank_rows or self.rows
+        counts = [min(size, self.rows - n) for n in range(0, self.rows, size)]
+        low = index_width(size) if len(counts) > 1 else self.addr_width
         lines = []
-        for bank, rows in enumerate(counts if banked else [self.rows]):
-            name, enable = f"memory_{bank}_{column}", here
-            if banked:
+        for bank, rows in enumerate(counts):
+            name, enable = f"{bank}_{column}", here
+            if len(counts) > 1:
                 enable += f" & (row_1[{self.addr_width - 1}:{low}] == {bank})"
+            to = f"row_1[{low - 1}:0]"
             lines += [
                 f"  (* {style.attribute}, no_rw_check = 1 *)",
-                f"  reg [{width - 1}:0] {name} [0:{rows - 1}];",
-                f"  always @(posedge clk) if ({enable}) "
-                f"{name}[row_1[{low - 1}:0]] <= word_1[{width - 1}:0];",
+                f"  reg [{width - 1}:0] memory_{name} [0:{rows - 1}];",
+                f"  wire writes_{name} = {enable};",
             ]
+            if style.single_port:
+                lines.append(
+                    f"  wire [{low - 1}:0] port_{name} = "
+                    f"writes_{name} ? {to} : {addr}[{low - 1}:0];"
+                )
+                to = f"port_{name}"
+            lines.append(
+                f"  always @(posedge clk) if (writes_{name}) "
+                f"memory_{name}[{to}] <= word_1[{width - 1}:0];"
+            )
         return lines + banks_verilog(
-            width, len(counts) if banked else 1, addr, self.addr_width, f"_{column}",
-            registers=style.registered,
+            width, len(counts), addr, self.addr_width, f"_{column}", bank_rows=size,
+            registers=style.registered, single_port=style.single_port,
         )  # fmt: skip

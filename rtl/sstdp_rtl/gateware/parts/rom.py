@@ -87,19 +87,22 @@ def _memory(width, rows, style, columns, addr_width):
     return lines
 
 
-def banks_verilog(width, count, addr, addr_width, name, *, registers):
+def banks_verilog(
+    width, count, addr, addr_width, name, *, registers, bank_rows=BANK_ROWS, single_port=False
+):
     """Banks and their registers, a cycle for each: the block RAM's own, which the build merges into
     it; one near what reads it, with the bank that was not addressed silenced; with several banks
     one more, where they are joined. Without ``registers`` there is one bank, read in one cycle.
 
-    The memory of bank N is ``memory_N`` with ``name`` behind it, what is read ``out`` with it.
+    The memory of bank N is ``memory_N`` with ``name`` behind it, what is read ``out`` with it. One
+    with a ``single_port`` is read at ``port_N``, in cycles without ``writes_N``.
     """
     if not registers:
         return [
             f"  reg [{width - 1}:0] out{name};",
             f"  always @(posedge clk) out{name} <= memory_0{name}[{addr}];",
         ]
-    low = index_width(BANK_ROWS) if count > 1 else addr_width
+    low = index_width(bank_rows) if count > 1 else addr_width
     word, every = f"[{width - 1}:0]", range(count)
     lines = [f"  reg {word} row_{n}{name}, own_{n}{name}, near_{n}{name};" for n in every]
     lines.append(f"  reg {word} out{name};" if count > 1 else f"  wire {word} out{name};")
@@ -107,7 +110,12 @@ def banks_verilog(width, count, addr, addr_width, name, *, registers):
         lines.append(f"  reg [{addr_width - low - 1}:0] bank_0{name}, bank_1{name};")
     lines.append("  always @(posedge clk) begin")
     for n in every:
-        lines.append(f"    row_{n}{name} <= memory_{n}{name}[{addr}[{low - 1}:0]];")
+        if single_port:
+            lines.append(
+                f"    if (!writes_{n}{name}) row_{n}{name} <= memory_{n}{name}[port_{n}{name}];"
+            )
+        else:
+            lines.append(f"    row_{n}{name} <= memory_{n}{name}[{addr}[{low - 1}:0]];")
         lines.append(f"    own_{n}{name} <= row_{n}{name};")
         near = f"own_{n}{name}"
         if count > 1:

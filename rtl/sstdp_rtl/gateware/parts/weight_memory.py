@@ -18,7 +18,9 @@ def _rom_initial(p, name, columns):
 
 def _loadable_weights(p, name, columns):
     width = p.lanes * p.weight_width
-    return LoadableMemory(f"{name}_weights", width, p.weight_depth, columns=columns)
+    return LoadableMemory(
+        f"{name}_weights", width, p.weight_depth, style=p.weight_style, columns=columns
+    )
 
 
 def _loadable_initial(p, name, columns):
