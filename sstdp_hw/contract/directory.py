@@ -116,6 +116,11 @@ class GeneratedDirectory:
         return int(self.manifest["configuration"]["pixels_per_beat"])
 
     @property
+    def memory_bytes(self) -> int:
+        """Bytes of an image of the memories; 0 if weights are constants."""
+        return 4 * int(self.manifest["memories"]["words"]) if self.loads else 0
+
+    @property
     def identity(self) -> dict[str, Any]:
         """Which design this is, for a result file."""
         return {

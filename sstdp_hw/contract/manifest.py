@@ -55,6 +55,7 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
     if STORES[weights].loaded:
         fields.text("memories.shape_digest")
         fields.integer("configuration.spram", low=0)
+        fields.integer("memories.words", low=1)
         for width in fields.listed("configuration.membrane_width", int):
             if isinstance(width, bool) or not 2 <= width <= WIDEST_MEMBRANE:
                 rule = f"must be integers between 2 and {WIDEST_MEMBRANE}"

@@ -6,7 +6,8 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .answer_sender import AnswerSender
-from .image_receiver import ImageReceiver, beat_layout
+from .image_receiver import WORD_BYTES, ImageReceiver, beat_layout
+from .load_reporter import LoadReporter
 
 # Bytes held while the accelerator stalls. A serial line has no backpressure: what comes on top is
 # lost, and found by the checksum.
@@ -18,7 +19,7 @@ class Bridge(wiring.Component):
 
     Parameters
     ----------
-    inputs, pixels_per_beat, quiet : int
+    inputs, pixels_per_beat, quiet, memory_bytes : int
         See `ImageReceiver`.
 
     Members
@@ -33,10 +34,18 @@ class Bridge(wiring.Component):
         From the accelerator.
     clear : Out
         The accelerator must be in reset while this is set.
+    memories : stream of `beat_layout` of 4 bytes
+        Only where weights are loaded: images of the memories, to the accelerator.
+    status : In(32)
+        Only there: its ``weights_status``.
     """
 
-    def __init__(self, inputs, pixels_per_beat, quiet):
+    def __init__(self, inputs, pixels_per_beat, quiet, memory_bytes=0):
         self.inputs, self.pixels_per_beat, self.quiet = inputs, pixels_per_beat, quiet
+        self.memory_bytes = memory_bytes
+        loads = {}
+        if memory_bytes:
+            loads = {"memories": Out(stream.Signature(beat_layout(WORD_BYTES))), "status": In(32)}
         super().__init__(
             {
                 "rx": In(stream.Signature(8, always_ready=True)),
@@ -44,6 +53,7 @@ class Bridge(wiring.Component):
                 "image": Out(stream.Signature(beat_layout(pixels_per_beat))),
                 "result": In(stream.Signature(32)),
                 "clear": Out(1),
+                **loads,
             }
         )
 
@@ -51,9 +61,9 @@ class Bridge(wiring.Component):
         m = Module()
         m.submodules.queue = queue = SyncFIFOBuffered(width=8, depth=QUEUE_BYTES)
         m.submodules.receiver = receiver = ImageReceiver(
-            self.inputs, self.pixels_per_beat, self.quiet
+            self.inputs, self.pixels_per_beat, self.quiet, self.memory_bytes
         )
-        m.submodules.sender = sender = AnswerSender(self.inputs)
+        m.submodules.sender = sender = AnswerSender(self.inputs, bool(self.memory_bytes))
         m.d.comb += [queue.w_en.eq(self.rx.valid), queue.w_data.eq(self.rx.payload)]
         connect(m, queue.r_stream, receiver.i)
         connect(m, receiver.o, flipped(self.image))
@@ -66,4 +76,14 @@ class Bridge(wiring.Component):
             sender.result.payload.eq(self.result.payload),
             self.result.ready.eq(sender.result.ready & ~receiver.clear),
         ]
+        if self.memory_bytes:
+            m.submodules.reporter = reporter = LoadReporter()
+            words = receiver.memories
+            connect(m, words, flipped(self.memories))
+            connect(m, reporter.o, sender.loaded)
+            m.d.comb += [
+                reporter.sent.eq(words.valid & words.ready & words.p.last),
+                reporter.clear.eq(receiver.clear),
+                reporter.status.eq(self.status),
+            ]
         return m

@@ -30,6 +30,8 @@ class BoardParameters:
         Whether the FPGA has ECP5's SGSR, which holds all registers until the clock runs.
     top : str
         The accelerator's module.
+    memory_bytes : int
+        Bytes of an image of its memories; 0 if its weights are constants.
 
     Raises
     ------
@@ -44,11 +46,17 @@ class BoardParameters:
     pll: Pll | None = None
     global_reset: bool = True
     top: str = TOP
+    memory_bytes: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.inputs <= MAX_IMAGE_BYTES:
             raise ValueError(
                 f"Bytes of an image must be between 1 and {MAX_IMAGE_BYTES}, not {self.inputs}"
+            )
+        if not 0 <= self.memory_bytes <= MAX_IMAGE_BYTES or self.memory_bytes % 4:
+            raise ValueError(
+                f"Bytes of an image of the memories must be a multiple of 4 and at most "
+                f"{MAX_IMAGE_BYTES}, not {self.memory_bytes}"
             )
         if self.pixels_per_beat not in (1, 2, 4, 8):
             raise ValueError(f"Pixels per beat must be 1, 2, 4 or 8, not {self.pixels_per_beat}")

@@ -4,6 +4,11 @@ Host to board, one image::
 
     A5 | length, 3 bytes, lowest first | pixels | CRC-16, high byte first
 
+Where weights are loaded, one image of the memories is sent in the same way behind another start
+byte, and answered when it has ended, with the accelerator's ``weights_status`` for a word::
+
+    A6 | length, 3 bytes, lowest first | words, lowest byte first | CRC-16, high byte first
+
 Board to host, one answer per image, or one per error::
 
     5A | status | word, 4 bytes, lowest first | CRC-16, high byte first
@@ -23,6 +28,7 @@ from sstdp_hw.contract.answer import unpack_answers
 from sstdp_hw.network.layers import Array
 
 REQUEST_START = 0xA5
+MEMORIES_START = 0xA6
 ANSWER_START = 0x5A
 LENGTH_BYTES = 3
 ANSWER_BYTES = 8
@@ -37,6 +43,7 @@ class Status(enum.IntEnum):
     CHECKSUM = 2  # a byte was lost, added or changed
     LENGTH = 3  # the length is not that of this network's images
     NOISE = 4  # a byte came where an image should have begun
+    LOADED = 5  # an image of the memories has ended
 
 
 @dataclass(frozen=True)
@@ -69,8 +76,17 @@ class Answer:
 
 def encode_request(image: bytes) -> bytes:
     """The bytes that send one image."""
-    body = len(image).to_bytes(LENGTH_BYTES, "little") + image
-    return bytes([REQUEST_START]) + body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
+    return _framed(REQUEST_START, image)
+
+
+def encode_memories(image: bytes) -> bytes:
+    """The bytes that send one image of the memories, as `sstdp-hw memory` writes it."""
+    return _framed(MEMORIES_START, image)
+
+
+def _framed(start: int, data: bytes) -> bytes:
+    body = len(data).to_bytes(LENGTH_BYTES, "little") + data
+    return bytes([start]) + body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
 
 
 def encode_answer(answer: Answer) -> bytes:

@@ -75,11 +75,6 @@ def build(
     seeds = check_seeds(seeds)
     clock = None if clock_mhz is None else check_clock(clock_mhz)
     accelerator = GeneratedDirectory.load(directory, with_network=False)
-    if accelerator.loads:
-        raise UserError(
-            f"{accelerator.path}: weights are loaded, and the serial bridge of a board sends none; "
-            "generate with --weights rom, or build for a --device"
-        )
     return run_plan(_plan(accelerator, chosen, clock, baud, seeds), force=force, cache=cache)
 
 
@@ -118,6 +113,7 @@ def _plan(
             quiet=round(mhz * 1000 * QUIET_MS),
             pll=pll,
             global_reset=family.global_reset,
+            memory_bytes=accelerator.memory_bytes,
         )
     except ValueError as error:
         raise UserError(f"{accelerator.path}: {error}") from None

