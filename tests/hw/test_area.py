@@ -27,7 +27,7 @@ def test_block_rams_of_held_out_accelerators():
     assert np.abs(errors("bram")).max() <= TOLERANCE
 
 
-@pytest.mark.parametrize("kind, outside", [("lut", 1), ("ff", 3)])
+@pytest.mark.parametrize("kind, outside", [("lut", 1), ("ff", 2)])
 def test_held_out_accelerators(kind, outside):
     """Within the tolerance but for a few, named in docs/cost-model.md; these by less than 20 %."""
     found = np.abs(errors(kind))
