@@ -205,9 +205,26 @@ def test_options_that_make_no_sense():
         ({"weights": "loadable", "membrane_width": (1,)}, "Membrane width must be between 2 and"),
         ({"weights": "loadable", "membrane_width": (9, 9, 9)}, "one for each of the 2 weighted"),
         ({"membrane_width": (9,)}, "Membrane width must be given with weights that are loaded"),
+        ({"spram": 4}, "SPRAM must be used with weights that are loaded, not rom"),
+        ({"weights": "loadable", "spram": -1}, "SPRAM must be a number of at least 0"),
     ):
         with pytest.raises(UserError, match=text):
             AcceleratorParameters(network, Configuration((4, 3), **changes))
+
+
+def test_spram_goes_to_the_layers_with_the_most_weights():
+    """64 x 20 weights of 4 bits, 20 x 7 of 3: an SPRAM is 16 bits wide and 16,384 rows deep."""
+    for lanes, spram, wanted in (
+        ((4, 7), 3, ["spram", "spram"]), ((4, 7), 2, ["spram", "block"]),
+        ((20, 7), 4, ["block", "spram"]), ((20, 7), 5, ["spram", "block"]),
+    ):  # fmt: skip
+        configuration = Configuration(lanes, weights="loadable", spram=spram)
+        layers = AcceleratorParameters(small_network(), configuration).layers
+        assert [layer.weight_style for layer in layers] == wanted
+    with pytest.raises(UserError, match=r"it takes 5 for layers\.1, 2 for layers\.2"):
+        _ = AcceleratorParameters(
+            small_network(), Configuration((20, 7), weights="loadable", spram=1)
+        )
 
 
 @pytest.fixture(scope="module")

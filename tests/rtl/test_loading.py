@@ -37,15 +37,14 @@ def of_first_load(words):
     return [word | 1 << LOAD.offset for word in words]
 
 
-@pytest.mark.parametrize("stalls", [0.0, 0.4])
-@pytest.mark.parametrize("seed", [0, 3, 12, 21])
+@pytest.mark.parametrize("seed, stalls", [(0, 0.0), (12, 0.4), (21, 0.4)])
 def test_random_networks(seed, stalls):
     case = random_case(seed, early_exit=True, planes=1 + seed % 2)
     seen = run(case.network, loadable(case.configuration), case.images, stalls=stalls, seed=seed)
     assert seen.words == of_first_load(answers(case.network, case.images))
 
 
-@pytest.mark.parametrize("seed", [3, 5])
+@pytest.mark.parametrize("seed", [5])
 def test_random_conv_networks(seed):
     case = random_conv_case(seed, early_exit=True)
     seen = run(case.network, loadable(case.configuration), case.images, stalls=0.2, seed=seed)
@@ -69,8 +68,19 @@ def test_a_layer_of_several_slices():
     assert seen.words == of_first_load(answers(case.network, case.images[:4]))
 
 
-@pytest.mark.parametrize("make, seed", [(random_case, 12), (random_case, 0), (random_conv_case, 3)])
-@pytest.mark.parametrize("stalls", [0.0, 0.3])
+def test_weights_in_single_port_ram():
+    network = small_network()
+    images = np.random.default_rng(3).integers(0, 256, (4, 1, 8, 8), np.uint8)
+    parameters = AcceleratorParameters(network, Configuration((4, 7), weights="loadable", spram=3))
+    assert [layer.weight_style for layer in parameters.layers] == ["spram", "spram"]
+    assert "(* spram = 1, no_rw_check = 1 *)" in emit(parameters)
+    seen = run(network, parameters.configuration, images, stalls=0.2)
+    assert seen.words == of_first_load(answers(network, images))
+
+
+@pytest.mark.parametrize("make, seed, stalls", [
+    (random_case, 12, 0.3), (random_case, 0, 0.0), (random_conv_case, 3, 0.3)
+])  # fmt: skip
 def test_loads_in_a_running_stream_mix_no_two_networks(make, seed, stalls):
     """Networks of one shape in turn, the images not waiting for them; between them images of the
     memories that are wrong, each followed by a right one."""
@@ -141,12 +151,12 @@ def test_wrong_images_are_refused_and_nothing_is_answered_before_a_right_one():
 def test_the_verilog_depends_on_the_shape_alone():
     for make, seed in ((random_case, 12), (random_conv_case, 3)):
         case = make(seed, early_exit=True)
-        networks = [case.network, sibling(case.network, 1), sibling(case.network, 2)]
+        networks = [case.network, sibling(case.network, 1)]
         texts = {emit(parameters) for parameters in for_all(case.configuration, networks)}
         assert len(texts) == 1
 
 
-@pytest.mark.parametrize("lanes", [(20, 7), (3, 2)])
+@pytest.mark.parametrize("lanes", [(20, 7)])
 def test_loading_takes_as_many_cycles_as_the_model_says(lanes):
     """Offered to an idle chain: a word a cycle, and some."""
     network = small_network()
