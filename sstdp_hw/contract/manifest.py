@@ -50,7 +50,7 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
     if not isinstance(name := fields.manifest["configuration"].get("name", ""), str):
         fields.refuse("configuration.name", "must be a string", name)
     weights = fields.manifest["configuration"].get("weights", ROM.kind)
-    if weights not in STORES:
+    if not isinstance(weights, str) or weights not in STORES:
         fields.refuse("configuration.weights", f"must be {' or '.join(STORES)}", weights)
     if STORES[weights].loaded:
         fields.text("memories.shape_digest")

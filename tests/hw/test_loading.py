@@ -282,3 +282,28 @@ def test_a_manifest_of_another_shape_is_refused(directory, tmp_path):
     manifest["configuration"]["membrane_width"] = [10, 11]
     with pytest.raises(UserError, match="configuration must be the one of the Verilog"):
         _ = replace(found, manifest=manifest).parameters
+
+
+def test_options_of_generate(tmp_path, capsys):
+    small_network().save(tmp_path / "network.safetensors")
+    arguments = ["generate", str(tmp_path / "network.safetensors"), "--out", str(tmp_path / "out")]
+    for options, text in (
+        (["--membrane-width", "9"], "--membrane-width goes with --weights loadable"),
+        (["--weights", "loadable", "--membrane-width", "x"], "integers with commas between them"),
+        (["--weights", "loadable", "--membrane-width", "4"], "Potentials of layers.1 must fit 4"),
+        (["--spram", "4"], "add --weights loadable"),
+    ):
+        assert main([*arguments, *options]) == 2
+        told = capsys.readouterr().err
+        assert text in told and told.count("\n") == 1, options
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_manifest_with_other_weights_is_refused(directory):
+    from sstdp_hw.contract.manifest import check_manifest
+
+    manifest = json.loads((directory / "manifest.json").read_text())
+    for value in ("flash", ["loadable"], None):
+        manifest["configuration"]["weights"] = value
+        with pytest.raises(UserError, match=r"configuration\.weights must be rom or loadable"):
+            check_manifest(manifest, directory)
