@@ -28,6 +28,7 @@ from benchmarks import published, published_conv, training_speed
 from benchmarks.batches import Batches, load_batches
 from benchmarks.candidates import Candidate, Setting
 from benchmarks.comparison import SILENT_SHARE, WEIGHTS
+from benchmarks.outcome import carried_out
 from benchmarks.training_speed import Speed, contest
 from sstdp_hw import __version__
 from sstdp_hw.base.errors import UserError
@@ -268,7 +269,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0; 1 if gradients or spike times differ; 2 for bad input."""
-    return training_speed.carry_out(parse(arguments), measure)
+    options = parse(arguments)
+    return carried_out("benchmarks.conv_speed", lambda: training_speed.carry_out(options, measure))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from benchmarks.arguments import positive
 from benchmarks.batches import Batches, load_batches
 from benchmarks.candidates import BASELINE, Candidate, InEvents, Setting, runnable
 from benchmarks.comparison import Comparison, compare, mixed_network
+from benchmarks.outcome import carried_out
 from sstdp_hw import __version__
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json
@@ -344,20 +345,17 @@ def parse(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0; 1 if gradients or spike times differ; 2 for bad input."""
-    return carry_out(parse(arguments), measure)
+    options = parse(arguments)
+    return carried_out("benchmarks.training_speed", lambda: carry_out(options, measure))
 
 
 def carry_out(
     options: argparse.Namespace, measure: Callable[[argparse.Namespace], dict[str, Any]]
 ) -> int:
     """Measure, write what is asked for, and return the exit status."""
-    try:
-        result = measure(options)
-        if options.json:
-            write_json(options.json, result)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    result = measure(options)
+    if options.json:
+        write_json(options.json, result)
     agree = all(entry["agrees"] for run in result["runs"] for entry in run["comparisons"])
     if not agree:
         print("error: spike times or gradients differ, see above", file=sys.stderr)

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from .blocks.hardware import AcceleratorParameters as AcceleratorParameters
     from .blocks.hardware import Configuration as Configuration
     from .data.datasets import Samples as Samples
+    from .exchange.arrays import float_from_arrays as float_from_arrays
+    from .exchange.arrays import from_arrays as from_arrays
+    from .exchange.reading import read_nir as read_nir
+    from .exchange.writing import to_nir as to_nir
+    from .exchange.writing import write_nir as write_nir
     from .models.area import predict_area as predict_area
     from .models.cycles import cycles_per_image as cycles_per_image
     from .network.float_network import FloatNetwork as FloatNetwork
@@ -42,11 +47,16 @@ PLACES = {
     "cycles_per_image": "models.cycles",
     "encode": "reference.inference",
     "evaluate": "reference.evaluation",
+    "float_from_arrays": "exchange.arrays",
+    "from_arrays": "exchange.arrays",
     "infer": "reference.inference",
     "load_network": "network.load",
     "predict_area": "models.area",
     "quantize": "quantization.quantize",
+    "read_nir": "exchange.reading",
     "run": "reference.inference",
+    "to_nir": "exchange.writing",
+    "write_nir": "exchange.writing",
 }
 
 __all__ = list(PLACES)  # what `from package import *` takes

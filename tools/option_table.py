@@ -17,7 +17,7 @@ from sstdp_train import RECIPES, Recipe
 from sstdp_train.verbs.train import flag_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
-SHOWN = ("default", "mnist", "mnist-conv", "digits", "published")
+SHOWN = ("default", "mnist", "mnist-conv", "cifar10", "digits", "published")
 HEADER = f"| option | origin | what it is | {' | '.join(SHOWN)} |"
 
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.arguments import positive
+from benchmarks.outcome import carried_out
 from sstdp_hw.base.files import write_json, written_whole
 from sstdp_hw.base.fpga_tools import find_tool
 from sstdp_hw.models.area import COEFFICIENTS_FILE, TOLERANCE, predict_area
@@ -30,6 +31,10 @@ def main() -> int:
     parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="tools at once")
     parser.add_argument("--out", type=Path, default=Path("build/area.md"), help="table, Markdown")
     options = parser.parse_args()
+    return carried_out("benchmarks.area", lambda: _run(options), "the same command goes on")
+
+
+def _run(options: argparse.Namespace) -> int:
     every = points()
     counted = measure(every, options.jobs)
     record = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sstdp_hw.base.programs import working_threads
 from sstdp_hw.base.progress import progress
+from sstdp_hw.base.waiting import mapped
 from sstdp_rtl.generator.generate import generate
 from sstdp_rtl.synthesis.count import count
 
@@ -26,5 +27,5 @@ def measure(points: list[Point], jobs: int) -> list[dict[str, int]]:
             advance(1)
             return counted
 
-        with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(one, points))
+        with working_threads(jobs) as pool:
+            return list(mapped(pool, one, points))

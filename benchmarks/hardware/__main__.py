@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.arguments import positive, seeds
+from benchmarks.outcome import carried_out
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json, written_whole
 from sstdp_hw.base.progress import say
@@ -58,18 +59,14 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        if options.renew_record:
-            tracked.renew(options.out)
-            say(f"Written: {tracked.RECORD}")
-            return 0
-        return _table(options)
-    except UserError as error:
-        print(f"benchmarks.hardware: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("benchmarks.hardware: interrupted; the same command goes on", file=sys.stderr)
-        return 130
+    work = _renewed if options.renew_record else _table
+    return carried_out("benchmarks.hardware", lambda: work(options), "the same command goes on")
+
+
+def _renewed(options: argparse.Namespace) -> int:
+    tracked.renew(options.out)
+    say(f"Written: {tracked.RECORD}")
+    return 0
 
 
 def _table(options: argparse.Namespace) -> int:

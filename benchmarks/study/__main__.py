@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.arguments import positive, seeds
-from sstdp_hw.base.errors import UserError
+from benchmarks.outcome import carried_out
 from sstdp_hw.base.progress import say
 
 from .run import run_study
@@ -64,20 +64,17 @@ def _names(text: str) -> tuple[str, ...]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = _parser().parse_args(arguments)
+    return carried_out("benchmarks.study", lambda: _run(options), "the same command goes on")
+
+
+def _run(options: argparse.Namespace) -> int:
     study = STUDIES[options.name]
     if options.dataset:
         study = study.on(options.dataset, options.test_dataset)
-    try:
-        result = run_study(
-            study, options.out, seeds=options.seeds, jobs=options.jobs, only=options.only,
-            epochs=options.epochs, device=options.device,
-        )  # fmt: skip
-    except UserError as error:
-        print(f"benchmarks.study: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("benchmarks.study: interrupted; the same command goes on", file=sys.stderr)
-        return 130
+    result = run_study(
+        study, options.out, seeds=options.seeds, jobs=options.jobs, only=options.only,
+        epochs=options.epochs, device=options.device,
+    )  # fmt: skip
     print(section(study, result["rows"], options.seeds).as_markdown())
     print(f"Written: {options.out / study.name / 'study.md'}, study.json")
     for line in result["died"]:

@@ -12,10 +12,16 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from sstdp_hw.base.waiting import HEARD_SECONDS, signals_held
+from sstdp_hw.command.interruption import Terminated, signals_raised
+
 from .chain import Chain, Record, carry_out
 from .declaration import Run
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+#: From the request to a process to end until its end by force: a batch of images may take a while.
+GRACE_SECONDS = 10.0
 
 Report = Callable[[Chain, Run, Record], None]
 
@@ -37,9 +43,10 @@ def carry_out_all(chains: Sequence[Chain], jobs: int, report: Report) -> list[st
         while waiting or running:
             while waiting and len(running) < jobs:
                 chain = waiting.popleft()
-                connection, process = _start(chain)
-                running[connection] = (chain, process)
-            for connection in wait(list(running)):
+                with signals_held():  # or a process might run that is not known here
+                    connection, process = _start(chain)
+                    running[connection] = (chain, process)
+            for connection in wait(list(running), HEARD_SECONDS):
                 assert isinstance(connection, Connection)
                 chain, process = running[connection]
                 try:
@@ -50,9 +57,13 @@ def carry_out_all(chains: Sequence[Chain], jobs: int, report: Report) -> list[st
                     if process.exitcode:
                         died.append(f"{chain}: its process ended with status {process.exitcode}")
     finally:  # nothing is left on an interrupt
-        for _, process in running.values():
-            process.terminate()
-            process.join()
+        with signals_held():
+            for _, process in running.values():
+                process.terminate()
+            for _, process in running.values():
+                process.join(GRACE_SECONDS)
+                process.kill()
+                process.join()
     return died
 
 
@@ -72,7 +83,11 @@ def _start(chain: Chain) -> tuple[Connection, BaseProcess]:
 
 def _work(chain: Chain, results: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
-    carry_out(chain, lambda run, record: results.send((run, record)))
+    try:
+        with signals_raised():
+            carry_out(chain, lambda run, record: results.send((run, record)))
+    except Terminated as ended:
+        sys.exit(ended.status)
     sys.stderr.flush()
 
 

@@ -1,4 +1,5 @@
-"""The accelerator as a Python object: images in, classes out, through the simulated hardware."""
+"""The accelerator as a Python object: images or spike times in, classes out, through the simulated
+hardware."""
 
 from __future__ import annotations
 
@@ -87,7 +88,7 @@ class Accelerator:
     def compile(self) -> Accelerator:
         """Compile the simulation now rather than at the first prediction."""
         if self._simulation is None:
-            self._simulation = Simulation.of_images(
+            self._simulation = Simulation.of(
                 self.directory.verilog, self.directory.parameters, simulator=self.simulator
             )
         return self
@@ -118,7 +119,8 @@ class Accelerator:
         return self
 
     def predict(self, images: Array, *, traffic: Traffic = Traffic()) -> Predictions:  # noqa: B008
-        """Run images [N, *input_shape] or [N, H, W] (uint8) through the hardware.
+        """Run images [N, *input_shape] or [N, H, W] (uint8) through the hardware; spike times
+        where the network takes these, ``t_max`` being silent.
 
         Raises
         ------
@@ -132,7 +134,7 @@ class Accelerator:
             empty = np.zeros(0, np.int64)
             return Predictions(empty, empty, empty.astype(bool), empty.astype(bool), empty)
         answers = self._simulation.run(
-            Packets.of_images(images, self._simulation.pixels_per_beat),
+            Packets.of(self.directory.parameters, images),
             traffic=traffic,
             timeout_cycles=timeout_cycles(self.directory, traffic),
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import resource
 import shlex
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 from .caches import wasm_cache
 from .clean_environment import clean_environment
 from .errors import UserError
+from .programs import run_program
 from .progress import say
 
 INSTALL = "install it with `pip install 'sstdp-hw[rtl]'`"
@@ -182,41 +182,28 @@ def run_tool(
         environment["XDG_CACHE_HOME"] = str(kept.parent)  # asked for in any case: no home, no tool
     start = time.monotonic()
     printed: list[str] = []
+
+    def heard(line: str) -> None:
+        if line.startswith("Preparing to run"):
+            # The wheels hold WebAssembly, which is compiled once per machine and version.
+            say(f"First use of {tool.name} here: compiling it once, up to a minute ...")
+        else:
+            printed.append(line)
+
     try:
-        process = subprocess.Popen(
-            [*tool.command, *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+        status = run_program(
+            [*tool.command, *arguments], folder, environment,
+            heard=heard, processor_seconds=processor_seconds,
+        )  # fmt: skip
     except OSError as error:
         raise UserError(f"{tool.name} cannot be started: {error}") from None
-    with process:
-        try:
-            if processor_seconds is not None:
-                limits = (processor_seconds, processor_seconds + 1)
-                resource.prlimit(process.pid, resource.RLIMIT_CPU, limits)
-            assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith("Preparing to run"):
-                    # The wheels hold WebAssembly, which is compiled once per machine and version.
-                    say(f"First use of {tool.name} here: compiling it once, up to a minute ...")
-                else:
-                    printed.append(line)
-        except BaseException:
-            process.kill()
-            raise
     seconds = time.monotonic() - start
     path = folder / log
     own = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     text = own + "".join(printed)
     path.write_text(text, encoding="utf-8")
-    if process.returncode != 0:
-        raise ToolFailed(tool, f"ended with status {process.returncode}", text)
+    if status != 0:
+        raise ToolFailed(tool, f"ended with status {status}", text)
     if writes is not None and not (folder / writes).is_file():
         raise ToolFailed(tool, f"ended well and did not write {writes}", text)
     return seconds

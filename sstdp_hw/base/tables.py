@@ -24,6 +24,11 @@ def number(value: float | None, digits: int = 0) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
+def counted(count: int, thing: str) -> str:
+    """A number of things: "1 lane", "1,200 lanes"; ``thing`` is one of them, with a plural in s."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A table whose first column is words and the others figures; where it is too wide for the
     terminal, cells take more lines and lose nothing."""

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 Made = TypeVar("Made")
 
+#: Signals that a verb ends well after; `sstdp_hw.command.interruption` makes exceptions of them.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HEARD_SECONDS = 0.5  # a signal is heard after so long at most
 
 
@@ -33,7 +35,7 @@ def mapped(
     """As ``pool.map``: results come in order, and an error leaves out what has not begun."""
     futures: list[Future[Made]] = []
     try:
-        with _signals_held():  # or a thread might run that the pool does not know yet
+        with signals_held():  # or a thread might run that the pool does not know yet
             futures += [pool.submit(function, *each) for each in zip(*items, strict=True)]
         for future in futures:
             while not wait([future], HEARD_SECONDS).done:
@@ -45,13 +47,13 @@ def mapped(
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
-    """Interrupts and SIGTERM that come meanwhile are heard at the end."""
+def signals_held() -> Iterator[None]:
+    """Signals that end this program and come meanwhile are heard at the end."""
     came: list[tuple[int, Any]] = []
     before: dict[int, Any] = {}
     try:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in ENDING:
                 if callable(handler := signal.getsignal(number)):
                     before[number] = handler
                     signal.signal(number, lambda *one: came.append(one))

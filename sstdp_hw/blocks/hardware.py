@@ -14,12 +14,13 @@ from functools import cached_property
 from typing import Any
 
 from ..base.errors import UserError
+from ..network.chain import PIXELS
 from ..network.layers import Array
 from ..network.network import Network
 from .convolution import ConvParameters
 from .dense import DenseParameters
 from .feature_map import FeatureMap
-from .inputs import INPUTS, PixelInput
+from .inputs import INPUTS, Input, PixelInput
 from .pipeline import MAX_IN_FLIGHT, SORTERS
 from .place import Place
 from .pooling import PoolParameters
@@ -52,7 +53,7 @@ class Configuration:
         Physical adders of each weighted layer, in order, each from 1 (smallest) to the number of
         its neurons (fastest). By default `DEFAULT_LANES`, or fewer where the layer is smaller.
     pixels_per_beat : 1, 2, 4 or 8
-        Pixels a beat of the input stream carries.
+        Pixels a beat of the input stream carries; 1 where the input is spikes.
     early_exit : bool
         Stop an image at its decision. Off: every spike of every layer is produced.
     weights : str
@@ -138,7 +139,7 @@ class AcceleratorParameters:
         _ = self.blocks
 
     @cached_property
-    def input(self) -> PixelInput:
+    def input(self) -> Input:
         """What stands in front of the blocks."""
         return INPUTS[self.network.input_kind](
             self.network, self.configuration.pixels_per_beat, self._block_store
@@ -148,6 +149,12 @@ class AcceleratorParameters:
     def store(self) -> WeightStore:
         """Where the weights stand."""
         store = self._block_store
+        if store.loaded and self.network.input_kind != PIXELS:
+            raise UserError(
+                f"Weights must be {ROM.kind} for a network whose input is "
+                f"{self.network.input_kind}, not {store.kind}: they are loaded for networks of "
+                "pixels only"
+            )
         if not self.configuration.spram:
             return store
         left, names = self.configuration.spram, set[str]()
@@ -198,7 +205,7 @@ class AcceleratorParameters:
             self.configuration.lanes or [min(most, layer.outputs) for _, layer in network.weighted]
         )
         found: list[Block] = []
-        bits = 0
+        bits = self.input.memory_bits
         present = [(n, layer) for n, layer in enumerate(network.layers) if layer.kind in BLOCKS]
         sources: Array = self.input.order
         arriving: FeatureMap | None = None
@@ -266,6 +273,7 @@ class AcceleratorParameters:
     def most_unanswered(self) -> int:
         """Images at most that can have entered the encoder and not been answered: in its queue, on
         the way there, in its sorters, in the chain behind it."""
+        assert isinstance(self.input, PixelInput), "weights are loaded for pixels only"
         waiting = self.input.queue_depth + 1 + self.input.live_latency
         return waiting + SORTERS + MAX_IN_FLIGHT
 
@@ -274,7 +282,7 @@ class AcceleratorParameters:
         """The configuration in words, as the head of the Verilog has it."""
         early_exit = "on" if self.configuration.early_exit else "off"
         lanes = ",".join(map(str, self.lanes))
-        text = f"lanes {lanes}, {self.pixels_per_beat} pixels a beat, early exit {early_exit}"
+        text = f"lanes {lanes}, {self.input.summary}, early exit {early_exit}"
         if self.store.loaded:
             widths = ",".join(map(str, self.membrane_widths))
             text += f", weights {self.store.kind}, potentials of {widths} bits"
@@ -292,7 +300,7 @@ class AcceleratorParameters:
 
     @property
     def beats(self) -> int:
-        """Beats of one inference on the input stream."""
+        """Beats of one inference on the input stream; where they are events, at most."""
         return self.input.beats
 
     @property

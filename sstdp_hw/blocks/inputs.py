@@ -1,7 +1,8 @@
 """What an accelerator takes in, as hardware: one class for each kind of input of a network.
 
-`PixelInput` is the encoder: beats of pixels, tables of spike times, sorters. `INPUTS` names the
-kinds; the gateware, the cycle model and the area model have a table of their own with these keys.
+`PixelInput` is the encoder: beats of pixels, tables of spike times, sorters. `SpikeInput` is the
+event port, which takes spikes in order of time. `INPUTS` names the kinds; the gateware, the cycle
+model and the area model have a table of their own with these keys.
 """
 
 from __future__ import annotations
@@ -12,12 +13,23 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..network.chain import PIXELS
+from ..base.errors import UserError
+from ..network.chain import PIXELS, SPIKES
 from ..network.layers import Array
 from ..network.network import Network
-from .pipeline import LARGEST_BEAT_QUEUE, LARGEST_TABLE, QUEUE_DEPTH, rom_latency
+from .pipeline import (
+    LARGEST_BEAT_QUEUE,
+    LARGEST_TABLE,
+    QUEUE_DEPTH,
+    STAMP_LATENCY,
+    rom_latency,
+    stamp_width,
+)
 from .weight_store import ROM, WeightStore
 from .widths import index_width
+
+#: Bits of a beat of events, and of the index in it; the others are its step.
+EVENT_WIDTH, EVENT_INDEX_WIDTH = 32, 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +49,18 @@ class PixelInput:
     store: WeightStore = ROM
 
     kind: ClassVar[str] = PIXELS
+    #: Bits of memory that count beside those of the layers; lists and tables are small.
+    memory_bits: ClassVar[int] = 0
+
+    @staticmethod
+    def width(pixels_per_beat: int) -> int:
+        """Bits of a beat on the input stream."""
+        return 8 * pixels_per_beat
+
+    @property
+    def summary(self) -> str:
+        """The input in words."""
+        return f"{self.pixels_per_beat} pixels a beat"
 
     @property
     def pixels(self) -> int:
@@ -50,7 +74,11 @@ class PixelInput:
     @property
     def data_width(self) -> int:
         """Bits of a beat on the input stream."""
-        return 8 * self.pixels_per_beat
+        return self.width(self.pixels_per_beat)
+
+    def beats_of(self, spike_times: Array) -> Array:
+        """Beats of each sample's packet, from its spikes [N, ...]: int64 [N]."""
+        return np.full(len(spike_times), self.beats)
 
     @property
     def lanes(self) -> int:
@@ -133,5 +161,109 @@ class PixelInput:
         return 1 if self.lanes == 1 else 2
 
 
+@dataclass(frozen=True, eq=False)
+class SpikeInput:
+    """The event port: spike times as events, sorted by whoever sends them.
+
+    The index of an event is that of its input. Marks of the inputs that have fired let the first
+    event of each pass.
+
+    Parameters
+    ----------
+    network : Network
+    pixels_per_beat : int
+        Must be 1: a beat is one event.
+    store : WeightStore
+        Has no say: whoever sends events leaves out those that nobody needs.
+
+    Raises
+    ------
+    UserError
+        If an index cannot name every input, or a beat is to hold several.
+    """
+
+    network: Network
+    pixels_per_beat: int = 1
+    store: WeightStore = ROM
+
+    kind: ClassVar[str] = SPIKES
+    reorders: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.pixels_per_beat != 1:
+            raise UserError(
+                "Pixels per beat must be 1 for a network whose input is spikes, as a beat is one "
+                f"event, not {self.pixels_per_beat}"
+            )
+        if self.pixels > 1 << EVENT_INDEX_WIDTH:
+            raise UserError(
+                f"Inputs must be at most {1 << EVENT_INDEX_WIDTH:,} where they are spikes, as the "
+                f"index of an event has {EVENT_INDEX_WIDTH} bits, not {self.pixels:,}"
+            )
+
+    @staticmethod
+    def width(pixels_per_beat: int) -> int:
+        """Bits of a beat on the input stream: one event, whatever the number of pixels."""
+        return EVENT_WIDTH
+
+    @property
+    def summary(self) -> str:
+        """The input in words."""
+        return "events"
+
+    @property
+    def pixels(self) -> int:
+        """Inputs, each of which fires once at most."""
+        return self.network.pixels
+
+    @property
+    def beats(self) -> int:
+        """Beats of the longest packet in which no input fires twice."""
+        return self.pixels
+
+    @property
+    def data_width(self) -> int:
+        """Bits of a beat on the input stream."""
+        return EVENT_WIDTH
+
+    def beats_of(self, spike_times: Array) -> Array:
+        """Beats of each sample's packet, from its spikes [N, ...]: int64 [N]. An empty one has a
+        beat that is no event."""
+        fired = spike_times.reshape(len(spike_times), -1) < self.network.t_max
+        return np.asarray(np.maximum(1, np.count_nonzero(fired, axis=1)))
+
+    @property
+    def order(self) -> Array:
+        """The input behind every index of an event: int64."""
+        return np.arange(self.pixels)
+
+    @property
+    def index_width(self) -> int:
+        """Bits of the index of an event behind the port."""
+        return index_width(self.pixels)
+
+    @property
+    def stamp_width(self) -> int:
+        """Bits of a mark, which tells in which inference the input fired last."""
+        return stamp_width(self.pixels)
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of the marks."""
+        return self.pixels * self.stamp_width
+
+    @property
+    def latency(self) -> int:
+        """Cycles from an event to its write into the queue, one after the next event that
+        passes."""
+        return STAMP_LATENCY + 1
+
+
+#: What stands in front of the layers.
+Input = PixelInput | SpikeInput
+
 #: By the kind of a network's input.
-INPUTS: dict[str, type[PixelInput]] = {PixelInput.kind: PixelInput}
+INPUTS: dict[str, type[PixelInput] | type[SpikeInput]] = {
+    PixelInput.kind: PixelInput,
+    SpikeInput.kind: SpikeInput,
+}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..base.errors import UserError
+from ..network.chain import PIXELS
 from ..network.network import Network
 from .hardware import Configuration
 
@@ -22,6 +23,7 @@ class Preset:
         Lanes of a hidden layer and of the output layer, by the number of its neurons (of a
         convolution, output channels).
     pixels_per_beat : int
+        Where the input is pixels.
     """
 
     summary: str
@@ -59,4 +61,5 @@ def preset(name: str, network: Network, *, early_exit: bool = True) -> Configura
     found = PRESETS[name]
     *hidden, output = (layer.outputs for _, layer in network.weighted)
     lanes = (*map(found.hidden, hidden), found.output(output))
-    return Configuration(lanes, found.pixels_per_beat, early_exit)
+    pixels_per_beat = found.pixels_per_beat if network.input_kind == PIXELS else 1
+    return Configuration(lanes, pixels_per_beat, early_exit)

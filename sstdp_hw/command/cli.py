@@ -1,7 +1,8 @@
 """The command ``sstdp-hw``: finds the verbs, runs one, turns errors into one line.
 
 Exit status: 0 done; 1 the verb ran and the answer is no (a mismatch); 2 bad input, or an output
-that cannot be written; 130 interrupted, 141 nobody reads the output any more, 143 terminated.
+that cannot be written; 130 interrupted, 141 nobody reads the output any more, 129 the terminal is
+gone, 143 terminated.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from .standard_streams import OutputLost, standard_streams
 from .verb import GROUP, Result, Verb, VerbFailed, named_verb, with_subverbs
 
 ORDER = (
-    "train", "quantize", "ready", "evaluate", "explore", "generate", "simulate", "verify", "build",
-    "report", "demo",
+    "train", "import", "quantize", "export", "ready", "evaluate", "explore", "generate", "simulate",
+    "verify", "build", "report", "demo",
 )  # fmt: skip
 
 
@@ -146,8 +147,8 @@ def _run(verbs: dict[str, Verb], options: argparse.Namespace, interruption: Inte
         return status
     except KeyboardInterrupt:
         return _stopped(f"{name}: interrupted", 130)
-    except Terminated:
-        return _stopped(f"{name}: terminated", 143)
+    except Terminated as ended:
+        return _stopped(f"{name}: terminated", ended.status)
     except Exception as error:
         if interruption.interrupted:  # what a library, or a tool that heard it too, made of it
             return _stopped(f"{name}: interrupted", 130)

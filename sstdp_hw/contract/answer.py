@@ -15,7 +15,7 @@ ANSWER = (
     Field("class", 0, 8, "index of the output neuron"),
     Field("decision_time", 8, 8, "step of the first output spike; `t_max` if silent"),
     Field("silent", 16, 1, "no output neuron fired"),
-    Field("frame_error", 17, 1, "the packet had the wrong length"),
+    Field("frame_error", 17, 1, "the packet had the wrong length, or a wrong event"),
 )
 
 #: With weights that are loaded: which of the two last loads the answer comes from.

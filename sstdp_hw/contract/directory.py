@@ -12,7 +12,7 @@ from ..base.errors import UserError
 from ..base.files import file_digest, parse_json, read_bytes, refuse_changed
 from ..blocks.hardware import AcceleratorParameters, Configuration
 from ..blocks.weight_store import ROM, STORES
-from ..network.chain import shortened
+from ..network.chain import PIXELS, shortened
 from ..network.network import Network
 from .file_names import MANIFEST_FILE
 from .fitting import fitted
@@ -107,8 +107,13 @@ class GeneratedDirectory:
         return str(self.manifest["name"])
 
     @property
+    def input_kind(self) -> str:
+        """What an inference begins with: a key of `sstdp_hw.blocks.inputs.INPUTS`."""
+        return str(self.manifest["network"].get("input", {"kind": PIXELS})["kind"])
+
+    @property
     def inputs(self) -> int:
-        """Pixels of an image."""
+        """Pixels of an image, or inputs that events can name."""
         return int(self.manifest["network"]["inputs"])
 
     @property

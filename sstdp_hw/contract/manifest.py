@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from ..base.errors import UserError
 from ..blocks.hardware import NAME, PIXELS_PER_BEAT, TOP, WIDEST_MEMBRANE
+from ..blocks.inputs import INPUTS, PixelInput
 from ..blocks.weight_store import ROM, STORES
 from ..network.chain import shortened
 from .ports import ports
@@ -60,13 +61,24 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
             if isinstance(width, bool) or not 2 <= width <= WIDEST_MEMBRANE:
                 rule = f"must be integers between 2 and {WIDEST_MEMBRANE}"
                 fields.refuse("configuration.membrane_width", rule, width)
-    _check_ports(fields, pixels_per_beat, STORES[weights].loaded)
+    input_width = INPUTS[_input_kind(fields)].width(pixels_per_beat)
+    _check_ports(fields, input_width, STORES[weights].loaded)
     for number, layer in enumerate(fields.listed("layers", dict)):
         if not isinstance(found := layer.get("memories"), dict):
             fields.refuse(f"memories of layer {number}", "must be an object", found)
     for number, probe in enumerate(fields.listed("probes", dict)):
         if not isinstance(found := probe.get("layer"), str):
             fields.refuse(f"layer of probe {number}", "must be a string", found)
+
+
+def _input_kind(fields: _Fields) -> str:
+    """The kind of input; manifests from before there were several do not tell it."""
+    if "input" not in fields.manifest["network"]:
+        return PixelInput.kind
+    kind = fields.text("network.input.kind")
+    if kind not in INPUTS:
+        fields.refuse("network.input.kind", f"must be {' or '.join(INPUTS)}", kind)
+    return kind
 
 
 class _Fields:
@@ -108,11 +120,11 @@ class _Fields:
         return value
 
 
-def _check_ports(fields: _Fields, pixels_per_beat: int, loaded: bool) -> None:
+def _check_ports(fields: _Fields, input_width: int, loaded: bool) -> None:
     """The ports that a board or a testbench connects must be there, as wide as they must be."""
     listed = fields.listed("ports", dict)
     found = {str(port.get("name")): (port.get("direction"), port.get("width")) for port in listed}
-    for name, direction, width in ports(8 * pixels_per_beat, loaded=loaded):
+    for name, direction, width in ports(input_width, loaded=loaded):
         if found.get(name) != (direction, width):
             fields.refuse(
                 f"port {name}", f"must be an {direction} of width {width}", found.get(name)

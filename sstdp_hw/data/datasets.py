@@ -1,9 +1,11 @@
-"""Data sets by name: uint8 images [N, C, H, W] and integer labels [N], in a fixed order.
+"""Data sets by name: uint8 images or spike times [N, C, H, W] and integer labels [N], in a fixed
+order.
 
 ``digits`` comes with scikit-learn; ``mnist``, ``cifar10`` and ``caltech-face-motorbike`` are looked
 for in the folder that the environment variable ``SSTDP_DATA`` names, then in the local cache; the
 first two are downloaded with a checksum when they are in neither; anything that ends in ``.npz`` is
-read as a file, and any other folder as one of pictures.
+read as a file, and any other folder as one of pictures or of an event camera's recordings. Behind
+the name of recordings stands how they become spike times: ``nmnist:steps=8,window=100``.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import UserError
-from ..network.chain import MAX_CLASSES, printable
+from ..network.chain import MAX_CLASSES, MAX_T, PIXELS, SPIKES, printable
 from ..network.layers import Array
-from . import cifar10, pictures
+from . import cifar10, pictures, recordings
+from .first_spikes import Binning, split_options
 from .places import cache_named, download, folders, keep, md5
 from .samples import Samples as Samples
 from .samples import Split
@@ -38,6 +41,7 @@ UNREADABLE_NPZ = (
     OSError, ValueError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+_NPZ_ARRAYS = ("images", "spike_times", "labels", "t_max")
 COLOURS = (1, 3, 4)  # channels of a picture: grey, RGB, RGB with opacity
 CALTECH = "caltech-face-motorbike"
 CALTECH_FOLDERS = ("Faces_easy", "Motorbikes")
@@ -52,7 +56,7 @@ def load(name: str, split: Split = "test") -> Samples:
     ``digits`` holds out every third image. ``caltech-face-motorbike`` and the same with ``-2`` to
     ``-5`` are five fixed splits of one set of images, with 200 training images per class each. An
     ``.npz`` file has no splits of its own: both are the whole file. A folder holds pictures as
-    `sstdp_hw.data.pictures` says.
+    `sstdp_hw.data.pictures` says, or recordings as `sstdp_hw.data.recordings` does.
 
     Raises
     ------
@@ -63,11 +67,17 @@ def load(name: str, split: Split = "test") -> Samples:
         return _npz(Path(name))
     if name in LOADERS:
         return LOADERS[name](split)
+    base, options = split_options(name)
+    if base == recordings.NMNIST:
+        return recordings.load_nmnist(split, options)
+    for folder in (Path(name), Path(base)):
+        if recordings.holds_recordings(folder):
+            return recordings.load(folder, split, Binning.given(options, None, str(folder)))
     if Path(name).is_dir():
         return pictures.load(Path(name), split)
     raise UserError(
-        f"Data set must be {', '.join(dict.fromkeys(map(family, LOADERS)))}, the path of an .npz "
-        f"file or a folder of pictures, not {name!r}"
+        f"Data set must be {', '.join(dict.fromkeys(map(family, LOADERS)))}, {recordings.NMNIST}, "
+        f"the path of an .npz file or a folder of pictures or recordings, not {name!r}"
     )
 
 
@@ -166,20 +176,24 @@ def _npz(path: Path) -> Samples:
     try:
         # Opened here, because np.load leaves a file that it cannot read open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
-            arrays = {name: opened[name] for name in ("images", "labels") if name in opened}
+            arrays = {name: opened[name] for name in _NPZ_ARRAYS if name in opened}
     except FileNotFoundError:
         raise UserError(f"{path}: no such data set file") from None
     except UNREADABLE_NPZ as error:
         raise UserError(f"{path}: must be an .npz file of plain arrays ({error})") from None
-    for name in ("images", "labels"):
-        if name not in arrays:
-            raise UserError(f"{path}: must hold the array {name!r}, and it is missing")
-    images, labels = arrays["images"], arrays["labels"]
+    if "images" in arrays and "spike_times" in arrays:
+        raise UserError(f"{path}: must hold images or spike_times, and holds both")
+    name, kind = ("spike_times", SPIKES) if "spike_times" in arrays else ("images", PIXELS)
+    for needed in (name, "labels"):
+        if needed not in arrays:
+            raise UserError(f"{path}: must hold the array {needed!r}, and it is missing")
+    images, labels = arrays[name], arrays["labels"]
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
         raise UserError(
-            f"{path}: images must be uint8 [N, H, W] or [N, C, H, W], not {images.dtype} "
-            f"{list(images.shape)}{_hint(images)}"
+            f"{path}: {name} must be uint8 [N, H, W] or [N, C, H, W], not {images.dtype} "
+            f"{list(images.shape)}{_hint(images) if kind == PIXELS else ''}"
         )
+    t_max = _npz_t_max(path, arrays.get("t_max"), images) if kind == SPIKES else None
     if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
         raise UserError(
             f"{path}: labels must be {len(images)} integers, not {labels.dtype} "
@@ -193,7 +207,22 @@ def _npz(path: Path) -> Samples:
     if images.ndim == 3:
         images = images[:, None]
     names = tuple(str(label) for label in range(int(labels.max()) + 1))
-    return Samples(printable(path.stem), images, labels.astype(np.int64), names)
+    return Samples(printable(path.stem), images, labels.astype(np.int64), names, kind, t_max)
+
+
+def _npz_t_max(path: Path, given: Array | None, times: Array) -> int | None:
+    """The spike time that means silent, if the file tells."""
+    if given is None:
+        return None
+    if given.dtype.kind not in "iu" or given.size != 1 or not 1 <= int(given.item()) <= MAX_T:
+        raise UserError(f"{path}: t_max must be an integer from 1 to {MAX_T}")
+    t_max = int(given.item())
+    if times.max() > t_max:
+        raise UserError(
+            f"{path}: spike_times must not exceed its t_max {t_max}, which is silent, not "
+            f"{times.max()}"
+        )
+    return t_max
 
 
 def _hint(images: Array) -> str:

@@ -29,11 +29,12 @@ def cycle_bound(parameters: AcceleratorParameters, inference: Inference) -> Arra
     """Fewest cycles that one image keeps this configuration busy: int64 [N].
 
     The busiest layer at one weight word a cycle, or the input stream at one beat a cycle, whichever
-    takes longer. Images overlap in the chain, so a sequence in which different layers are the
-    busiest can take less than the sum (docs/cost-model.md).
+    takes longer: also behind a decision the packet has to be read to its end. Images overlap in the
+    chain, so a sequence in which different layers are the busiest can take less than the sum
+    (docs/cost-model.md).
     """
     busiest = layer_work(parameters, inference).max(axis=1)
-    return np.asarray(np.maximum(busiest, parameters.beats))
+    return np.asarray(np.maximum(busiest, parameters.input.beats_of(inference.spike_times[0])))
 
 
 def efficiency(bound: Array, cycles: Array) -> float:

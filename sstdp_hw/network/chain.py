@@ -1,4 +1,4 @@
-"""What a network is whatever its numbers are: an encoder and layers one after the other.
+"""What a network is whatever its numbers are: an input and layers one after the other.
 
 `Network` (integers) and `FloatNetwork` share these rules and the figures that follow from them.
 """
@@ -20,8 +20,13 @@ MAX_T = 255
 MAX_CLASSES = 256
 MAX_PLANES = 4
 
-#: The one kind of input: pixels, each with a spike time by the encoder's tables.
-PIXELS = "pixels"
+#: The kinds of input: pixels, each with a spike time by the encoder's tables, and spike times as
+#: they are.
+PIXELS, SPIKES = "pixels", "spikes"
+INPUT_KINDS = (PIXELS, SPIKES)
+
+#: What one sample of each kind holds, as messages name it.
+INPUT_NAMES = {PIXELS: "images", SPIKES: "spike times"}
 
 
 def shortened(value: object) -> str:
@@ -49,7 +54,7 @@ class LayerChain:
     t_max: int
     input_shape: Shape
     class_names: tuple[str, ...]
-    encoder: Array
+    encoder: Array | None
     layers: tuple[Layer, ...]
     provenance: dict[str, Any]
     source: str
@@ -69,7 +74,8 @@ class LayerChain:
         put("class_names", given.sequence, "strings")
         for name in self.class_names:
             self._given("class_names", given.text, name)
-        put("encoder", given.array, ("uint8",))
+        if self.encoder is not None:
+            put("encoder", given.array, ("uint8",))
         if not isinstance(self.provenance, dict):
             self.refuse("provenance", f"must be a dict, not {type(self.provenance).__name__}")
         put("layers", given.sequence, "layers")
@@ -125,12 +131,16 @@ class LayerChain:
             self.refuse(
                 "input_shape", f"must be three positive integers, not {list(self.input_shape)}"
             )
-        if self.encoder.ndim == 2 and 1 <= len(self.encoder) <= MAX_PLANES:
-            self.check_array("encoder", self.encoder, ("uint8",), (None, 256))
+        if self.encoder is not None:
+            self._check_encoder(self.encoder)
+
+    def _check_encoder(self, encoder: Array) -> None:
+        if encoder.ndim == 2 and 1 <= len(encoder) <= MAX_PLANES:
+            self.check_array("encoder", encoder, ("uint8",), (None, 256))
         else:
-            self.check_array("encoder", self.encoder, ("uint8",), (256,))
-        if self.encoder.max() > self.t_max:
-            self.refuse("encoder", f"must not exceed t_max {self.t_max}, not {self.encoder.max()}")
+            self.check_array("encoder", encoder, ("uint8",), (256,))
+        if encoder.max() > self.t_max:
+            self.refuse("encoder", f"must not exceed t_max {self.t_max}, not {encoder.max()}")
 
     def check_array(
         self, subject: str, array: Array, dtypes: tuple[str, ...], shape: tuple[int | None, ...]
@@ -200,22 +210,25 @@ class LayerChain:
 
     @property
     def input_kind(self) -> str:
-        """What an inference begins with; the one kind there is."""
-        return PIXELS
+        """What an inference begins with: one of `INPUT_KINDS`."""
+        return SPIKES if self.encoder is None else PIXELS
 
     @property
     def tables(self) -> Array:
-        """The encoder's tables, one a plane: uint8 [planes, 256]."""
-        return self.encoder.reshape(-1, 256)
+        """The encoder's tables, one a plane: uint8 [planes, 256]; none if spikes come as they
+        are."""
+        return (
+            np.zeros((0, 256), np.uint8) if self.encoder is None else self.encoder.reshape(-1, 256)
+        )
 
     @property
     def planes(self) -> int:
-        """Spike channels that a pixel channel becomes, each by its own table."""
-        return len(self.tables)
+        """Spike channels that a channel of the input becomes: with pixels, one for each table."""
+        return max(1, len(self.tables))
 
     @property
     def pixels(self) -> int:
-        """Number of pixels."""
+        """Number of pixels, or of spike times, of one sample."""
         return int(np.prod(self.input_shape))
 
     @property
@@ -241,10 +254,10 @@ class LayerChain:
         """Inputs that any neuron has a weight for, in C order: bool [inputs].
 
         The spike of another one changes no potential. Behind a pooling layer every input counts as
-        live.
+        live, and so does every one that sends its spikes itself: nobody is there to drop them.
         """
         first, layer = self.weighted[0]
-        if not self.takes_pixels(first):
+        if self.input_kind == SPIKES or not self.takes_pixels(first):
             return np.ones(self.inputs, bool)
         return layer.used_inputs(self.shapes[first]).reshape(-1)
 

@@ -1,6 +1,7 @@
 """The float network that training writes and quantization reads: ``RUN/float.safetensors``.
 
-The same container as the network file, with float32 weights and thresholds. A layer that was
+The same container as the network file, with weights and thresholds in float32 (float64 where that
+would change a value: training writes none, but networks from elsewhere have such). A layer that was
 trained for a width carries that ``weight_width`` and the ``scale`` s of its weights (weight = s *
 integer); a plain float layer has width 0 and no scale.
 """
@@ -16,7 +17,7 @@ import numpy as np
 
 from ..base.errors import UserError
 from . import given
-from .chain import LayerChain
+from .chain import PIXELS, LayerChain
 from .header import HeaderReader, shown
 from .layers import Array, Layer, Shape, WeightedLayer
 from .network import FLOAT_FILE_NAME, located
@@ -50,7 +51,7 @@ class FloatNetwork(LayerChain):
     t_max: int
     input_shape: Shape
     class_names: tuple[str, ...]
-    encoder: Array
+    encoder: Array | None
     layers: tuple[Layer, ...]
     scales: tuple[float | None, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -94,17 +95,18 @@ class FloatNetwork(LayerChain):
 
     def save(self, path: Path | str) -> None:
         """Write the file, whole or not at all."""
-        tensors = {"encoder": self.encoder}
+        tensors = {} if self.encoder is None else {"encoder": self.encoder}
         entries: list[dict[str, Any]] = []
         for index, (layer, scale) in enumerate(zip(self.layers, self.scales, strict=True)):
             entry: dict[str, Any] = {"kind": layer.kind}
             if isinstance(layer, WeightedLayer):
-                tensors[f"layers.{index}.weight"] = layer.weight.astype(np.float32)
-                tensors[f"layers.{index}.threshold"] = layer.threshold.astype(np.float32)
+                tensors[f"layers.{index}.weight"] = _stored(layer.weight)
+                tensors[f"layers.{index}.threshold"] = _stored(layer.threshold)
                 entry |= {"weight_width": layer.weight_width, "scale": scale}
             entry |= layer.geometry()
             entries.append(entry)
         header = {
+            **({} if self.input_kind == PIXELS else {"input": {"kind": self.input_kind}}),
             "name": self.name,
             "t_max": self.t_max,
             "input_shape": list(self.input_shape),
@@ -131,9 +133,17 @@ class FloatNetwork(LayerChain):
                 "integers already"
             )
         reader = HeaderReader(str(path), tensors, header, LAYER_FIELDS)
-        network = cls(**reader.frame(), layers=reader.layers(), scales=_scales(reader))
+        frame = reader.frame(reader.input_kind())
+        network = cls(**frame, layers=reader.layers(), scales=_scales(reader))
         reader.check_all_read()
         return network
+
+
+def _stored(array: Array) -> Array:
+    """Numbers as the file has them: float32, unless that would change one of them."""
+    with np.errstate(over="ignore"):
+        short = array.astype(np.float32)
+    return short if np.array_equal(short, array) else array
 
 
 def _scales(reader: HeaderReader) -> tuple[float | None, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
 from ..base.errors import UserError
-from .chain import PIXELS, shortened
+from .chain import INPUT_KINDS, PIXELS, shortened
 from .layers import EXTENTS, KINDS, Array, Layer, Pair, WeightedLayer
 
 
@@ -63,7 +63,7 @@ class HeaderReader:
             self.refuse(name, "must be present as a tensor, and is missing")
         return self.tensors.pop(name)
 
-    def frame(self) -> dict[str, Any]:
+    def frame(self, input_kind: str = PIXELS) -> dict[str, Any]:
         """The arguments that both kinds of network take besides their layers."""
         names = self.get("class_names", list, "a list of strings")
         if not all(isinstance(name, str) for name in names):
@@ -76,16 +76,21 @@ class HeaderReader:
             "t_max": self.get("t_max", int, "an integer"),
             "input_shape": self.integers("input_shape", self.get("input_shape", list, "a list"), 3),
             "class_names": tuple(names),
-            "encoder": self.tensor("encoder"),
+            "encoder": self.tensor("encoder") if input_kind == PIXELS else None,
             "provenance": provenance,
             "source": self.source,
         }
 
-    def check_input(self) -> None:
-        """Check the field ``input`` of version 2, which may be left out."""
+    def input_kind(self) -> str:
+        """The kind in the field ``input`` of version 2, which may be left out."""
         found = self.header.get("input", {"kind": PIXELS})
-        if not isinstance(found, dict) or found.get("kind") != PIXELS or len(found) != 1:
-            self.refuse("input", f"must be an object with kind {PIXELS}, not {shown(found)}")
+        kind = found.get("kind") if isinstance(found, dict) and len(found) == 1 else None
+        if not isinstance(kind, str) or kind not in INPUT_KINDS:
+            self.refuse(
+                "input",
+                f"must be an object with kind {' or '.join(INPUT_KINDS)}, not {shown(found)}",
+            )
+        return kind
 
     def layers(self) -> tuple[Layer, ...]:
         entries = self.get("layers", list, "a list of objects")

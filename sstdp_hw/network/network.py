@@ -1,9 +1,9 @@
 """The network file: the one thing that passes from training to hardware.
 
-A safetensors file with the tensors ``encoder`` (uint8 [256] or [planes, 256]) and, for every
-weighted layer N, ``layers.N.weight`` and ``layers.N.threshold``, and one metadata entry
-``sstdp_hw`` with the JSON that docs/network-format.md describes. Reading checks every rule; what
-`Network` holds is always valid.
+A safetensors file with the tensors ``encoder`` (uint8 [256] or [planes, 256]; none if the input is
+spikes) and, for every weighted layer N, ``layers.N.weight`` and ``layers.N.threshold``, and one
+metadata entry ``sstdp_hw`` with the JSON that docs/network-format.md describes. Reading checks
+every rule; what `Network` holds is always valid.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from ..base.errors import UserError
 from ..base.files import sha256
-from .chain import LayerChain
+from .chain import PIXELS, LayerChain
 from .header import HeaderReader
 from .layers import Array, Layer, Shape, WeightedLayer, fits_width
 from .tensor_file import read_tensors, write_tensors
@@ -40,9 +40,9 @@ class Network(LayerChain):
         Number of time steps, 1 to 255; a spike time equal to it means silent.
     input_shape : (channels, height, width)
     class_names : tuple of str
-    encoder : uint8 array [256] or [planes, 256]
+    encoder : uint8 array [256] or [planes, 256], or None
         Spike time of each pixel value; with planes, channel c of the image becomes the spike
-        channels ``c * planes + p``, each by the table of its plane.
+        channels ``c * planes + p``, each by the table of its plane. None: the input is spike times.
     layers : tuple of Layer
     provenance : dict
         Free JSON: data set, accuracies, scales, training command, versions.
@@ -59,7 +59,7 @@ class Network(LayerChain):
     t_max: int
     input_shape: Shape
     class_names: tuple[str, ...]
-    encoder: Array
+    encoder: Array | None
     layers: tuple[Layer, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
     source: str = "network"
@@ -67,7 +67,7 @@ class Network(LayerChain):
     def __post_init__(self) -> None:
         self.take(WEIGHT_DTYPES, ("int32",))
         self.check_frame()
-        if self.planes == 1:  # one form for one network
+        if self.encoder is not None and self.planes == 1:  # one form for one network
             object.__setattr__(self, "encoder", self.encoder.reshape(256))
         for index, layer in enumerate(self.layers):
             if isinstance(layer, WeightedLayer):
@@ -111,7 +111,7 @@ class Network(LayerChain):
             entries.append(entry)
         # The oldest version that can hold the network.
         version: dict[str, Any] = {"format_version": 1}
-        if self.planes > 1:
+        if self.planes > 1 or self.input_kind != PIXELS:
             version = {"format_version": 2, "input": {"kind": self.input_kind}}
         return {
             **version,
@@ -124,7 +124,7 @@ class Network(LayerChain):
         }
 
     def _tensors(self) -> dict[str, Array]:
-        tensors = {"encoder": self.encoder}
+        tensors = {} if self.encoder is None else {"encoder": self.encoder}
         for index, layer in self.weighted:
             tensors[f"layers.{index}.weight"] = layer.weight
             tensors[f"layers.{index}.threshold"] = layer.threshold
@@ -152,9 +152,8 @@ class Network(LayerChain):
         if version not in FORMAT_VERSIONS:
             rule = " or ".join(map(str, FORMAT_VERSIONS))
             reader.refuse("format_version", f"must be {rule}, not {version}")
-        if version > 1:
-            reader.check_input()
-        network = cls(**reader.frame(), layers=reader.layers())
+        kind = reader.input_kind() if version > 1 else PIXELS
+        network = cls(**reader.frame(kind), layers=reader.layers())
         reader.check_all_read()
         return network
 

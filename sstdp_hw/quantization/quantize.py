@@ -17,7 +17,7 @@ import numpy as np
 
 from ..base.errors import UserError
 from ..network.float_network import FloatNetwork
-from ..network.layers import Array, WeightedLayer
+from ..network.layers import Array, WeightedLayer, fits_width
 from ..network.network import Network
 from ..reference.firing import potential_bounds
 from .calibration import Calibration
@@ -42,8 +42,8 @@ class LayerQuantization:
         Weight value of one integer step.
     origin : str
         ``"trained"``: the scale that quantization-aware training fixed. ``"given"``: by the caller.
-        ``"weights"``: the smallest squared error of the weights. ``"images"``: refined on
-        calibration images.
+        ``"integers"``: 1, for the weights are integers of the width already. ``"weights"``: the
+        smallest squared error of the weights. ``"images"``: refined on calibration images.
     deviation : float
         Largest distance of an unclipped weight from its integer, in steps; 0 if training was on the
         integers already.
@@ -121,6 +121,8 @@ def quantize(
             raise UserError(f"Scale of {name} must be positive and finite, not {scale}")
         if scale is None and network.scales[index] is not None and layer.weight_width == width:
             origin, scale = "trained", network.scales[index]
+        if scale is None and are_integers(layer.weight, width):
+            origin, scale = "integers", 1.0
         if scale is None:
             origin, scale = "weights", weight_scale(layer.weight, width)
             if calibrated is not None:
@@ -172,12 +174,19 @@ def layer_widths(
             f"Weight widths must be one number, or one for each of the {len(weighted)} weighted "
             f"layers, not {len(widths)}: {','.join(map(str, widths))}"
         )
-    for (index, _), width in zip(weighted, widths, strict=True):
-        if not 1 <= width <= MAX_WIDTH:
+    for (index, layer), width in zip(weighted, widths, strict=True):
+        # Integers of a wider network that was exported and read back keep their width.
+        most = max(MAX_WIDTH, layer.weight_width)
+        if not 1 <= width <= most:
             raise UserError(
-                f"Weight width of layers.{index} must be between 1 and {MAX_WIDTH}, not {width}"
+                f"Weight width of layers.{index} must be between 1 and {most}, not {width}"
             )
     return widths
+
+
+def are_integers(weight: Array, width: int) -> bool:
+    """Whether weights of any type are integers of a width already, so that nothing is rounded."""
+    return bool(np.array_equal(weight, np.rint(weight))) and fits_width(weight, width)
 
 
 def refuse_pruned_pixels(network: FloatNetwork, widths: tuple[int, ...]) -> None:
@@ -206,7 +215,7 @@ def integer_weights(weight: Array, width: int, scale: float) -> Array:
 
     At width 1 the sign, and +1 for a weight of 0.
     """
-    dtype = np.int8 if width <= 8 else np.int16
+    dtype = np.int8 if width <= 8 else np.int16 if width <= 16 else np.int32
     if width == 1:
         return np.where(weight >= 0, 1, -1).astype(dtype)
     steps = np.rint(weight.astype(np.float64) / scale)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..base.errors import UserError
 from ..data.datasets import Samples
+from ..network.chain import INPUT_NAMES, SPIKES
 from ..network.float_network import FloatNetwork
 from ..network.network import Network
 from . import inference as reference
@@ -111,12 +112,19 @@ def check_samples(network: Network | FloatNetwork, samples: Samples) -> None:
     """Refuse samples that are empty, do not fit the network's input, or have labels beyond it."""
     if not len(samples):
         raise UserError(f"Data set {samples.name}: must have at least one image, not 0")
+    if samples.input_kind != network.input_kind:
+        raise UserError(
+            f"Data set {samples.name}: must hold {INPUT_NAMES[network.input_kind]}, which the "
+            f"network takes, not {samples.what}"
+        )
     if samples.images.shape[1:] != tuple(network.input_shape):
         raise UserError(
-            f"Data set {samples.name}: images must have the network's input shape "
+            f"Data set {samples.name}: {samples.what} must have the network's input shape "
             f"{list(network.input_shape)}, not {list(samples.images.shape[1:])}"
             f"{reference.shape_hint(network, samples.images)}"
         )
+    if network.input_kind == SPIKES:
+        _check_silent(network, samples)
     classes = len(network.class_names)
     if samples.labels.max() >= classes:
         raise UserError(
@@ -125,15 +133,24 @@ def check_samples(network: Network | FloatNetwork, samples: Samples) -> None:
         )
 
 
+def _check_silent(network: Network | FloatNetwork, samples: Samples) -> None:
+    """Refuse spike times in which another number than the network's means silent."""
+    if samples.t_max is not None and samples.t_max != network.t_max:
+        raise UserError(
+            f"Data set {samples.name}: spike times must be in the network's {network.t_max} steps, "
+            f"not in {samples.t_max}; of recordings the option steps says in how many"
+        )
+    if samples.images.max() > network.t_max:
+        raise UserError(
+            f"Data set {samples.name}: spike times must not exceed the network's t_max "
+            f"{network.t_max}, which is silent, not {samples.images.max()}"
+        )
+
+
 def chunks(samples: Samples) -> Iterator[Samples]:
     """The samples in order, `CHUNK` at a time."""
     for start in range(0, len(samples), CHUNK):
-        yield Samples(
-            samples.name,
-            samples.images[start : start + CHUNK],
-            samples.labels[start : start + CHUNK],
-            samples.class_names,
-        )
+        yield samples.part(slice(start, start + CHUNK))
 
 
 def evaluate(

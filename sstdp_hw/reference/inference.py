@@ -1,6 +1,7 @@
 """The integer reference: what the hardware must do, spike for spike (docs/arithmetic.md).
 
-`run` takes pixels, `encode` makes spike times of them, `infer` goes on from there. When the neurons
+`run` takes pixels, or spike times where a network's input is spikes, `encode` makes spike times of
+them, `infer` goes on from there. When the neurons
 of a layer fire stands in `firing`. `plain` holds the same rules as plain loops and checks this
 module in the tests.
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import UserError
+from ..network.chain import INPUT_NAMES, PIXELS, SPIKES
 from ..network.float_network import FloatNetwork
 from ..network.layers import Array, Dense
 from ..network.network import Network
@@ -95,22 +97,27 @@ def arriving_spikes(
 
 
 def check_images(network: Network | FloatNetwork, images: Array) -> Array:
-    """Return images as uint8 [N, *input_shape]; [N, H, W] is taken as one channel.
+    """Return images, or spike times, as uint8 [N, *input_shape]; [N, H, W] is taken as one channel.
 
     Raises
     ------
     UserError
-        If type or shape do not fit the network.
+        If type or shape do not fit the network, or a spike time exceeds its ``t_max``.
     """
-    images = np.asarray(images)
+    images, name = np.asarray(images), INPUT_NAMES[network.input_kind].capitalize()
     if images.dtype != np.uint8:
-        raise UserError(f"Images must be uint8, not {images.dtype}")
+        raise UserError(f"{name} must be uint8, not {images.dtype}")
     if images.ndim == 3:
         images = images[:, None]
     if images.shape[1:] != tuple(network.input_shape):
         raise UserError(
-            f"Images must have the network's input shape {list(network.input_shape)}, "
+            f"{name} must have the network's input shape {list(network.input_shape)}, "
             f"not {list(images.shape[1:])}{shape_hint(network, images)}"
+        )
+    if network.input_kind == SPIKES and images.size and images.max() > network.t_max:
+        raise UserError(
+            f"{name} must not exceed the network's t_max {network.t_max}, which is silent, "
+            f"not {images.max()}"
         )
     return images
 
@@ -139,6 +146,7 @@ def run(
     ----------
     network : Network or FloatNetwork
     images : uint8 array [N, *input_shape] or [N, H, W]
+        Pixels, or spike times, as the network's input is.
     present : bool array [N, *input_shape], optional
         Pixels that are there; the others never fire, as in a packet that ends early.
     progress : callable, optional
@@ -157,10 +165,25 @@ def encode(
 ) -> Array:
     """Spike times of the input, uint8 [N, *shapes[0]]; arguments and errors as of `run`."""
     images = check_images(network, images)
-    times = np.stack([table[images] for table in network.tables], axis=2)  # [N, C, planes, H, W]
+    times = ENCODED[network.input_kind](network, images)
     if present is not None:
         times = np.where(present[:, :, None], times, np.uint8(network.t_max))
     return times.reshape(len(images), *network.shapes[0])
+
+
+def _of_pixels(network: Network | FloatNetwork, images: Array) -> Array:
+    return np.stack([table[images] for table in network.tables], axis=2)
+
+
+def _of_spikes(network: Network | FloatNetwork, times: Array) -> Array:
+    return times[:, :, None]
+
+
+#: By the kind of a network's input: its spike times, uint8 [N, channels, planes, height, width].
+ENCODED: dict[str, Callable[[Network | FloatNetwork, Array], Array]] = {
+    PIXELS: _of_pixels,
+    SPIKES: _of_spikes,
+}
 
 
 def infer(

@@ -17,11 +17,7 @@ Synapses = dict[tuple[int, ...], list[tuple[tuple[int, ...], int]]]
 
 def infer(network: Network, image: Array) -> tuple[int, int, bool, list[Times]]:
     """Class, decision time, silent flag, and the spike time of every input and neuron by index."""
-    times: Times = {}
-    planes = len(network.tables)
-    for (channel, row, column), pixel in _items(image):
-        for plane, table in enumerate(network.tables):
-            times[channel * planes + plane, row, column] = int(table[pixel])
+    times = INPUT_TIMES[network.input_kind](network, image)
     history = [times]
     margins: dict[tuple[int, ...], list[int]] = {}
     for layer, shape in zip(network.layers, network.shapes[1:], strict=True):
@@ -33,6 +29,19 @@ def infer(network: Network, image: Array) -> tuple[int, int, bool, list[Times]]:
     candidates = [key for key in times if silent or times[key] == decision_time]
     best = max(candidates, key=lambda key: (margins[key][step], -key[0]))
     return best[0], decision_time, silent, history
+
+
+def _encoded(network: Network, image: Array) -> Times:
+    planes = len(network.tables)
+    return {
+        (channel * planes + plane, row, column): int(table[pixel])
+        for (channel, row, column), pixel in _items(image)
+        for plane, table in enumerate(network.tables)
+    }
+
+
+def _given(network: Network, spike_times: Array) -> Times:
+    return dict(_items(spike_times))
 
 
 def _items(image: Array) -> list[tuple[tuple[int, ...], int]]:
@@ -106,6 +115,12 @@ def _conv2d(layer: Conv2d, inputs: Times, shape: Shape) -> Synapses:
                 ]
     return synapses
 
+
+#: By the kind of a network's input: the spike time of every input.
+INPUT_TIMES: dict[str, Callable[[Network, Array], Times]] = {
+    "pixels": _encoded,
+    "spikes": _given,
+}
 
 #: By the kind of a layer without neurons: the spike times it passes on.
 PASSED_ON: dict[str, Callable[[Any, Times, Shape], Times]] = {

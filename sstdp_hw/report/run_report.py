@@ -23,6 +23,7 @@ from ..contract.file_names import (
 from ..network.network import FILE_NAME
 
 TRAIN, QUANTIZE, EVALUATE = "train.json", "quantize.json", "evaluate.json"
+IMPORT = "import.json"  # in the place of training, for a network from elsewhere
 ACCELERATOR = Path("accelerator")
 MANIFEST = ACCELERATOR / MANIFEST_FILE
 RESULTS = ACCELERATOR / RESULTS_FILE
@@ -49,7 +50,7 @@ class RunReport:
     Parameters
     ----------
     run : Path
-    train, quantize, evaluate, manifest, results : dict or None
+    train, quantize, evaluate, manifest, results, imported : dict or None
         Content of the step's file; None if it has not run or is stale.
     record : dict or None
         What `simulate` signed off; absent where an image mismatched, and where it is stale.
@@ -68,19 +69,26 @@ class RunReport:
     record: dict[str, Any] | None = None
     builds: tuple[dict[str, Any], ...] = ()
     stale: tuple[str, ...] = field(default=())
+    imported: dict[str, Any] | None = None
+
+    @property
+    def origin(self) -> dict[str, Any] | None:
+        """What tells where the float network comes from: training, or an import."""
+        return self.train or self.imported
 
     @property
     def not_run(self) -> dict[str, str]:
         """The steps without a result: name of the file, and the command that makes it."""
         found = {
-            TRAIN: self.train,
+            TRAIN: self.origin,
             QUANTIZE: self.quantize,
             EVALUATE: self.evaluate,
             str(MANIFEST): self.manifest,
             str(RESULTS): self.results,
             str(BUILDS / "*" / UTILISATION_FILE): self.builds,
         }
-        dataset = pick(self.train, "asked", "dataset") or pick(self.train, "dataset") or "NAME"
+        origin = self.origin
+        dataset = pick(origin, "asked", "dataset") or pick(origin, "dataset") or "NAME"
         return {
             name: STEPS[name].format(run=self.run, dataset=dataset)
             for name, content in found.items()
@@ -94,10 +102,10 @@ class RunReport:
         """
         cycles = pick(self.results, "cycles_per_image", "mean")
         fine_tuned = pick(self.train, "recipe", "weight_widths")
-        own = pick(self.train, "test_accuracy")
+        own = pick(self.origin, "test_accuracy")
         return {
             "network": pick(self.quantize, "network") or pick(self.manifest, "name"),
-            "dataset": pick(self.train, "dataset") or pick(self.quantize, "dataset"),
+            "dataset": pick(self.origin, "dataset") or pick(self.quantize, "dataset"),
             "float_accuracy": pick(self.train, "initial", "test_accuracy") if fine_tuned else own,
             "fine_tuned_accuracy": own if fine_tuned else None,
             "integer_accuracy": pick(self.quantize, "after", "rule_6")
@@ -152,9 +160,9 @@ def collect(run: Path | str) -> RunReport:
         return read_json(run / place, "result") if (run / place).is_file() else None
 
     train, quantize, evaluate = read(TRAIN), read(QUANTIZE), read(EVALUATE)
-    manifest, results = read(MANIFEST), read(RESULTS)
+    imported, manifest, results = read(IMPORT), read(MANIFEST), read(RESULTS)
     builds = {path: read(path.relative_to(run)) or {} for path in _utilisations(run)}
-    if not any((train, quantize, evaluate, manifest, results, builds)):
+    if not any((train, imported, quantize, evaluate, manifest, results, builds)):
         raise UserError(
             f"{run}: must hold a result of at least one step ({TRAIN}, {QUANTIZE}, ...), and holds "
             "none"
@@ -190,7 +198,9 @@ def collect(run: Path | str) -> RunReport:
         for path, content in builds.items()
         if belongs(str(path.relative_to(run)), content, ["design", "verilog_sha256"], verilog)
     )
-    return RunReport(run, train, quantize, evaluate, manifest, results, record, kept, tuple(stale))
+    return RunReport(
+        run, train, quantize, evaluate, manifest, results, record, kept, tuple(stale), imported
+    )
 
 
 def _utilisations(run: Path) -> list[Path]:

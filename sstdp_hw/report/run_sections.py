@@ -18,6 +18,8 @@ def sections(report: RunReport) -> list[Section | Listing]:
     made: list[Section | Listing] = [summary(report.figures())]
     if report.train:
         made.append(_training(report.train))
+    if report.imported:
+        made.append(_import(report.imported))
     if report.quantize:
         made.append(_quantization(report.quantize))
     if report.evaluate:
@@ -110,6 +112,22 @@ def _training(train: dict[str, Any]) -> Section:
         ("seconds", number(train.get("wall_seconds"), 0)),
     ]
     return Section("Training", ("", "value"), rows)
+
+
+def _import(imported: dict[str, Any]) -> Section:
+    once = imported.get("spike_once") or {}
+    rows = [
+        ("graph", str(imported.get("graph"))),
+        ("layers", ", ".join(map(str, imported.get("layers") or ()))),
+        ("time steps", str(imported.get("t_max"))),
+        ("test accuracy (rule 6)", percent(imported.get("test_accuracy"))),
+    ]
+    if once:
+        rows += [
+            ("accuracy before neurons fired once", percent(once.get("accuracy_before"))),
+            ("images of another class since", percent(once.get("classes_changed"))),
+        ]
+    return Section("Import", ("", "value"), rows)
 
 
 def _quantization(quantize: dict[str, Any]) -> Section:

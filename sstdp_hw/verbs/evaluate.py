@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.progress import progress
-from sstdp_hw.base.tables import number, percent, show, table
+from sstdp_hw.base.tables import counted, number, percent, show, table
 from sstdp_hw.command.verb import Result, Verb
 from sstdp_hw.network.load import data_sets, load_network
 from sstdp_hw.network.network import Network
@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> Result:
         )
     samples = replace(samples.first(asked), name=dataset)
     check_samples(network, samples)
-    with progress(f"Evaluating {len(samples)} images", len(samples)) as advance:
+    with progress(f"Evaluating {counted(len(samples), 'image')}", len(samples)) as advance:
         result = evaluate(network, samples, progress=advance)
     result = replace(result, network=known_as(network))
     _show(result, options.split)

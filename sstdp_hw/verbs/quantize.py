@@ -10,10 +10,11 @@ from typing import Any
 
 from sstdp_hw import __version__
 from sstdp_hw.base import locks
+from sstdp_hw.base.destination import is_stream
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import file_digest, refuse_changed, sha256, write_json
 from sstdp_hw.base.progress import progress
-from sstdp_hw.base.tables import number, percent, show, table
+from sstdp_hw.base.tables import counted, number, percent, show, table
 from sstdp_hw.command.verb import Result, Verb
 from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.float_network import FILE_NAME as FLOAT_FILE
@@ -23,10 +24,12 @@ from sstdp_hw.network.load import data_sets
 from sstdp_hw.network.network import FILE_NAME, Network
 from sstdp_hw.quantization.quantize import quantize
 from sstdp_hw.quantization.report import QuantizationReport, report
+from sstdp_hw.reference.evaluation import check_samples
 
 NO_DATA = "none"
 CALIBRATION_IMAGES = 1000
 BAR_WIDTH = 40
+SUFFIX = Path(FILE_NAME).suffix
 
 DESCRIPTION = f"""\
 Turn the float network of a run into the integers that the hardware computes with, and report what
@@ -64,7 +67,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="signed width of the weights in bits, 1 to 16, for all layers or per layer (default: "
         "the widths that the network was trained for)",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="network file")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help=f"network file, *{SUFFIX}"
+    )
     parser.add_argument(
         "--dataset", metavar="NAME",
         help="data set of calibration (training images) and of the report (test images), or "
@@ -110,6 +115,9 @@ def _data(network: FloatNetwork, options: argparse.Namespace) -> _Data:
         samples, split = train or datasets.load(dataset, "train"), "train"
     else:
         samples, split = datasets.load(test or dataset, "test"), "test"
+    for images in (train, samples):  # before the work
+        if images is not None:
+            check_samples(network, images)
     return _Data(calibration, replace(samples, name=test or dataset), split)
 
 
@@ -140,14 +148,25 @@ def _quantize(options: argparse.Namespace) -> Result:
     file = options.run / FLOAT_FILE if options.run.is_dir() else options.run
     before = file_digest(file) if file.is_file() else ""
     network = FloatNetwork.load(options.run)
-    if options.out.is_dir():
-        raise UserError(f"{options.out}: must be a file name, not a folder; add /{FILE_NAME}")
+    _check_name(options.out)
     if options.out.resolve() == file.resolve():
         raise UserError(
             f"{options.out}: must not be the float network itself; choose another --out"
         )
     with locks.output(options.out):
         return _write(options, network, file, before)
+
+
+def _check_name(out: Path) -> None:
+    """Refuse a name that is no network file's: all that reads one looks for the suffix, and without
+    it a folder may be meant."""
+    if out.is_dir():
+        raise UserError(f"{out}: must be a file name, not a folder; add /{FILE_NAME}")
+    if out.suffix != SUFFIX and not is_stream(out):
+        raise UserError(
+            f"{out}: must end in {SUFFIX}; name it {out.name}{SUFFIX}, or {out.name}/{FILE_NAME} "
+            "for a folder of its own"
+        )
 
 
 def _write(options: argparse.Namespace, network: FloatNetwork, file: Path, before: str) -> Result:
@@ -158,7 +177,7 @@ def _write(options: argparse.Namespace, network: FloatNetwork, file: Path, befor
             network, options.weight_width, calibration=data.calibration, progress=advance
         )
     images = 0 if data.samples is None else len(data.samples)
-    with progress(f"Comparing float and integers on {images} images", images) as advance:
+    with progress(f"Comparing float and integers on {counted(images, 'image')}", images) as advance:
         found = report(network, integers, layers, data.samples, split=data.split, progress=advance)
     integers = replace(integers, provenance=_provenance(network, file, found, data))
     result = {

@@ -1,12 +1,14 @@
 """The area model beside what synthesis counted, as recorded with the coefficients."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.networks import small_network
 
 from benchmarks.area.spread import points
+from sstdp_hw import ready
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.models.area import COEFFICIENTS_FILE, TOLERANCE, predict_area
 from sstdp_hw.models.area.cells import of_memory, of_rom
@@ -33,6 +35,18 @@ def test_held_out_accelerators(kind, outside):
     found = np.abs(errors(kind))
     assert np.sum(found > TOLERANCE) <= outside
     assert found.max() < 0.2
+
+
+@pytest.mark.parametrize(
+    "lanes, lut, ff, bram", [((16, 10), 1824, 1395, 4), ((64, 10), 2413, 2421, 10)]
+)
+def test_event_ports(lanes, lut, ff, bram):
+    """What `sstdp_rtl.synthesis.count` found for digits with events."""
+    network = replace(ready.load("digits-64-64-10-4bit"), encoder=None)
+    found = predict_area(AcceleratorParameters(network, Configuration(lanes)))
+    assert found.bram == bram
+    assert abs(found.lut / lut - 1) < TOLERANCE
+    assert abs(found.ff / ff - 1) < 0.2
 
 
 def test_more_lanes_and_pixels_take_more():

@@ -20,8 +20,8 @@ from sstdp_hw.quantization.quantize import quantize
 from sstdp_hw.reference.evaluation import ties_told
 
 VERBS = [
-    "train", "quantize", "ready", "evaluate", "explore", "generate", "simulate", "verify", "build",
-    "report", "demo",
+    "train", "import", "quantize", "export", "ready", "evaluate", "explore", "generate", "simulate",
+    "verify", "build", "report", "demo",
 ]  # fmt: skip
 
 
@@ -278,9 +278,25 @@ def test_quantize_refuses_nan(capsys, run_folder, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.parametrize("name", ["q", "q.st", "deep/q.4bit", "q."])
+def test_quantize_refuses_a_name_that_is_no_network_files(name, capsys, run_folder, tmp_path):
+    """A folder may have been meant, and no verb would look for such a file."""
+    line = refused(capsys, "quantize", run_folder, "--out", tmp_path / name)
+    last = name.rpartition("/")[2]
+    assert line == (
+        f"{tmp_path / name}: must end in .safetensors; name it {last}.safetensors, or "
+        f"{last}/network.safetensors for a folder of its own"
+    )
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
 def test_data_set_of_another_shape(capsys, run_folder, tmp_path):
     np.savez(tmp_path / "wide.npz", images=np.zeros((4, 9, 9), np.uint8), labels=[0, 1, 2, 3])
-    line = refused(capsys, "evaluate", run_folder, "--dataset", tmp_path / "wide.npz")
+    wide = ("--dataset", tmp_path / "wide.npz")
+    out = ("--out", tmp_path / "n.safetensors")
+    line = refused(capsys, "quantize", run_folder, *wide, "--weight-width", "3", *out)
+    assert "images must have the network's input shape [1, 8, 8], not [1, 9, 9]" in line
+    line = refused(capsys, "evaluate", run_folder, *wide)
     assert "images must have the network's input shape [1, 8, 8], not [1, 9, 9]" in line
 
 

@@ -13,6 +13,8 @@ from sstdp_hw.network.layers import Conv2d, Dense, Flatten, Pool2d
 from sstdp_hw.network.load import load_network
 from sstdp_hw.network.network import Network
 from sstdp_hw.network.tensor_file import read_tensors, write_tensors
+from sstdp_hw.quantization.quantize import quantize
+from sstdp_hw.reference.inference import run
 
 
 def test_what_is_written_comes_back(tmp_path):
@@ -127,3 +129,13 @@ def test_load_network_takes_either_kind(tmp_path):
     quantize(network)[0].save(tmp_path / "network.safetensors")
     assert isinstance(load_network(tmp_path), Network)
     assert isinstance(load_network(tmp_path / "float.safetensors"), FloatNetwork)
+
+
+def test_a_float_network_of_spikes_comes_back_and_is_quantized(tmp_path):
+    written = float_network(np.random.default_rng(1), encoder=None)
+    written.save(tmp_path / "float.safetensors")
+    read = FloatNetwork.load(tmp_path)
+    assert (read.input_kind, read.encoder) == ("spikes", None)
+    times = np.random.default_rng(2).integers(0, written.t_max + 1, (9, 1, 1, 20)).astype(np.uint8)
+    assert np.array_equal(run(read, times).classes, run(written, times).classes)
+    assert quantize(read, (4,))[0].input_kind == "spikes"

@@ -6,15 +6,21 @@ import pytest
 from sstdp_hw.blocks.hardware import BLOCKS
 from sstdp_hw.blocks.inputs import INPUTS
 from sstdp_hw.blocks.weight_store import STORES
+from sstdp_hw.exchange import refiring, writing
 from sstdp_hw.models import cycles
 from sstdp_hw.models.area.block_ram import BLOCK_RAMS, INPUT_BLOCK_RAMS
 from sstdp_hw.models.area.composition import BLOCK_PARTS, INPUT_PARTS
+from sstdp_hw.network.chain import INPUT_NAMES
 from sstdp_hw.network.layers import KINDS, WeightedLayer
-from sstdp_hw.reference import firing, plain
+from sstdp_hw.reference import firing, inference, plain
+from sstdp_rtl.boards import bridge
 from sstdp_rtl.gateware import accelerator
 from sstdp_rtl.gateware.encoder import encoder
 from sstdp_rtl.gateware.parts import weight_memory
-from sstdp_rtl.generator import manifest
+from sstdp_rtl.generator import golden, manifest
+from sstdp_rtl.synthesis import bitstream
+from sstdp_sim.simulation import packets
+from sstdp_sim.stress import contents, stimulus
 
 EVERY = set(KINDS)
 WEIGHTED = {kind for kind, layer in KINDS.items() if issubclass(layer, WeightedLayer)}
@@ -32,13 +38,27 @@ TABLES = {
     "area model, block RAM": (BLOCK_RAMS, HARDWARE),
     "gateware, neurons": (accelerator.LAYERS, WEIGHTED),
     "gateware, others": (accelerator.FILTERS, HARDWARE - WEIGHTED),
+    "NIR graphs, written": (writing.NODES, EVERY),
+    "NIR graphs, played": (refiring.SUMS, EVERY),
     "manifest, neurons": (manifest.LAYER_FIELDS, WEIGHTED),
     "manifest, others": (manifest.FILTER_FIELDS, HARDWARE - WEIGHTED),
+    "inputs, file": (INPUT_NAMES, set(INPUTS)),
+    "inputs, reference": (inference.ENCODED, set(INPUTS)),
+    "inputs, plain reference": (plain.INPUT_TIMES, set(INPUTS)),
+    "inputs, gateware, packets": (accelerator.READERS, set(INPUTS)),
     "inputs, gateware": (accelerator.INPUTS, set(INPUTS)),
     "inputs, cycle model": (cycles.ENCODERS, set(INPUTS)),
+    "inputs, cycle model, latency": (cycles.LATENCIES, set(INPUTS)),
     "inputs, area model, parts": (INPUT_PARTS, set(INPUTS)),
     "inputs, area model, block RAM": (INPUT_BLOCK_RAMS, set(INPUTS)),
     "inputs, manifest": (manifest.PACKETS, set(INPUTS)),
+    "inputs, golden testbench": (golden.PACKETS, set(INPUTS)),
+    "inputs, simulation": (packets.PACKED, set(INPUTS)),
+    "inputs, hostile packets": (contents.CONTENTS, set(INPUTS)),
+    "inputs, random samples": (stimulus.EARLIEST, set(INPUTS)),
+    "inputs, random samples from values": (stimulus.OF_VALUES, set(INPUTS)),
+    "inputs, bridge": (bridge.RECEIVERS, set(INPUTS)),
+    "inputs, bitstream": (bitstream.SIZES, set(INPUTS)),
     "stores, weights": (weight_memory.WEIGHTS, set(STORES)),
     "stores, initial potentials": (weight_memory.INITIAL, set(STORES)),
     "stores, tables of the encoder": (encoder.TABLES, set(STORES)),

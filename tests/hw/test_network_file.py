@@ -364,8 +364,8 @@ def test_version_2_that_version_1_can_hold_is_the_same_network(tmp_path, network
 
 
 PLANE_RULES = [
-    ({"input": {"kind": "sound"}}, {}, "input must be an object with kind pixels, not {\"kind\": \"sound\"}"),
-    ({"input": "pixels"}, {}, "input must be an object with kind pixels, not \"pixels\""),
+    ({"input": {"kind": "sound"}}, {}, "input must be an object with kind pixels or spikes, not {\"kind\": \"sound\"}"),
+    ({"input": "pixels"}, {}, "input must be an object with kind pixels or spikes, not \"pixels\""),
     ({"format_version": 3}, {}, "format_version must be 1 or 2, not 3"),
     ({}, {"encoder": np.zeros((5, 256), np.uint8)}, "encoder must have shape [256], not [5, 256]"),
     ({}, {"encoder": np.zeros((2, 255), np.uint8)}, "encoder must have shape [*, 256], not [2, 255]"),
@@ -379,6 +379,52 @@ PLANE_RULES = [
 )
 def test_rule_of_planes(tmp_path, change, tensors_changed, message):
     planes_network().save(tmp_path / "n")
+    tensors, header = contents(tmp_path / "n")
+    write(tmp_path / "n", {**tensors, **tensors_changed}, {**header, **change})
+    with pytest.raises(UserError) as caught:
+        Network.load(tmp_path / "n")
+    assert str(caught.value) == f"{tmp_path / 'n'}: {message}"
+
+
+def spikes_network(**fields):
+    """2 channels, 3x3, spike times as input, one dense layer."""
+    layer = Dense(np.ones((2, 18), np.int8), np.zeros(2, np.int32), 2)
+    return Network("spikes", 4, (2, 3, 3), ("no", "yes"), None, (layer,), **fields)
+
+
+def test_spikes_come_back_as_version_2_without_tables(tmp_path):
+    written = spikes_network()
+    assert (written.input_kind, written.planes, written.inputs) == ("spikes", 1, 18)
+    written.save(tmp_path / "n")
+    tensors, header = contents(tmp_path / "n")
+    assert (header["format_version"], header["input"]) == (2, {"kind": "spikes"})
+    assert "encoder" not in tensors and header["input_shape"] == [2, 3, 3]
+    read = Network.load(tmp_path / "n")
+    assert read.encoder is None and read.digest == written.digest
+    read.save(tmp_path / "again")
+    assert (tmp_path / "n").read_bytes() == (tmp_path / "again").read_bytes()
+    pixels = replace(written, encoder=np.zeros(256, np.uint8))
+    assert pixels.digest != written.digest
+
+
+def test_every_input_that_sends_spikes_itself_is_live():
+    """Nobody is there to drop a spike that no neuron has a weight for."""
+    network = spikes_network()
+    network.layers[0].weight[:, ::2] = 0
+    assert network.live_inputs.all()
+    pixels = replace(network, encoder=np.zeros(256, np.uint8))
+    assert pixels.live_inputs.sum() == 9
+
+
+@pytest.mark.parametrize("change, tensors_changed, message", [
+    ({}, {"encoder": np.zeros(256, np.uint8)}, "tensors must each belong to a layer, not 'encoder'"),
+    ({"input": {"kind": "pixels"}}, {}, "encoder must be present as a tensor, and is missing"),
+    ({"input": {"kind": "spikes", "steps": 4}}, {}, "input must be an object with kind pixels or spikes, not {\"kind\": \"spikes\", \"steps\": 4}"),
+    ({"input": {"kind": ["spikes"]}}, {}, "input must be an object with kind pixels or spikes, not {\"kind\": [\"spikes\"]}"),
+    ({"format_version": 1}, {}, "encoder must be present as a tensor, and is missing"),
+])  # fmt: skip
+def test_rule_of_spikes(tmp_path, change, tensors_changed, message):
+    spikes_network().save(tmp_path / "n")
     tensors, header = contents(tmp_path / "n")
     write(tmp_path / "n", {**tensors, **tensors_changed}, {**header, **change})
     with pytest.raises(UserError) as caught:

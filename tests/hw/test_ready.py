@@ -127,7 +127,7 @@ def call(capsys, *arguments):
         ("ready", "../ready/" + DIGITS),
         ("evaluate", "ready:nothing"),
         ("generate", "ready:nothing", "--out", "out"),
-        ("quantize", "ready:nothing", "--out", "out"),
+        ("quantize", "ready:nothing", "--out", "out.safetensors"),
     ],
 )
 def test_unknown_name_is_told_in_one_line(arguments, capsys, tmp_path, monkeypatch):
@@ -158,7 +158,8 @@ def test_one_name_in_all_results(tmp_path, monkeypatch):
 
 
 def test_integers_are_not_quantized_again(capsys, tmp_path):
-    status, _, error = call(capsys, "quantize", f"ready:{DIGITS}", "--out", tmp_path / "n")
+    out = tmp_path / "n.safetensors"
+    status, _, error = call(capsys, "quantize", f"ready:{DIGITS}", "--out", out)
     assert status == 2
     assert error.splitlines()[-1].endswith("and is one of integers already")
 

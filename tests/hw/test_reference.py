@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,16 @@ def test_planes_equal_plain_loops(make, planes):
         for plane, table in enumerate(network.encoder):
             times = found.spike_times[0][:, channel * planes + plane]
             assert np.array_equal(times, table[images[:, channel]])
+
+
+@pytest.mark.parametrize("make", [dense_network, conv_network])
+def test_spike_times_equal_plain_loops(make):
+    rng = np.random.default_rng(17)
+    network = replace(make(rng, t_max=6), encoder=None)
+    times = rng.integers(0, 7, (5, *network.input_shape)).astype(np.uint8)
+    times[rng.random(times.shape) < 0.4] = 6
+    found = assert_equal(network, times)
+    assert np.array_equal(found.spike_times[0], times)
 
 
 def test_random_networks_reach_every_case():

@@ -28,7 +28,7 @@ BELOW = {
 WINGS = {
     "sstdp_hw": (
         "base", "network", "data", "reference", "blocks", "contract", "models", "quantization",
-        "report", "command", "ready", "verbs",
+        "exchange", "report", "command", "ready", "verbs",
     ),
     "sstdp_rtl": ("gateware", "boards", "generator", "synthesis", "exploration", "verbs"),
     "sstdp_sim": ("simulation", "comparison", "accelerator", "stress", "mutants", "verbs"),

@@ -8,7 +8,7 @@ from sstdp_hw import ready
 from sstdp_hw.base import tables
 from sstdp_hw.base.processes import in_processes
 from sstdp_hw.base.progress import LINE_SECONDS, progress
-from sstdp_hw.base.tables import show, table
+from sstdp_hw.base.tables import counted, show, table
 from sstdp_hw.command.cli import main
 from sstdp_hw.report.document import Listing, Section, markdown
 
@@ -74,6 +74,10 @@ def test_a_log_tells_progress_now_and_then(capsys):
     ]
 
 
+def test_one_thing_is_not_several():
+    assert [counted(n, "lane") for n in (0, 1, 1200)] == ["0 lanes", "1 lane", "1,200 lanes"]
+
+
 def test_explore_says_something_before_it_begins(capsys, monkeypatch):
     class _Begun(Exception):
         pass
@@ -81,7 +85,7 @@ def test_explore_says_something_before_it_begins(capsys, monkeypatch):
     def begin(*_arguments, **_options):
         raise _Begun
 
-    for place in ("sstdp_rtl.verbs.explore.find_workload", "sstdp_rtl.verbs.explore.estimate"):
+    for place in ("sstdp_hw.reference.inference.run", "sstdp_rtl.verbs.explore.estimate"):
         with monkeypatch.context() as patched:
             patched.setattr(place, begin)
             with pytest.raises(_Begun):

@@ -54,7 +54,7 @@ def modules_of_extras():
     extras = settings["project"]["optional-dependencies"]
     named = {
         requirement.partition("=")[0].partition(">")[0]
-        for extra in ("training", "native", "rtl", "sim")
+        for extra in ("training", "native", "rtl", "sim", "nir")
         for requirement in extras[extra]
     }
     return sorted(
@@ -95,6 +95,8 @@ def test_what_needs_more_says_so_in_one_line(accelerator, tmp_path):
         ["explore", NETWORK, "--samples", 2, "--jobs", 1],
         ["train", "--dataset", "digits", "--out", out],
         ["generate", NETWORK, "--out", out],
+        ["import", "--check", ROOT / "README.md"],
+        ["export", NETWORK, "--out", out],
         ["simulate", accelerator, "--dataset", "digits"],
         ["verify", "mutants", accelerator, "--count", 2],
         ["verify", accelerator, "--stress", 100],

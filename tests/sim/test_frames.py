@@ -19,7 +19,7 @@ SHORT, LONG, OPEN, GOOD = (5, True), (BEATS + 9, True), (BEATS, False), (BEATS, 
 def simulation(generated, simulator):
     directory = GeneratedDirectory.load(generated)
     with Simulation(
-        directory.verilog, pixels_per_beat=PIXELS_PER_BEAT, max_beats=2 * BEATS, simulator=simulator
+        directory.verilog, beat_bytes=PIXELS_PER_BEAT, max_beats=2 * BEATS, simulator=simulator
     ) as running:
         yield running
 

@@ -69,7 +69,7 @@ def test_the_predicted_cycles_are_those_of_the_verilog(directory, images):
     parameters = directory.parameters
     places = (0, 5, 6, 23)
     words = memory_image(parameters)
-    with Simulation.of_images(directory.verilog, parameters) as simulation:
+    with Simulation.of(directory.verilog, parameters) as simulation:
         answers = simulation.run(
             Packets.of_images(images, 1), loads=Loads([Load(words, place) for place in places]),
             timeout_cycles=20_000,
@@ -95,7 +95,7 @@ def test_a_mixed_answer_would_be_found(directory, images):
     parameters = directory.parameters
     random = np.random.default_rng(1)
     stream = random_stream(parameters, images, random, 60)
-    with Simulation.of_packets(directory.verilog, parameters, 2 * parameters.beats) as simulation:
+    with Simulation.of(directory.verilog, parameters, images=2) as simulation:
         answers = simulation.run(
             stream.packets, answers=stream.answers, loads=stream.loads, timeout_cycles=20_000
         )
@@ -116,9 +116,7 @@ def test_a_flipped_bit_in_the_image_is_what_the_changed_network_answers(director
         mutation = choose(directory, images, inference, kind, layer, 3)
         changed = reference.run(changed_network(directory, mutation), images)
         words = patch(directory, mutation).applied(memory_image(directory.parameters))
-        with Simulation.of_images(
-            directory.verilog, directory.parameters, memories=words
-        ) as simulation:
+        with Simulation.of(directory.verilog, directory.parameters, memories=words) as simulation:
             answers = simulation.run(Packets.of_images(images, 1), timeout_cycles=20_000)
         assert (answers.words & 0xFF).tolist() == changed.classes.tolist()
         assert (changed.classes != inference.classes).any() or (

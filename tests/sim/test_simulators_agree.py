@@ -25,10 +25,8 @@ def in_amaranth(network, configuration, images):
 
 def in_verilog(folder, simulator, images):
     directory = GeneratedDirectory.load(folder)
-    with Simulation.of_images(
-        directory.verilog, directory.parameters, simulator=simulator
-    ) as simulation:
-        packets = Packets.of_images(images, directory.parameters.pixels_per_beat)
+    with Simulation.of(directory.verilog, directory.parameters, simulator=simulator) as simulation:
+        packets = Packets.of(directory.parameters, images)
         answers = simulation.run(packets, timeout_cycles=50_000)
     return answers.words.tolist(), np.diff(answers.cycles).tolist()
 

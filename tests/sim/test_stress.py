@@ -20,12 +20,7 @@ def directory(generated):
 @pytest.fixture(scope="module")
 def simulation(directory, simulator):
     p = directory.parameters
-    with Simulation(
-        directory.verilog,
-        pixels_per_beat=p.pixels_per_beat,
-        max_beats=2 * p.beats,
-        simulator=simulator,
-    ) as running:
+    with Simulation.of(directory.verilog, p, images=2, simulator=simulator) as running:
         yield running
 
 
@@ -109,6 +104,6 @@ def test_answers_without_end_end_the_run(directory, images, simulator):
     text = directory.verilog.replace(".o__valid(m_axis_tvalid)", ".o__valid(not_shown)")
     text = text.replace("endmodule", "  assign m_axis_tvalid = aresetn;\nendmodule", 1)
     p = directory.parameters
-    packets = Packets.of_images(images[:3], p.pixels_per_beat)
-    with Simulation.of_images(text, p, simulator=simulator) as running:
+    packets = Packets.of(p, images[:3])
+    with Simulation.of(text, p, simulator=simulator) as running:
         assert running.run(packets, timeout_cycles=1000).extra

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, Configuration
 from sstdp_hw.blocks.pipeline import SLICE_LANES
 from sstdp_hw.network.layers import Array, Dense, Flatten
 from sstdp_hw.network.network import Network
+from sstdp_hw.reference import inference as reference
 
 T_MAX = (1, 2, 3, 5, 8, 16, 64, 255)
 
@@ -66,6 +67,13 @@ def finished_case(
     pixels[1], pixels[2] = 0, 255
     configuration = Configuration(tuple(lanes), int(rng.choice(PIXELS_PER_BEAT)), early_exit)
     return Case(seed, network, configuration, pixels)
+
+
+def with_spikes(case: Case) -> Case:
+    """The same case fed with its own spike times: they must be answered as the pixels are."""
+    network = replace(case.network, encoder=None)
+    configuration = replace(case.configuration, pixels_per_beat=1)
+    return Case(case.seed, network, configuration, reference.encode(case.network, case.images))
 
 
 def wide_case(lanes: int, *, early_exit: bool) -> Case:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
+import threading
 
 LONGEST = 600  # seconds; only a failure takes them
 
@@ -40,6 +42,30 @@ class Watched:
             os.close(self._file)
 
 
+class Began:
+    """A named pipe that programs tell the number of their worker; when ``count`` have, a signal
+    comes, to another thread than the main one, which waits and is not woken."""
+
+    def __init__(self, folder, count, number, monkeypatch):
+        self.fifo = folder / "fifo"
+        os.mkfifo(self.fifo)
+        monkeypatch.setenv("FIFO", str(self.fifo))
+        self._pipe = os.fdopen(os.open(self.fifo, os.O_RDWR))
+        self._watched = []
+        self._thread = threading.Thread(target=self._listen, args=(count, number))
+        self._thread.start()
+
+    def _listen(self, count, number):
+        for _ in range(count):
+            self._watched.append(Watched(int(self._pipe.readline())))
+        signal.raise_signal(number)
+
+    def all_ended(self):
+        self._thread.join()
+        self._pipe.close()
+        return all(each.ended() for each in self._watched)
+
+
 def waiting_tool(path, fifo):
     """A stand-in for yosys that writes the number of its process into the pipe and works for ever.
 
@@ -50,7 +76,7 @@ def waiting_tool(path, fifo):
     """
     os.mkfifo(fifo)
     path.write_text(
-        f'#!/bin/sh\n[ "$1" = --version ] && exit\necho $$ > {fifo}\nexec tail -f /dev/null\n'
+        f'#!/bin/sh\n[ "$1" = --version ] && exit\necho $$ > {fifo}\nexec sleep 10000\n'
     )
     path.chmod(0o755)
     return str(path)

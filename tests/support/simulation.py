@@ -9,6 +9,7 @@ from amaranth.sim import Simulator
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.blocks.pipeline import RESET_BEFORE_BEAT
+from sstdp_hw.contract.event_packets import event_words
 from sstdp_hw.contract.memory_image import memory_image
 from sstdp_hw.reference.inference import sent_spikes
 from sstdp_rtl.gateware.accelerator import AcceleratorTop
@@ -59,9 +60,19 @@ class Load:
     waits: bool = True
 
 
+def packet_of(network, configuration, image):
+    """Beats of one sample's packet, by the kind of the network's input."""
+    if network.input_kind == "spikes":
+        return event_words(image, network.t_max).tolist()
+    return beats_of(image, configuration.pixels_per_beat)
+
+
 def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, quiet=40, resets=0,
-        loads=None):  # fmt: skip
+        packets=None, loads=None):  # fmt: skip
     """Feed images, collect one answer each; waits ``quiet`` cycles more for answers too many.
+
+    ``images`` are spike times where the network takes these; ``packets``, lists of beats, are fed
+    in place of what would be made of them.
 
     Before them come ``resets`` attempts that are cut off by a reset at a random moment; what they
     answer does not count.
@@ -105,6 +116,9 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
         while due and seen.ended <= due[-1]:
             await ctx.tick()
 
+    if packets is None:
+        packets = [packet_of(network, configuration, image) for image in images]
+
     async def feed(ctx):
         ctx.set(dut.aresetn, 0)
         await ctx.tick()
@@ -117,9 +131,8 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
             await ctx.tick()
         await written(ctx)
         started.append(True)
-        for image in images:
+        for beats in packets:
             await written(ctx)
-            beats = beats_of(image, configuration.pixels_per_beat)
             for number, beat in enumerate(beats):
                 while chance.random() < stalls:
                     await ctx.tick()
@@ -133,8 +146,8 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
     async def cut_off(ctx):
         """Some good images and a part of one, some cycles of work, and a reset in the middle."""
         for _ in range(chance.randrange(4)):
-            await offer(ctx, chance.choice(images), 1.0, chance.randrange(400))
-        await offer(ctx, chance.choice(images), chance.random(), chance.randrange(400))
+            await offer(ctx, chance.choice(packets), 1.0, chance.randrange(400))
+        await offer(ctx, chance.choice(packets), chance.random(), chance.randrange(400))
         for _ in range(chance.randrange(60)):
             await ctx.tick()
         ctx.set(dut.aresetn, 0)
@@ -142,9 +155,8 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
             await ctx.tick()
         ctx.set(dut.aresetn, 1)
 
-    async def offer(ctx, image, share, patience):
+    async def offer(ctx, beats, share, patience):
         """A share of an image's beats; gives up after ``patience`` cycles without progress."""
-        beats = beats_of(image, configuration.pixels_per_beat)
         for number, beat in enumerate(beats[: round(share * len(beats))]):
             ctx.set(dut.s_axis_tdata, beat)
             ctx.set(dut.s_axis_tlast, number == len(beats) - 1)
@@ -166,11 +178,11 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
             if valid and ready and started:
                 seen.words.append(word)
                 seen.cycles.append(cycle)
-            if len(seen.words) >= len(images):
+            if len(seen.words) >= len(packets):
                 left -= 1
             if not left:
                 return
-        raise AssertionError(f"{len(seen.words)} of {len(images)} answers after {limit} cycles")
+        raise AssertionError(f"{len(seen.words)} of {len(packets)} answers after {limit} cycles")
 
     async def watch(ctx):
         neurons = [parameters.input.order, *(layer.sent for layer in parameters.layers)]

@@ -64,3 +64,46 @@ def test_nearest_resampling_makes_no_new_brightness():
     changes = {"rotation": 0.2, "bending": 0.5}
     assert set(moved(batch, resampling="nearest", **changes).unique().tolist()) == {0, 255}
     assert len(moved(batch, resampling="bilinear", **changes).unique()) > 100
+
+
+def changed(batch: torch.Tensor, seed: int = 0, **changes: int) -> torch.Tensor:
+    recipe = STILL.with_(**changes)
+    assert recipe.augments and not recipe.distorts
+    return augmentation.augmented(batch, recipe, torch.Generator().manual_seed(seed))
+
+
+def test_a_crop_is_a_window_of_the_mirrored_image():
+    batch = images().expand(-1, 3, -1, -1)
+    found = changed(batch, crop=3)
+    assert torch.equal(found, changed(batch, crop=3)) and found.dtype == torch.uint8
+    wide = torch.nn.functional.pad(batch.float(), (3, 3, 3, 3), mode="reflect").to(torch.uint8)
+    places = set()
+    for image, cropped in zip(wide, found, strict=True):
+        fits = [
+            (y, x)
+            for y in range(7)
+            for x in range(7)
+            if torch.equal(image[:, y : y + 12, x : x + 10], cropped)
+        ]
+        assert len(fits) == 1  # the same window in every channel
+        places.update(fits)
+    assert len(places) > 40, "nearly all of the 49 shifts are drawn"
+
+
+def test_every_second_image_is_mirrored():
+    batch = images()
+    found = changed(batch, flip=True)
+    mirrored = (found == batch.flip(3)).all(3).all(2).all(1)
+    assert bool((mirrored | (found == batch).all(3).all(2).all(1)).all())
+    assert 70 < int(mirrored.sum()) < 130
+
+
+def test_a_square_is_made_grey():
+    batch = torch.zeros(300, 2, 12, 10, dtype=torch.uint8)
+    found = changed(batch, cutout=4)
+    grey = found == augmentation.GREY
+    assert torch.equal(grey[:, 0], grey[:, 1]) and bool(((found == 0) | grey).all())
+    rows, columns = grey[:, 0].any(2).sum(1), grey[:, 0].any(1).sum(1)
+    assert int(rows.max()) == int(columns.max()) == 4
+    assert int(rows.min()) < 4, "a square may reach over the edge"
+    assert torch.equal(grey[:, 0].sum((1, 2)), rows * columns)

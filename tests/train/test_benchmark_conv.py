@@ -45,7 +45,7 @@ def test_a_wrong_gradient_is_found(monkeypatch, capsys):
 def test_only_the_cpu_is_measured(capsys):
     assert conv_speed.main([*QUICK, "--device", "cuda"]) == 2
     assert capsys.readouterr().err == (
-        "error: --device must be cpu, not cuda: only that is measured here\n"
+        "benchmarks.conv_speed: error: --device must be cpu, not cuda: only that is measured here\n"
     )
 
 

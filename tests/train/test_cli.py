@@ -138,7 +138,7 @@ def test_bad_input_is_told_in_one_line(arguments, message, tmp_path):
     ],
 )  # fmt: skip
 def test_bad_layers_are_told_before_anything_is_written(layers, message, tmp_path):
-    with pytest.raises(UserError, match=message) as told:
+    with pytest.raises(UserError, match=f"^--layers: {message}") as told:
         run("--dataset", "digits", "--layers", layers, "--out", tmp_path / "run")
     assert "\n" not in str(told.value)
     assert not (tmp_path / "run").exists()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
 import statistics
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.chains import Endless
+from support.processes import Began
 
 from benchmarks.study import STUDIES, Entry, FineTuning, Study, __main__, plot, studies, table
 from benchmarks.study.run import run_study
+from benchmarks.study.schedule import carry_out_all
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.command.interruption import Terminated, signals_raised
 from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.network import Network
@@ -272,6 +277,16 @@ def test_process_that_dies_is_told_and_the_rest_goes_on(study, tmp_path, monkeyp
     assert result["died"] == ["small, seed 0: its process ended with status 1"]
     assert "IsADirectoryError" in capfd.readouterr().err
     assert [row["seeds"][0]["state"] for row in result["rows"]] == ["not run"] * 2 + ["finished"]
+
+
+def test_a_signal_reaches_the_processes_and_they_clear_away(tmp_path, monkeypatch):
+    began = Began(tmp_path, 1, signal.SIGTERM, monkeypatch)
+    (tmp_path / "out").mkdir()
+    chain = Endless(tmp_path / "out" / "file", began.fifo)
+    with pytest.raises(Terminated), signals_raised():
+        carry_out_all([chain], 1, lambda *_: None)
+    assert began.all_ended()
+    assert not any((tmp_path / "out").iterdir())
 
 
 def test_folder_that_cannot_be_made_is_told_before_training(study, tmp_path, monkeypatch):

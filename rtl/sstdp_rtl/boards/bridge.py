@@ -5,22 +5,40 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from sstdp_hw.contract.event_packets import EVENT_BYTES
+
 from .answer_sender import AnswerSender
-from .image_receiver import WORD_BYTES, ImageReceiver, beat_layout
+from .event_receiver import EventReceiver
+from .image_receiver import ImageReceiver
 from .load_reporter import LoadReporter
+from .request_receiver import WORD_BYTES, beat_layout
 
 # Bytes held while the accelerator stalls. A serial line has no backpressure: what comes on top is
 # lost, and found by the checksum.
 QUEUE_BYTES = 64
 
+#: By the kind of the accelerator's input: bytes of a beat, and what receives requests; from
+#: `Bridge`'s ``inputs``, ``pixels_per_beat`` and ``quiet``.
+RECEIVERS = {
+    "pixels": (lambda pixels_per_beat: pixels_per_beat, ImageReceiver),
+    "spikes": (
+        lambda _: EVENT_BYTES,
+        lambda _inputs, _pixels, quiet, _memory: EventReceiver(quiet),
+    ),
+}
+
 
 class Bridge(wiring.Component):
-    """Receives images, sends answers; composes and computes nothing.
+    """Receives images or events, sends answers; composes and computes nothing.
 
     Parameters
     ----------
-    inputs, pixels_per_beat, quiet, memory_bytes : int
-        See `ImageReceiver`.
+    inputs, pixels_per_beat, quiet : int
+        See `ImageReceiver`; with events, ``inputs`` is what errors tell.
+    input_kind : str
+        A key of `RECEIVERS`.
+    memory_bytes : int
+        Bytes of an image of the accelerator's memories; 0 if its weights are constants.
 
     Members
     -------
@@ -40,7 +58,8 @@ class Bridge(wiring.Component):
         Only there: its ``weights_status``.
     """
 
-    def __init__(self, inputs, pixels_per_beat, quiet, memory_bytes=0):
+    def __init__(self, inputs, pixels_per_beat, quiet, input_kind="pixels", memory_bytes=0):
+        self.beat_bytes, self.receiver = RECEIVERS[input_kind]
         self.inputs, self.pixels_per_beat, self.quiet = inputs, pixels_per_beat, quiet
         self.memory_bytes = memory_bytes
         loads = {}
@@ -50,7 +69,7 @@ class Bridge(wiring.Component):
             {
                 "rx": In(stream.Signature(8, always_ready=True)),
                 "tx": Out(stream.Signature(8)),
-                "image": Out(stream.Signature(beat_layout(pixels_per_beat))),
+                "image": Out(stream.Signature(beat_layout(self.beat_bytes(pixels_per_beat)))),
                 "result": In(stream.Signature(32)),
                 "clear": Out(1),
                 **loads,
@@ -60,7 +79,7 @@ class Bridge(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.queue = queue = SyncFIFOBuffered(width=8, depth=QUEUE_BYTES)
-        m.submodules.receiver = receiver = ImageReceiver(
+        m.submodules.receiver = receiver = self.receiver(
             self.inputs, self.pixels_per_beat, self.quiet, self.memory_bytes
         )
         m.submodules.sender = sender = AnswerSender(self.inputs, bool(self.memory_bytes))

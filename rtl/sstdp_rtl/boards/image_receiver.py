@@ -1,192 +1,35 @@
-"""Bytes of the host to beats of the accelerator."""
+"""Images of the host."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, unsigned
-from amaranth.lib import crc, data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Const, Signal
 
-from .protocol import LENGTH_BYTES, MEMORIES_START, REQUEST_START, Status
-
-#: Bytes of a word of an image of the memories.
-WORD_BYTES = 4
+from .protocol import LENGTH_BYTES, REQUEST_START
+from .request_receiver import RequestReceiver
 
 
-def beat_layout(pixels_per_beat):
-    """One beat of AXI4-Stream: ``data``, first pixel lowest, and ``last``."""
-    return data.StructLayout({"data": unsigned(8 * pixels_per_beat), "last": unsigned(1)})
-
-
-class ImageReceiver(wiring.Component):
-    """Takes requests apart (see `protocol`) and hands their pixels on.
-
-    Pixels are handed on as they come, except for the last beat, which waits for the checksum: an
-    image is complete for the accelerator only if it was received whole. At any error the
-    accelerator is held in reset, bytes are thrown away until none came for ``quiet`` cycles, and
-    the error is reported; so a quiet line leads back to the same state, whatever went before.
+class ImageReceiver(RequestReceiver):
+    """Receives requests with the pixels of one image; any other length is an error.
 
     Parameters
     ----------
     inputs : int
         Bytes of an image, 1 to `MAX_IMAGE_BYTES`.
     pixels_per_beat : int
-        Pixels in one beat; the last beat is filled up with zeros.
-    quiet : int
-        Cycles without a byte that count as a quiet line, at least 1.
-    memory_bytes : int
-        Bytes of an image of the memories; 0 if weights are constants.
-
-    Members
-    -------
-    i : stream of bytes
-    o : stream of `beat_layout`
-    memories : stream of `beat_layout` of 4 bytes
-        Only where weights are loaded: words of images of the memories, by the same rules.
-    error : stream of `Status`
-        One item per error.
-    clear : Out
-        Set while the accelerator must be held in reset; for ``quiet`` cycles at least.
+    quiet, memory_bytes : int
+        See `RequestReceiver`.
     """
 
+    start = REQUEST_START
+
     def __init__(self, inputs, pixels_per_beat, quiet, memory_bytes=0):
-        self.inputs, self.pixels_per_beat, self.quiet = inputs, pixels_per_beat, quiet
-        self.memory_bytes = memory_bytes
-        loads = {"memories": Out(stream.Signature(beat_layout(WORD_BYTES)))} if memory_bytes else {}
-        super().__init__(
-            {
-                "i": In(stream.Signature(8)),
-                "o": Out(stream.Signature(beat_layout(pixels_per_beat))),
-                "error": Out(stream.Signature(Status)),
-                "clear": Out(1),
-                **loads,
-            }
-        )
+        self.inputs = inputs
+        super().__init__(pixels_per_beat, quiet, memory_bytes)
 
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.crc = checksum = crc.catalog.CRC16_XMODEM(data_width=8).create()
-        arrived = Signal()
-        m.d.comb += [arrived.eq(self.i.valid & self.i.ready), checksum.data.eq(self.i.payload)]
+    def left(self):
+        return Signal(range(max(self.inputs, self.memory_bytes)), name="left")
 
-        # Cycles since the last byte, or since an error.
-        silence = Signal(range(self.quiet + 1))
-        silent = Signal()
-        m.d.comb += silent.eq(silence == self.quiet)
-        with m.If(arrived):
-            m.d.sync += silence.eq(0)
-        with m.Elif(~silent):
-            m.d.sync += silence.eq(silence + 1)
+    def begin(self, m, left):
+        m.d.sync += left.eq(self.inputs - 1)
 
-        loads, size = bool(self.memory_bytes), self.pixels_per_beat
-        beat = Signal(8 * max(size, WORD_BYTES * loads))
-        lane = Signal(range(max(size, WORD_BYTES * loads)))
-        left = Signal(range(max(self.inputs, self.memory_bytes)))  # bytes after the next one
-        field = Signal(range(LENGTH_BYTES))  # byte within the length or the checksum
-        wrong = Signal()  # some byte of the length was
-        status = Signal(Status)
+    def read_length(self, m, left, field, arrived):
         length = Const(self.inputs, 8 * LENGTH_BYTES)
-        m.d.comb += [self.o.p.data.eq(beat), self.error.payload.eq(status)]
-        # Which of the two the request is for, and where its beats go.
-        last_lane, out_ready = size - 1, self.o.ready
-        offer, offer_last = Signal(), Signal()
-        if loads:
-            memories = Signal()
-            length = Mux(memories, self.memory_bytes, length)
-            last_lane = Mux(memories, WORD_BYTES - 1, size - 1)
-            out_ready = Mux(memories, self.memories.ready, self.o.ready)
-            m.d.comb += [
-                self.o.valid.eq(offer & ~memories),
-                self.o.p.last.eq(offer_last),
-                self.memories.valid.eq(offer & memories),
-                self.memories.p.last.eq(offer_last),
-                self.memories.p.data.eq(beat),
-            ]
-
-        def offers(last=False):
-            """The beat is offered, perhaps as the last one."""
-            if loads:
-                return [offer.eq(1), offer_last.eq(last)]
-            return [self.o.valid.eq(1), *([self.o.p.last.eq(1)] if last else [])]
-
-        def fail(reason):
-            m.d.sync += [status.eq(reason), silence.eq(0)]
-            m.next = "FLUSH"
-
-        with m.FSM():
-            with m.State("SEEK"):
-                m.d.comb += [self.i.ready.eq(1), checksum.start.eq(1)]
-                m.d.sync += [field.eq(0), wrong.eq(0), left.eq(self.inputs - 1)]
-                m.d.sync += [lane.eq(0), beat.eq(0)]
-                unknown = self.i.payload != REQUEST_START
-                if loads:
-                    m.d.sync += memories.eq(self.i.payload == MEMORIES_START)
-                    with m.If(self.i.payload == MEMORIES_START):
-                        m.d.sync += left.eq(self.memory_bytes - 1)
-                    unknown &= self.i.payload != MEMORIES_START
-                with m.If(arrived):
-                    m.next = "LENGTH"
-                    # Perhaps an image without its start byte: had it no answer at all, a host that
-                    # sends ahead would take the answer to the next image for this one's.
-                    with m.If(unknown):
-                        fail(Status.NOISE)
-
-            with m.State("LENGTH"):
-                m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(arrived)]
-                differs = Signal()
-                m.d.comb += differs.eq(self.i.payload != length.word_select(field, 8))
-                with m.If(arrived):
-                    m.d.sync += [field.eq(field + 1), wrong.eq(wrong | differs)]
-                    with m.If(field == LENGTH_BYTES - 1):
-                        m.d.sync += field.eq(0)
-                        m.next = "IMAGE"
-                        with m.If(wrong | differs):
-                            fail(Status.LENGTH)
-                with m.Elif(silent):
-                    fail(Status.INCOMPLETE)
-
-            with m.State("IMAGE"):
-                m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(arrived)]
-                with m.If(arrived):
-                    m.d.sync += beat.word_select(lane, 8).eq(self.i.payload)
-                    m.d.sync += [lane.eq(lane + 1), left.eq(left - 1)]
-                    with m.If(left == 0):
-                        m.next = "CHECKSUM"
-                    with m.Elif(lane == last_lane):
-                        m.d.sync += lane.eq(0)
-                        m.next = "SEND"
-                with m.Elif(silent):
-                    fail(Status.INCOMPLETE)
-
-            with m.State("SEND"):
-                m.d.comb += offers()
-                with m.If(out_ready):
-                    m.d.sync += beat.eq(0)
-                    m.next = "IMAGE"
-
-            with m.State("CHECKSUM"):
-                m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(arrived)]
-                with m.If(arrived):
-                    m.d.sync += field.eq(field + 1)
-                    with m.If(field == 1):
-                        m.next = "JUDGE"
-                with m.Elif(silent):
-                    fail(Status.INCOMPLETE)
-
-            with m.State("JUDGE"):  # the checksum's register holds the last byte only now
-                m.next = "SEND_LAST"
-                with m.If(~checksum.match_detected):
-                    fail(Status.CHECKSUM)
-
-            with m.State("SEND_LAST"):
-                m.d.comb += offers(last=True)
-                with m.If(out_ready):
-                    m.next = "SEEK"
-
-            with m.State("FLUSH"):
-                m.d.comb += [self.i.ready.eq(1), self.clear.eq(1)]
-                with m.If(~arrived & silent):
-                    m.next = "REPORT"
-
-            with m.State("REPORT"):
-                m.d.comb += [self.error.valid.eq(1), self.clear.eq(1)]
-                with m.If(self.error.ready):
-                    m.next = "SEEK"
-        return m
+        return self.i.payload != length.word_select(field, 8)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sstdp_hw.blocks.hardware import TOP
+from sstdp_hw.blocks.inputs import INPUTS
+from sstdp_hw.network.chain import PIXELS
 
 from .pll import Pll
 from .protocol import MAX_IMAGE_BYTES
@@ -17,7 +19,7 @@ class BoardParameters:
     Parameters
     ----------
     inputs : int
-        Bytes of an image.
+        Bytes of an image, or inputs that events can name.
     pixels_per_beat : int
         Pixels in one beat of the accelerator's input.
     divisor : int
@@ -30,6 +32,8 @@ class BoardParameters:
         Whether the FPGA has ECP5's SGSR, which holds all registers until the clock runs.
     top : str
         The accelerator's module.
+    input_kind : str
+        What the accelerator takes: a key of `sstdp_hw.blocks.inputs.INPUTS`.
     memory_bytes : int
         Bytes of an image of its memories; 0 if its weights are constants.
 
@@ -46,6 +50,7 @@ class BoardParameters:
     pll: Pll | None = None
     global_reset: bool = True
     top: str = TOP
+    input_kind: str = PIXELS
     memory_bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -53,6 +58,8 @@ class BoardParameters:
             raise ValueError(
                 f"Bytes of an image must be between 1 and {MAX_IMAGE_BYTES}, not {self.inputs}"
             )
+        if self.input_kind not in INPUTS:
+            raise ValueError(f"Input must be {' or '.join(INPUTS)}, not {self.input_kind!r}")
         if not 0 <= self.memory_bytes <= MAX_IMAGE_BYTES or self.memory_bytes % 4:
             raise ValueError(
                 f"Bytes of an image of the memories must be a multiple of 4 and at most "

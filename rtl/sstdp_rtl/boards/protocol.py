@@ -4,10 +4,15 @@ Host to board, one image::
 
     A5 | length, 3 bytes, lowest first | pixels | CRC-16, high byte first
 
-Where weights are loaded, one image of the memories is sent in the same way behind another start
+Host to board, one inference of a network that takes spikes; an event is the word of
+`sstdp_hw.contract.event_packets`, 4 bytes, lowest first::
+
+    A6 | events, at least 1, 3 bytes, lowest first | events | CRC-16, high byte first
+
+Where weights are loaded, one image of the memories is sent as an image is behind another start
 byte, and answered when it has ended, with the accelerator's ``weights_status`` for a word::
 
-    A6 | length, 3 bytes, lowest first | words, lowest byte first | CRC-16, high byte first
+    A7 | length, 3 bytes, lowest first | words, lowest byte first | CRC-16, high byte first
 
 Board to host, one answer per image, or one per error::
 
@@ -15,7 +20,7 @@ Board to host, one answer per image, or one per error::
 
 The CRC is CRC-16/XMODEM (Python: ``binascii.crc_hqx(data, 0)``) over all bytes between the start
 byte and the CRC. The word of a result is the accelerator's result word; that of an error is the
-number of bytes that an image must have.
+number of bytes that an image must have, or of inputs that events can name.
 """
 
 from __future__ import annotations
@@ -25,10 +30,12 @@ import enum
 from dataclasses import dataclass
 
 from sstdp_hw.contract.answer import unpack_answers
+from sstdp_hw.contract.event_packets import EVENT_BYTES
 from sstdp_hw.network.layers import Array
 
 REQUEST_START = 0xA5
-MEMORIES_START = 0xA6
+EVENTS_START = 0xA6
+MEMORIES_START = 0xA7
 ANSWER_START = 0x5A
 LENGTH_BYTES = 3
 ANSWER_BYTES = 8
@@ -41,8 +48,8 @@ class Status(enum.IntEnum):
     RESULT = 0
     INCOMPLETE = 1  # the line fell quiet in the middle of an image
     CHECKSUM = 2  # a byte was lost, added or changed
-    LENGTH = 3  # the length is not that of this network's images
-    NOISE = 4  # a byte came where an image should have begun
+    LENGTH = 3  # the length is not that of this network's images, or there are no events
+    NOISE = 4  # a byte came where an image, or events, should have begun
     LOADED = 5  # an image of the memories has ended
 
 
@@ -87,6 +94,13 @@ def encode_memories(image: bytes) -> bytes:
 def _framed(start: int, data: bytes) -> bytes:
     body = len(data).to_bytes(LENGTH_BYTES, "little") + data
     return bytes([start]) + body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
+
+
+def encode_events(words: Array) -> bytes:
+    """The bytes that send one inference's events: words of `event_packets.event_words`."""
+    count = len(words).to_bytes(LENGTH_BYTES, "little")
+    body = count + b"".join(int(word).to_bytes(EVENT_BYTES, "little") for word in words)
+    return bytes([EVENTS_START]) + body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
 
 
 def encode_answer(answer: Answer) -> bytes:

@@ -12,6 +12,9 @@ from .decision import Decision
 from .dense import DenseLayer
 from .encoder.encoder import Encoder
 from .encoder.packet import PacketReader, axis_layout
+from .event_port.gate import AnswerGate
+from .event_port.port import EventPort
+from .event_port.reader import EventReader
 from .loading.gate import ImageGate
 from .loading.loader import Loader
 from .parts.queue import Queue
@@ -25,14 +28,24 @@ LAYERS = {"dense": DenseLayer, "conv2d": ConvLayer}
 #: By the kind of a block that only passes spikes on: its component.
 FILTERS = {"pool2d": PoolLayer}
 
-#: By the kind of the accelerator's input: its component.
-INPUTS = {"pixels": Encoder}
+#: By the kind of the accelerator's input: what checks its packets.
+READERS = {
+    "pixels": lambda p: PacketReader(p.input.data_width, p.beats),
+    "spikes": lambda p: EventReader(p.pixels, p.t_max),
+}
+
+#: By the kind of the accelerator's input: what makes spike events of it.
+INPUTS = {"pixels": Encoder, "spikes": EventPort}
+
+#: By the kind of the accelerator's input, where answers can be known before their packet is
+#: complete: what holds them.
+GATES = {"spikes": AnswerGate}
 
 
 class AcceleratorTop(Elaboratable):
-    """One network as hardware: pixels in, classes out.
+    """One network as hardware: pixels or events in, classes out.
 
-    Takes one image per packet and answers each packet with one beat, in order. Both streams may
+    Takes one sample per packet and answers each packet with one beat, in order. Both streams may
     stall at any time.
 
     Parameters
@@ -45,7 +58,7 @@ class AcceleratorTop(Elaboratable):
         One for each of `contract.ports.ports`.
     ports : list of Signal
         The same in their order.
-    probes : list of Encoder, DenseLayer or ConvLayer
+    probes : list of Encoder or EventPort, DenseLayer or ConvLayer
         Blocks whose ``spikes`` and ``spikes_valid`` show every spike, once elaborated.
     """
 
@@ -67,7 +80,7 @@ class AcceleratorTop(Elaboratable):
         m.submodules.input_queue = input_queue = Queue(
             axis_layout(p.input.data_width), depth=INPUT_QUEUE_DEPTH
         )
-        m.submodules.reader = reader = PacketReader(p.input.data_width, p.beats)
+        m.submodules.reader = reader = READERS[p.input.kind](p)
         m.submodules.encoder = encoder = INPUTS[p.input.kind](p)
         m.d.comb += [
             input_queue.i.payload.data.eq(self.s_axis_tdata),
@@ -77,21 +90,28 @@ class AcceleratorTop(Elaboratable):
         ]
         self.probes.append(encoder)
         wiring.connect(m, input_queue.o, reader.i)
-        gate = loader = None
+        loading = loader = None
         if p.store.loaded:
             m.submodules.loader = loader = Loader(p)
-            m.submodules.gate = gate = ImageGate(p.input.data_width, p.beats, p.most_unanswered)
-            wiring.connect(m, reader.o, gate.i)
-            wiring.connect(m, gate.o, encoder.i)
-            self._connect_loader(m, loader, gate, encoder)
+            m.submodules.loading = loading = ImageGate(
+                p.input.data_width, p.beats, p.most_unanswered
+            )
+            wiring.connect(m, reader.o, loading.i)
+            wiring.connect(m, loading.o, encoder.i)
+            self._connect_loader(m, loader, loading, encoder)
         else:
             wiring.connect(m, reader.o, encoder.i)
 
         m.submodules.decision = decision = Decision(p.output, p.t_max, p.configuration.early_exit)
-        m.d.comb += [
-            encoder.oldest.eq(decision.oldest),
-            decision.errors.eq(encoder.errors),
-        ]
+        answers = decision.o
+        m.d.comb += encoder.oldest.eq(decision.oldest)
+        if p.input.kind in GATES:
+            m.submodules.gate = gate = GATES[p.input.kind]()
+            m.d.comb += [gate.reading.eq(encoder.reading), gate.errors.eq(encoder.errors)]
+            wiring.connect(m, answers, gate.i)
+            answers = gate.o
+        else:
+            m.d.comb += decision.errors.eq(encoder.errors)
         events, layers, pools = encoder.o, 0, 0
         for block in p.blocks:
             if block.kind in FILTERS:
@@ -127,17 +147,16 @@ class AcceleratorTop(Elaboratable):
             wiring.connect(m, groups, serializer.i)
             events, layers = serializer.o, layers + 1
 
-        result = decision.o.payload
         m.d.comb += [
-            self.m_axis_tdata.eq(result),
-            self.m_axis_tvalid.eq(decision.o.valid),
+            self.m_axis_tdata.eq(answers.payload),
+            self.m_axis_tvalid.eq(answers.valid),
             self.m_axis_tlast.eq(Const(1)),
-            decision.o.ready.eq(self.m_axis_tready),
+            answers.ready.eq(self.m_axis_tready),
         ]
         if p.store.loaded:  # the bit stands still while an image is in flight
             m.d.comb += [
                 self.m_axis_tdata[LOAD.offset].eq(loader.load),
-                gate.answered.eq(self.m_axis_tvalid & self.m_axis_tready),
+                loading.answered.eq(self.m_axis_tvalid & self.m_axis_tready),
             ]
         return m
 

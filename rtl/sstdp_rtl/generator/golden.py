@@ -13,7 +13,8 @@ import numpy as np
 from sstdp_hw.base.templates import filled
 from sstdp_hw.blocks.pipeline import WORD_BITS
 from sstdp_hw.blocks.widths import index_width
-from sstdp_hw.contract.answer import LOAD
+from sstdp_hw.contract.answer import LOAD, pack_answers
+from sstdp_hw.contract.event_packets import EVENT, event_words, read_words
 from sstdp_hw.contract.fields import pack
 from sstdp_hw.contract.memory_image import STATUS, memory_image
 from sstdp_hw.reference import inference as reference
@@ -22,7 +23,7 @@ from ..gateware.parts.rom import fill_memory
 
 TEMPLATE = Path(__file__).with_name("testbench.template.v")
 IMAGES = 5
-CUT = 2  # the image whose packet ends early
+CUT = 2  # the image whose packet ends early, or has wrong events
 CANDIDATES = 32  # drawings among which they are chosen
 STROKE_DOTS = 16
 SIDES = (4, 6, 8, 14)  # of an image, in radii of a stroke
@@ -66,8 +67,13 @@ def golden_testbench(parameters):
     parameters : sstdp_hw.blocks.hardware.AcceleratorParameters
     """
     images = _images(parameters.network)
-    beats, answers = _beats(parameters, images), _answers(parameters, images)
-    beat_bits = 8 * parameters.pixels_per_beat
+    packets, answers = PACKETS[parameters.input.kind](parameters, images)
+    beat_bits = parameters.input.data_width
+    beats = [
+        word | (number == len(packet) - 1) << beat_bits
+        for packet in packets
+        for number, word in enumerate(packet)
+    ]
     # A row more than there is, for what stands there when all is done.
     contents = [
         *fill_memory("beats", beat_bits + 1, [*beats, 0]),
@@ -96,6 +102,7 @@ def golden_testbench(parameters):
 
 def _images(network):
     """Drawings whose answers differ as much as those of all candidates do: uint8 [IMAGES, ...].
+    Where the input is spikes, bright places fire early.
 
     Most networks of convolutions find nothing in them and answer by the largest margin, which
     needs every spike.
@@ -103,6 +110,8 @@ def _images(network):
     channels, rows, columns = network.input_shape
     drawings = np.stack([_drawing(number, rows, columns) for number in range(CANDIDATES)])
     images = np.repeat(drawings[:, None], channels, axis=1)
+    if network.input_kind == "spikes":
+        images = ((255 - images.astype(int)) * (network.t_max + 1) >> 8).astype(np.uint8)
     found = reference.run(network, images)
     ranks, seen = [], Counter()  # silent ones last, then by images before of the same class
     for silent, chosen in zip(found.silent.tolist(), found.classes.tolist(), strict=True):
@@ -137,24 +146,48 @@ def _sent_beats(parameters, number):
     return max(1, parameters.beats // 2) if number == CUT else parameters.beats
 
 
-def _beats(parameters, images):
-    """Rows of the testbench's memory: a beat's data, and above them whether it is the last."""
+def _image_packets(parameters, images):
+    """Beats of each packet and the answer words; pixels that are not sent never fire."""
     size = parameters.pixels_per_beat
-    rows = []
-    for number, image in enumerate(images):
-        data = image.tobytes().ljust(parameters.beats * size, b"\xff")  # must be ignored
-        count = _sent_beats(parameters, number)
-        for beat in range(count):
-            word = int.from_bytes(data[beat * size : (beat + 1) * size], "little")
-            rows.append(word | (beat == count - 1) << 8 * size)
-    return rows
-
-
-def _answers(parameters, images):
-    """Answer words; pixels that are not sent never fire."""
     sent = np.array([_sent_beats(parameters, number) for number in range(len(images))])
-    there = np.arange(parameters.pixels) < sent[:, None] * parameters.pixels_per_beat
+    packets = []
+    for image, count in zip(images, sent, strict=True):
+        data = image.tobytes().ljust(parameters.beats * size, b"\xff")  # must be ignored
+        packets.append(
+            [int.from_bytes(data[n * size : (n + 1) * size], "little") for n in range(count)]
+        )
+    there = np.arange(parameters.pixels) < sent[:, None] * size
     found = reference.run(parameters.network, images, present=there.reshape(images.shape))
-    words = found.classes.astype(np.int64) | found.decision_times.astype(np.int64) << 8
-    words |= parameters.store.loaded << LOAD.offset  # the first load
-    return (words | found.silent << 16 | (sent < parameters.beats) << 17).tolist()
+    answers = _answers(found, sent < parameters.beats)
+    bit = parameters.store.loaded << LOAD.offset  # the first load
+    return packets, [word | bit for word in answers]
+
+
+def _event_packets(parameters, samples):
+    """Beats of each packet and the answer words; one packet ends with an index out of range, with
+    an input that has fired, and with a step before the others."""
+    t_max = parameters.t_max
+    packets = [event_words(sample, t_max).tolist() for sample in samples]
+    latest = max(0, min(t_max, int(samples[CUT].max())) - 1)
+    packets[CUT] += [
+        pack(EVENT, {"index": (1 << EVENT[0].width) - 1, "step": latest}),
+        packets[CUT][0] & (1 << EVENT[0].width) - 1 | (t_max - 1) << EVENT[1].offset,
+        pack(EVENT, {"index": 0, "step": 0}),
+    ]
+    read = [read_words(packet, parameters.pixels, t_max) for packet in packets]
+    times = np.stack([sample for sample, _ in read]).reshape(samples.shape)
+    found = reference.run(parameters.network, times)
+    return packets, _answers(found, np.array([error for _, error in read]))
+
+
+def _answers(found, errors):
+    return pack_answers(
+        {
+            "class": found.classes, "decision_time": found.decision_times, "silent": found.silent,
+            "frame_error": errors,
+        }
+    ).tolist()  # fmt: skip
+
+
+#: By the kind of the accelerator's input: beats of the packets, and the answers to them.
+PACKETS = {"pixels": _image_packets, "spikes": _event_packets}

@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from sstdp_hw import __version__
 from sstdp_hw.contract.answer import ANSWER, LOAD
+from sstdp_hw.contract.event_packets import EVENT
 from sstdp_hw.contract.events import event_fields, group_fields
 from sstdp_hw.contract.fields import to_json
 from sstdp_hw.contract.file_names import NETWORK_FILE, TESTBENCH_FILE, VERILOG_FILE
@@ -34,6 +35,7 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
             "file": NETWORK_FILE,
             "digest": network.digest,
             "input_shape": list(network.input_shape),
+            "input": {"kind": network.input_kind},
             "inputs": network.pixels,
             "planes": network.planes,
             "classes": len(network.class_names),
@@ -54,10 +56,7 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
         "clock": {"port": "aclk", "edge": "rising"},
         "reset": {"port": "aresetn", "active": "low", "kind": "synchronous"},
         "streams": {
-            "s_axis": {
-                "packet": PACKETS[parameters.input.kind],
-                "beats": parameters.beats,
-            },
+            "s_axis": PACKETS[parameters.input.kind](parameters),
             "m_axis": {
                 "packet": "one beat per image, in order",
                 "fields": to_json((*ANSWER, LOAD) if parameters.store.loaded else ANSWER),
@@ -152,11 +151,26 @@ def _pool_fields(block):
     }
 
 
-#: By the kind of the accelerator's input: what a packet of the input stream is.
-PACKETS = {
-    "pixels": "one image, pixels in C order, first pixel in the lowest byte, tlast "
-    "on the last beat; bytes beyond the last pixel are ignored",
-}
+def _image_packet(parameters):
+    return {
+        "packet": "one image, pixels in C order, first pixel in the lowest byte, tlast "
+        "on the last beat; bytes beyond the last pixel are ignored",
+        "beats": parameters.beats,
+    }
+
+
+def _event_packet(parameters):
+    return {
+        "packet": "one inference, an event a beat, steps never decreasing, tlast on the last beat; "
+        "a beat with a step of t_max or more is no event",
+        "beats": parameters.beats,
+        "fields": to_json(EVENT),
+    }
+
+
+#: By the kind of the accelerator's input: what a packet of the input stream is, and how many beats
+#: it has; of events at most, if none is repeated.
+PACKETS = {"pixels": _image_packet, "spikes": _event_packet}
 
 #: By the kind of a weighted block: what the manifest says of it alone.
 LAYER_FIELDS = {"dense": _dense_fields, "conv2d": _conv_fields}

@@ -29,6 +29,9 @@ _BAUD_TOLERANCE = 0.015
 
 _TOP = "sstdp_board"
 
+#: By the kind of the accelerator's input: what its size is called in the result.
+SIZES = {"pixels": "image_bytes", "spikes": "inputs"}
+
 
 def build(
     directory: Path | str,
@@ -109,6 +112,7 @@ def _plan(
             inputs=accelerator.inputs,
             top=accelerator.top,
             pixels_per_beat=accelerator.pixels_per_beat,
+            input_kind=accelerator.input_kind,
             divisor=divisor,
             quiet=round(mhz * 1000 * QUIET_MS),
             pll=pll,
@@ -138,7 +142,7 @@ def _plan(
         place_arguments=place.pins_option(pins),
         pack=True,
         board={
-            "image_bytes": accelerator.inputs,
+            SIZES[accelerator.input_kind]: accelerator.inputs,
             "baud": baud,
             "baud_actual": round(mhz * 1e6 / divisor, 1),
             "quiet_ms": QUIET_MS,

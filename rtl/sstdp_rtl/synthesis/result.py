@@ -63,7 +63,8 @@ class BuildResult:
     bitstream : dict or None
         ``file``, ``bytes``, ``sha256`` and ``seed``; None in device mode or if timing is not met.
     board : dict or None
-        What a host must know: ``baud``, ``image_bytes``, ``serial``, ``quiet_ms``, clock source.
+        What a host must know: ``baud``, ``image_bytes`` or ``inputs``, ``serial``, ``quiet_ms``,
+        clock source.
     tools : dict
         Version of each tool.
     seconds : dict

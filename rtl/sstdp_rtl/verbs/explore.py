@@ -114,8 +114,7 @@ def _run(options: argparse.Namespace) -> Result:
         check_folder(options.out)
     rate = Goal(clock_mhz=options.clock).images_per_second
     network = Network.load(options.network)
-    with progress(f"Counting the spikes of {options.samples} images", options.samples) as advance:
-        workload = find_workload(network, options.dataset, options.samples, progress=advance)
+    workload = find_workload(network, options.dataset, options.samples, progress=progress)
     candidates = balanced_configurations(
         network, workload.inference,
         early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,

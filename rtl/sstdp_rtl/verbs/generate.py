@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.progress import progress
+from sstdp_hw.base.tables import counted
 from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, Configuration
 from sstdp_hw.blocks.presets import PRESETS, preset
 from sstdp_hw.blocks.weight_store import ROM, STORES
@@ -148,8 +149,7 @@ def _by_goal(network, options):
             raise UserError(f"--{name} cannot be given together with a goal: it chooses the lanes")
     clock = DEFAULT_CLOCK_MHZ if options.clock is None else options.clock
     goal = Goal(options.target_fps, options.max_luts, clock)
-    with progress(f"Counting the spikes of {GOAL_SAMPLES} images", GOAL_SAMPLES) as advance:
-        workload = find_workload(network, options.dataset, GOAL_SAMPLES, progress=advance)
+    workload = find_workload(network, options.dataset, GOAL_SAMPLES, progress=progress)
     candidates = [
         _with_weights(configuration, options)
         for configuration in balanced_configurations(
@@ -202,8 +202,9 @@ def _run(options):
     for layer in manifest["layers"]:
         at_each = " at each position reached" if layer["kind"] == "conv2d" else ""
         print(
-            f"{layer['name']}: {layer['inputs']} inputs, {layer['neurons']} neurons on "
-            f"{layer['lanes']} lanes, weights {layer['weight_width']} bit, potentials "
+            f"{layer['name']}: {counted(layer['inputs'], 'input')}, "
+            f"{counted(layer['neurons'], 'neuron')} on {counted(layer['lanes'], 'lane')}, "
+            f"weights {layer['weight_width']} bit, potentials "
             f"{layer['membrane_width']} bit, words per spike: {layer['groups']}{at_each}"
         )
     if result.removed:

@@ -73,6 +73,15 @@ def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
     return 4 * work * 256 // slowest
 
 
+def check_makes_every_spike(directory: GeneratedDirectory) -> None:
+    """Refuse hardware that stops at the decision."""
+    if directory.manifest["configuration"]["early_exit"]:
+        raise UserError(
+            "Comparing every spike needs hardware that makes every spike; generate with "
+            "--no-early-exit"
+        )
+
+
 def cosimulate(
     directory: GeneratedDirectory,
     images: Array,
@@ -92,6 +101,7 @@ def cosimulate(
     ----------
     directory : GeneratedDirectory
     images : uint8 array [N, *input_shape]
+        Or spike times, where the network takes these.
     labels : int array [N]
     simulator : str
     shards : int
@@ -119,11 +129,8 @@ def cosimulate(
             f"Labels must be below the network's {len(directory.network.class_names)} classes, "
             f"not {labels.max()}"
         )
-    if every_spike and directory.manifest["configuration"]["early_exit"]:
-        raise UserError(
-            "Comparing every spike needs hardware that makes every spike; generate with "
-            "--no-early-exit"
-        )
+    if every_spike:
+        check_makes_every_spike(directory)
     inference = reference.run(directory.network, images)
     parameters = directory.parameters
     verilog, mutation = directory.verilog, None
@@ -134,11 +141,11 @@ def cosimulate(
             verilog = mutations.apply(verilog, mutation)
         else:
             memories = mutations.patch(directory, mutation).applied(memories)
-    packets = Packets.of_images(images, parameters.pixels_per_beat)
+    packets = Packets.of(parameters, images)
     timeout = timeout_cycles(directory, traffic)
     shards = 1 if waves else max(1, min(shards, len(images) // MIN_IMAGES_PER_SHARD))
     start = time.monotonic()
-    with Simulation.of_images(
+    with Simulation.of(
         verilog,
         parameters,
         simulator=simulator,

@@ -122,8 +122,8 @@ def diagnose(
     probes = directory.manifest["probes"]
     start = max(image - HISTORY, 0)
     parameters = directory.parameters
-    packets = Packets.of_images(images[start : image + 1], parameters.pixels_per_beat)
-    with Simulation.of_images(
+    packets = Packets.of(parameters, images[start : image + 1])
+    with Simulation.of(
         verilog, parameters, simulator=simulator, probes=probes, memories=memories
     ) as simulation:
         answers = simulation.run(packets, timeout_cycles=timeout_cycles)

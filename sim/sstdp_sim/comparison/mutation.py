@@ -68,10 +68,13 @@ class Mutation:
         return dict(vars(self))
 
 
-def check_kind(kind: str) -> None:
+def check_mutation(directory: GeneratedDirectory, kind: str, layer: int) -> None:
     """Refuse what cannot be corrupted."""
     if kind not in KINDS:
         raise UserError(f"Mutation must be of a {' or '.join(KINDS)}, not {kind!r}")
+    layers = len(directory.parameters.layers)
+    if not -layers <= layer < layers:
+        raise UserError(f"Mutated layer must be between 0 and {layers - 1}, not {layer}")
 
 
 def choose(
@@ -104,10 +107,8 @@ def choose(
     UserError
         If there is no such kind or layer, or no tried number matters to these images.
     """
-    check_kind(kind)
+    check_mutation(directory, kind, layer)
     layers = directory.parameters.layers
-    if not -len(layers) <= layer < len(layers):
-        raise UserError(f"Mutated layer must be between 0 and {len(layers) - 1}, not {layer}")
     layer %= len(layers)
     p = layers[layer]
     index = directory.network.weighted[layer][0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Container, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.programs import working_threads
 from sstdp_hw.base.waiting import mapped
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image
@@ -116,7 +116,7 @@ class Verdict:
 def images_stream(directory: GeneratedDirectory, images: Array) -> Stream:
     """The images as packets in a file for packets of up to two images' length."""
     parameters = directory.parameters
-    packets = Packets.of_images(images, parameters.pixels_per_beat)
+    packets = Packets.of(parameters, images)
     padding = np.zeros((len(images), packets.data.shape[1]), np.uint8)
     packets = replace(packets, data=np.concatenate([packets.data, padding], axis=1))
     stream = stream_of(parameters, packets)
@@ -236,8 +236,8 @@ def run(
                 proven[number] = reason
 
         with (
-            Simulation.of_packets(text, parameters, 2 * parameters.beats) as simulation,
-            ThreadPoolExecutor(max_workers=jobs) as threads,
+            Simulation.of(text, parameters, images=2) as simulation,
+            working_threads(jobs) as threads,
         ):
             for turn in range(_TURNS):
                 if turn:

@@ -102,6 +102,8 @@ def made_witness(directory: GeneratedDirectory, mutation: Mutation) -> Array | N
         return None
     if directory.network.planes > 1:  # one pixel is several inputs
         return None
+    if encoder is None:  # every input may be silent, and fires as it is told
+        encoder = np.arange(directory.network.t_max + 1)
     if not (encoder == directory.network.t_max).any():
         return None
     changed = changed_network(directory, mutation).weighted[0][1]

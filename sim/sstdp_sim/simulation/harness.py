@@ -42,14 +42,14 @@ _PROBE = """\
 
 def harness_verilog(
     max_beats: int,
-    pixels_per_beat: int,
+    beat_bytes: int,
     probes: Sequence[dict[str, Any]] = (),
     top: str = TOP,
     loaded: bool = False,
 ) -> str:
-    """The harness for packets of up to ``max_beats`` beats to the module ``top``, whose weights may
-    be ``loaded``, watching the manifest's ``probes``."""
-    beat_bits = 8 * pixels_per_beat
+    """The harness for packets of up to ``max_beats`` beats of ``beat_bytes`` to the module ``top``,
+    whose weights may be ``loaded``, watching the manifest's ``probes``."""
+    beat_bits = 8 * beat_bytes
     packet_bits = max_beats * beat_bits
     record_bits = packet_bits + 8 * HEADER_BYTES
     watch = []

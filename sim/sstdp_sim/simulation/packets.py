@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.contract.event_packets import EVENT_BYTES, NO_EVENT, event_words
 from sstdp_hw.network.layers import Array
 
 #: Bytes of a record in the packets' file before its beats: whether ``tlast`` is set, number of
@@ -19,7 +22,7 @@ class Packets:
 
     Parameters
     ----------
-    data : uint8 array [N, max_beats * pixels_per_beat]
+    data : uint8 array [N, max_beats * bytes of a beat]
     beats : int array [N]
         Length of each packet.
     last : bool array [N]
@@ -32,6 +35,23 @@ class Packets:
     beats: Array
     last: Array
     resets: Array | None = None
+
+    @classmethod
+    def of(cls, parameters: AcceleratorParameters, samples: Array) -> Packets:
+        """Well-formed packets of samples [N, ...]: images, or spike times where the network takes
+        these."""
+        return PACKED[parameters.input.kind](parameters, samples)
+
+    @classmethod
+    def of_spike_times(cls, times: Array, t_max: int) -> Packets:
+        """A packet of events per sample [N, ...]."""
+        found = [event_words(sample, t_max) for sample in times]
+        data = np.full((len(times), max(1, times[:1].size)), NO_EVENT, "<u4")
+        for row, words in zip(data, found, strict=True):
+            row[: len(words)] = words
+        beats = np.array([len(words) for words in found], np.int64)
+        flat = data.view(np.uint8).reshape(len(times), data.shape[1] * EVENT_BYTES)
+        return cls(flat, beats, np.ones(len(times), bool))
 
     @classmethod
     def of_images(cls, images: Array, pixels_per_beat: int) -> Packets:
@@ -64,6 +84,13 @@ class Packets:
         records[:, 4] = self.last
         records[:, HEADER_BYTES:] = self.data[:, ::-1]
         return records.tobytes()
+
+
+#: By the kind of the accelerator's input.
+PACKED: dict[str, Callable[[AcceleratorParameters, Array], Packets]] = {
+    "pixels": lambda parameters, images: Packets.of_images(images, parameters.pixels_per_beat),
+    "spikes": lambda parameters, times: Packets.of_spike_times(times, parameters.t_max),
+}
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from find_libpython import find_libpython
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import read_json, write_json, written_whole
+from sstdp_hw.base.programs import run_program, working_threads
 from sstdp_hw.base.waiting import mapped
 from sstdp_hw.blocks.hardware import TOP, AcceleratorParameters
 from sstdp_hw.contract.file_names import VERILOG_FILE
@@ -90,7 +90,8 @@ class Simulation:
     ----------
     verilog : str
         Text of the accelerator.
-    pixels_per_beat, max_beats : int
+    beat_bytes, max_beats : int
+        Bytes of a beat, and beats of a packet at most.
     top : str
         Its module.
     simulator : str
@@ -116,7 +117,7 @@ class Simulation:
         self,
         verilog: str,
         *,
-        pixels_per_beat: int,
+        beat_bytes: int,
         max_beats: int,
         top: str = TOP,
         simulator: str = "verilator",
@@ -132,37 +133,33 @@ class Simulation:
         self.probes = list(probes)
         self._folder = temporary_folder()
         self.folder = Path(self._folder.name)
-        self._stop = self.folder / "stop"  # appears when the simulators should end
-        self.max_beats, self.pixels_per_beat = max_beats, pixels_per_beat
+        self.max_beats, self.beat_bytes = max_beats, beat_bytes
         self.memories = memories
         harness = harness_verilog(
-            max_beats, pixels_per_beat, self.probes, top, loaded=memories is not None
+            max_beats, beat_bytes, self.probes, top, loaded=memories is not None
         )
         self._sources = []
         for name, text in ((VERILOG_FILE, verilog), ("harness.v", harness)):
             self._sources.append(self.folder / name)
             self._sources[-1].write_text(text, encoding="utf-8")
-        self._compile()
+        try:
+            self._compile()
+        except BaseException:
+            self._folder.cleanup()
+            raise
 
     @classmethod
-    def of_images(
-        cls, verilog: str, parameters: AcceleratorParameters, **options: Any
+    def of(
+        cls, verilog: str, parameters: AcceleratorParameters, *, images: int = 1, **options: Any
     ) -> Simulation:
-        """A simulation for packets that are whole images of the accelerator's network."""
-        return cls.of_packets(verilog, parameters, parameters.beats, **options)
-
-    @classmethod
-    def of_packets(
-        cls, verilog: str, parameters: AcceleratorParameters, max_beats: int, **options: Any
-    ) -> Simulation:
-        """A simulation for packets of up to so many beats; memories are loaded, unless given, with
-        what the parameters' network has."""
-        if parameters.store.loaded:
-            options.setdefault("memories", memory_image(parameters))
+        """A simulation for packets as long as so many whole samples of the accelerator's
+        network; memories are loaded, unless given, with what the parameters' network has."""
+        if parameters.store.loaded and options.get("memories") is None:
+            options["memories"] = memory_image(parameters)
         return cls(
             verilog,
-            pixels_per_beat=parameters.pixels_per_beat,
-            max_beats=max_beats,
+            beat_bytes=parameters.input.data_width // 8,
+            max_beats=images * parameters.beats,
             top=parameters.top,
             **options,
         )
@@ -185,8 +182,6 @@ class Simulation:
         return names
 
     def _compile(self) -> None:
-        from cocotb_tools.runner import get_runner
-
         log = self.folder / "build.log"
         build = self.folder / "build"
         arguments: list[str] = []
@@ -212,7 +207,7 @@ class Simulation:
             with tool_environment():
                 if cache is not None and cache.restore():
                     return
-                get_runner(self.simulator).build(
+                _runner(self.simulator).build(
                     sources=self._sources,
                     hdl_toplevel=HARNESS_TOP,
                     build_dir=build,
@@ -266,10 +261,8 @@ class Simulation:
         UserError
             If the simulator process fails.
         """
-        from cocotb_tools.runner import get_runner
-
         shard = Path(tempfile.mkdtemp(prefix="shard-", dir=self.folder))
-        assert packets.data.shape[1] == self.max_beats * self.pixels_per_beat, "of this harness"
+        assert packets.data.shape[1] == self.max_beats * self.beat_bytes, "of this harness"
         (shard / PACKETS_FILE).write_bytes(packets.to_bytes())
         wanted = len(packets) if answers is None else answers
         settings = {
@@ -294,7 +287,7 @@ class Simulation:
         write_json(shard / "job.json", job)
         answer = shard / "answer.json"
         log = shard / "run.log"
-        runner = get_runner(self.simulator)
+        runner = _runner(self.simulator)
         done = threading.Event()
         reporter = threading.Thread(target=_report, args=(answer, progress, done), daemon=True)
         reporter.start()
@@ -311,7 +304,6 @@ class Simulation:
                     extra_env={
                         "SSTDP_JOB": str(shard / "job.json"),
                         "SSTDP_ANSWER": str(answer),
-                        "SSTDP_STOP": str(self._stop),
                         "COCOTB_LOG_LEVEL": "WARNING",
                     },
                     log_file=log,
@@ -351,29 +343,22 @@ class Simulation:
     ) -> list[Answers]:
         """As `run`, over several simulator processes at once; one `Answers` per shard, in order.
 
-        Each shard has traffic of its own. An interrupt, or an error of one shard, ends the
-        simulators at their next answer.
+        Each shard has traffic of its own. An interrupt, or an error of one shard, ends all.
         """
         size = -(-len(packets) // shards)
         parts = [packets[start : start + size] for start in range(0, len(packets), size)]
         traffics = [
             dataclasses.replace(traffic, seed=traffic.seed + shard) for shard in range(len(parts))
         ]
-        with ThreadPoolExecutor(max_workers=shards) as pool:
-            try:
-                return list(
-                    mapped(
-                        pool,
-                        lambda part, each: self.run(
-                            part, traffic=each, progress=progress, **options
-                        ),
-                        parts,
-                        traffics,
-                    )
+        with working_threads(shards) as pool:
+            return list(
+                mapped(
+                    pool,
+                    lambda part, each: self.run(part, traffic=each, progress=progress, **options),
+                    parts,
+                    traffics,
                 )
-            except BaseException:  # also SIGTERM, which `sstdp_hw.command.cli` raises
-                self._stop.touch()
-                raise
+            )
 
     def _keep_waves(self, shard: Path) -> None:
         assert self.waves is not None, "checked by the caller"
@@ -383,6 +368,22 @@ class Simulation:
                     shutil.move(found, temporary)
                 return
         raise UserError(f"Simulator {self.simulator}: no waveform file was written")
+
+
+def _runner(name: str) -> Any:
+    """cocotb's runner of a simulator, with programs that can be ended."""
+    from cocotb_tools.runner import get_runner
+
+    runner: Any = get_runner(name)
+
+    def execute(commands: Sequence[Sequence[str]], cwd: Path, log: TextIO) -> None:
+        for command in commands:
+            status = run_program(command, cwd, runner.env, heard=log.write)
+            if status != 0:
+                raise RuntimeError(f"{Path(command[0]).name} ended with status {status}")
+
+    runner._execute_cmds = execute  # its own waits for the first process of a command alone
+    return runner
 
 
 def _report(answer: Path, progress: Callable[[int], None] | None, done: threading.Event) -> None:

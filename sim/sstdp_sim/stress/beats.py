@@ -1,4 +1,5 @@
-"""Packets of every length, with and without ``tlast``, cut off by resets, and what must come back.
+"""Packets of every length, with and without ``tlast``, wrong events, resets, and what must come
+back.
 
 A packet begins with its first beat and ends with ``tlast`` or with a reset. It is answered once, by
 the rules of docs/streams.md; only a packet that a reset cut off may stay without an answer.
@@ -26,6 +27,7 @@ from ..simulation.coverage import Coverage
 from ..simulation.loads import Loads
 from ..simulation.packets import Answers, Packets, Traffic
 from ..simulation.simulator import Simulation
+from .contents import CONTENTS
 from .loads import LoadPlan, hostile_loads, turned
 
 #: Every fourth reset comes within so many cycles, while the beats are still in the first queues.
@@ -117,9 +119,7 @@ def play(
     counts = ("runs", "beats", "packets", "resets", "answers", "loads", "loads_refused")
     total: dict[str, Any] = dict.fromkeys(counts, 0)
     total["findings"] = []
-    with Simulation.of_packets(
-        directory.verilog, parameters, 2 * parameters.beats, coverage=coverage
-    ) as simulation:
+    with Simulation.of(directory.verilog, parameters, images=2, coverage=coverage) as simulation:
         while total["beats"] < beats or total["runs"] < len(WEATHER):
             run = total["runs"]
             traffic, resets = WEATHER[run % len(WEATHER)]
@@ -171,7 +171,8 @@ def random_stream(
     images : uint8 array [N, *input_shape]
         What the packets carry; every tenth is all bright, every tenth all dark.
     malformed : float
-        Share of packets of any length up to two images, half of them without ``tlast``.
+        Share of packets of any length up to two images, half of them without ``tlast``; of events
+        also out of order, out of range, repeated, and none at all.
     resets : float
         Share of packets followed by a reset, at least one of them if the share is not 0: half of
         them in the middle of the packet, at once or within ``busy`` cycles, in the middle of a step
@@ -179,16 +180,10 @@ def random_stream(
     busy : int
         Cycles that the chain works for an image, see `busy_cycles`.
     """
-    beats, width = parameters.beats, parameters.pixels_per_beat
-    data = random.integers(0, 256, (count, 2 * beats * width), dtype=np.uint8)
-    data[:, : parameters.pixels] = images[random.integers(len(images), size=count)].reshape(
-        count, -1
-    )
-    data[random.random(count) < 0.1] = 0
-    data[random.random(count) < 0.1] = 255
-    lengths = np.full(count, beats)
+    made = CONTENTS[parameters.input.kind]
+    data, lengths = made.packets(parameters, images, random, count)
     wrong = random.random(count) < malformed
-    lengths[wrong] = random.integers(1, 2 * beats + 1, np.count_nonzero(wrong))
+    made.spoil(parameters, random, data, lengths, wrong)
     last = ~wrong | (random.random(count) < 0.5)
     delays = np.full(count, -1)
     cut = random.random(count) < resets
@@ -198,7 +193,8 @@ def random_stream(
     soon = cut & (random.random(count) < 0.25)
     delays[soon] = random.integers(0, _SOON, np.count_nonzero(soon))
     middle = cut & (random.random(count) < 0.5)
-    lengths[middle], last[middle] = random.integers(1, beats + 1, np.count_nonzero(middle)), False
+    cut_off = random.integers(1, parameters.beats + 1, np.count_nonzero(middle))
+    lengths[middle], last[middle] = cut_off, False
     last[-1], delays[-1] = True, -1  # the last packet ends, and is answered
     packets = Packets(data, lengths, last, delays)
     if not parameters.store.loaded:
@@ -220,9 +216,9 @@ def loaded_stream(
 
 def stream_of(parameters: AcceleratorParameters, packets: Packets) -> Stream:
     """The packets as AXI4-Stream divides them, and what the reference answers to each."""
-    beats, width = parameters.beats, parameters.pixels_per_beat
+    width = parameters.input.data_width // 8
     resets = np.full(len(packets), -1) if packets.resets is None else packets.resets
-    pixels, lengths, ends = [], [], []
+    contents, ends = [], []
     open_beats: list[Array] | None = None
     for data, length, last, reset in zip(
         packets.data, packets.beats.tolist(), packets.last.tolist(), resets.tolist(), strict=True
@@ -231,30 +227,21 @@ def stream_of(parameters: AcceleratorParameters, packets: Packets) -> Stream:
             open_beats = []
         open_beats.append(data[: length * width])
         if last or reset >= 0:
-            joined = np.concatenate(open_beats)
-            lengths.append(len(joined) // width)
-            found = np.zeros(beats * width, np.uint8)
-            found[: len(joined)] = joined[: beats * width]
-            pixels.append(found[: parameters.pixels])
+            contents.append(np.concatenate(open_beats))
             ends.append(last)
             open_beats = None
     assert open_beats is None, "the last packet must end"
-    length, end = np.array(lengths), np.array(ends)
-    shape = (len(length), *parameters.network.input_shape)
-    present = np.arange(parameters.pixels) < length[:, None] * width
-    inference = reference.run(
-        parameters.network, np.reshape(pixels, shape), present=present.reshape(shape)
-    )
+    end = np.array(ends)
+    inference, error, answered = CONTENTS[parameters.input.kind].read(parameters, contents, end)
     words = pack_answers(
         {
             "class": inference.classes,
             "decision_time": inference.decision_times,
             "silent": inference.silent,
-            "frame_error": (length != beats) | ~end,
+            "frame_error": error,
         }
     )
-    # A whole image is answered, whether its tlast comes or not; a part of one waits for more.
-    words[~end & (length < beats)] = -1
+    words[~answered] = -1
     return Stream(packets, words, end)
 
 

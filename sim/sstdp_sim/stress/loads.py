@@ -85,6 +85,7 @@ def turned(network: Network) -> Network:
         layers[index] = replace(
             layer, weight=layer.weight[::-1].copy(), threshold=layer.threshold[::-1].copy()
         )
+    assert network.encoder is not None, "weights are loaded for pixels only"
     encoder = network.encoder[..., ::-1].copy()
     return replace(network, layers=tuple(layers), encoder=encoder)
 

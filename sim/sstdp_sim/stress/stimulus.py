@@ -1,10 +1,13 @@
-"""Random images that reach what those of a data set and plain noise do not.
+"""Random samples, images or spike times, that reach what those of a data set and plain noise do
+not.
 
 Noise fires every pixel spread over all steps, so that a decision falls early and nothing that only
 late or few spikes can do ever happens.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,6 +16,20 @@ from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 
 _POOL_FACTOR = 10  # random images drawn for each that is decided early
+
+
+#: By the kind of a network's input: the earliest spike by the value of a pixel, of 256; where the
+#: input is spikes, values stand for spike times, all of them alike.
+EARLIEST: dict[str, Callable[[Network], Array]] = {
+    "pixels": lambda network: network.tables.min(axis=0),
+    "spikes": lambda network: (np.arange(256) * (network.t_max + 1) >> 8).astype(np.uint8),
+}
+
+#: By the kind of a network's input: the sample that 256 values stand for.
+OF_VALUES: dict[str, Callable[[Network, Array], Array]] = {
+    "pixels": lambda network, values: values,
+    "spikes": lambda network, values: EARLIEST["spikes"](network)[values],
+}
 
 
 def hostile_images(network: Network, random: np.random.Generator, count: int) -> Array:
@@ -30,7 +47,12 @@ def random_images(network: Network, random: np.random.Generator, count: int) -> 
     in the window's last step. Every fourth image comes a second time: two that leave the encoder
     late and give the layers little to do show what the encoder alone takes.
     """
-    t_max, earliest = network.t_max, network.tables.min(axis=0)
+    return OF_VALUES[network.input_kind](network, _random_values(network, random, count))
+
+
+def _random_values(network: Network, random: np.random.Generator, count: int) -> Array:
+    """What `random_images` stand for: uint8 [count, *input_shape], see `EARLIEST`."""
+    t_max, earliest = network.t_max, EARLIEST[network.input_kind](network)
     values = [np.flatnonzero(earliest == step) for step in range(t_max + 1)]
     steps = np.array([step for step in range(t_max) if len(values[step])])
     images = random.integers(0, 256, (count, network.pixels), dtype=np.uint8)
@@ -68,19 +90,20 @@ def early_decisions(network: Network, random: np.random.Generator, count: int) -
     uint8 array [0 to count, *input_shape]
         Fewer if few random images are decided before the last step.
     """
-    pool = random_images(network, random, _POOL_FACTOR * count)
-    decided = reference.run(network, pool).decision_times
+    made = OF_VALUES[network.input_kind]
+    pool = _random_values(network, random, _POOL_FACTOR * count)
+    decided = reference.run(network, made(network, pool)).decision_times
     early = np.flatnonzero(decided < network.t_max - 1)
     early = early[np.argsort(decided[early], kind="stable")][:count]
     images, last = pool[early], decided[early].reshape(-1, *[1] * (pool.ndim - 1))
     # Behind the decision any spike may come: a share of the pixels fires in these steps.
-    earliest = network.tables.min(axis=0)  # of a pixel's spikes
+    earliest = EARLIEST[network.input_kind](network)
     values = np.flatnonzero(earliest < network.t_max)
     silent = np.flatnonzero(earliest == network.t_max)
     if not len(values):
-        return images
+        return made(network, images)
     tails = random.choice(values, images.shape)
     if len(silent):
         tails[random.random(images.shape) >= random.random(last.shape)] = silent[0]
     changed = (earliest[images] > last) & (earliest[tails] > last)
-    return np.where(changed, tails, images).astype(np.uint8)
+    return made(network, np.where(changed, tails, images).astype(np.uint8))

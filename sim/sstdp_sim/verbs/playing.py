@@ -48,6 +48,7 @@ def check_seed(seed: int) -> None:
 def played_images(directory: GeneratedDirectory, options: argparse.Namespace) -> Array:
     """Random images of two kinds, behind those of the data set, if there is one."""
     from sstdp_hw.data import datasets
+    from sstdp_hw.reference.evaluation import check_samples
 
     from ..stress.stimulus import hostile_images
 
@@ -55,5 +56,6 @@ def played_images(directory: GeneratedDirectory, options: argparse.Namespace) ->
     images = hostile_images(directory.network, random, options.samples)
     if options.dataset:
         samples = datasets.load(options.dataset).first(options.samples)
-        images = np.concatenate([samples.images.reshape(-1, *images.shape[1:]), images])
+        check_samples(directory.network, samples)
+        images = np.concatenate([samples.images, images])
     return images

@@ -41,7 +41,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dataset", required=True, metavar="NAME",
-        help="digits, mnist, caltech-face-motorbike or an .npz file",
+        help="digits, mnist, nmnist, caltech-face-motorbike, an .npz file or a folder",
     )  # fmt: skip
     parser.add_argument(
         "--samples",
@@ -113,8 +113,10 @@ def _run(options: argparse.Namespace) -> Result:
     from sstdp_hw.contract.directory import GeneratedDirectory
     from sstdp_hw.contract.file_names import LOADED_FOLDER, MUTATION_FOLDER, RESULTS_FILE
     from sstdp_hw.network.network import Network
+    from sstdp_hw.reference.evaluation import check_samples
 
-    from ..comparison.mutation import check_kind
+    from ..comparison.cosimulation import check_makes_every_spike
+    from ..comparison.mutation import check_mutation
     from ..simulation.packets import Traffic
     from ..simulation.simulator import check_simulator, check_waves
 
@@ -127,8 +129,6 @@ def _run(options: argparse.Namespace) -> Result:
     check_simulator(options.simulator)
     if options.waves is not None:
         check_waves(options.simulator, options.waves)
-    if options.mutate:
-        check_kind(options.mutate)
     traffic = Traffic(
         _chance("Gaps", options.gaps), _chance("Backpressure", options.backpressure), options.seed,
         options.isolated,
@@ -139,6 +139,11 @@ def _run(options: argparse.Namespace) -> Result:
         if options.network is not None:
             directory = directory.with_loaded(Network.load(options.network))
         samples = _samples(options)
+        check_samples(directory.network, samples)
+        if options.mutate:
+            check_mutation(directory, options.mutate, options.mutate_layer)
+        if options.every_spike:
+            check_makes_every_spike(directory)
         out = directory.path
         if options.network is not None:
             out = out / LOADED_FOLDER
@@ -182,6 +187,7 @@ def _simulate(
 ) -> tuple[Result, list[Path]]:  # fmt: skip
     """Simulate, and write what came out to the folder ``out``; the result, and the files."""
     from sstdp_hw.base.progress import progress
+    from sstdp_hw.base.tables import counted
 
     from ..comparison.cosimulation import cosimulate
     from ..comparison.record import publish
@@ -189,7 +195,7 @@ def _simulate(
     mutate = None
     if options.mutate:
         mutate = (options.mutate, options.mutate_layer, options.seed)
-    with progress(f"Simulating {len(samples)} images", len(samples)) as advance:
+    with progress(f"Simulating {counted(len(samples), 'image')}", len(samples)) as advance:
         report = cosimulate(
             directory, samples.images, samples.labels,
             simulator=options.simulator, shards=options.jobs, traffic=traffic,
@@ -203,14 +209,16 @@ def _simulate(
 
 
 def _show(result: Result) -> None:
+    from sstdp_hw.base.tables import counted
+
     if result.get("loading_cycles"):
         took = result["loading_cycles"]["max"]
         print(f"{result['network_digest'][:12]} loaded in {took:,} cycles")
     if result["mutation"]:
         print(f"mutated: {result['mutation']['text']}")
     print(
-        f"{result['images']} images, {result['mismatches']} mismatches; accuracy: software "
-        f"{result['software_accuracy']:.2%}, hardware {result['hardware_accuracy']:.2%}"
+        f"{counted(result['images'], 'image')}, {result['mismatches']} mismatches; accuracy: "
+        f"software {result['software_accuracy']:.2%}, hardware {result['hardware_accuracy']:.2%}"
     )
     cycles, latency = result["cycles_per_image"], result["latency_cycles"]
     if cycles:

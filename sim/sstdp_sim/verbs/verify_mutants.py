@@ -40,6 +40,7 @@ def _run(options: argparse.Namespace) -> Result:
     from sstdp_hw.base import locks
     from sstdp_hw.base.files import write_json
     from sstdp_hw.base.progress import progress
+    from sstdp_hw.base.tables import counted
     from sstdp_hw.contract.directory import GeneratedDirectory
     from sstdp_hw.contract.file_names import MUTANTS_FILE
     from sstdp_hw.ready import known_as
@@ -54,7 +55,7 @@ def _run(options: argparse.Namespace) -> Result:
         images = played_images(directory, options)
         with (
             locks.output(file),
-            progress(f"Playing {options.count} mutants", options.count) as advance,
+            progress(f"Playing {counted(options.count, 'mutant')}", options.count) as advance,
         ):
             verdicts = campaign.run(
                 directory, images, count=options.count, seed=options.seed, jobs=options.jobs,
@@ -80,7 +81,7 @@ def _run(options: argparse.Namespace) -> Result:
 
 
 def _show(result: Result) -> None:
-    from sstdp_hw.base.tables import show, table
+    from sstdp_hw.base.tables import counted, show, table
 
     rows = [
         [kind, str(found["mutants"]), str(found["killed"]), str(found["equivalent"])]
@@ -89,8 +90,9 @@ def _show(result: Result) -> None:
     show(table("Mutants", ["kind", "tried", "noticed", "equivalent"], rows))
     rate = "none" if result["kill_rate"] is None else f"{result['kill_rate']:.1%}"
     print(
-        f"{result['mutants']} mutants: {result['killed']} noticed, {result['equivalent']} "
-        f"equivalent, {result['survived']} survived; noticed of those not equivalent: {rate}"
+        f"{counted(result['mutants'], 'mutant')}: {result['killed']} noticed, "
+        f"{result['equivalent']} equivalent, {result['survived']} survived; "
+        f"noticed of those not equivalent: {rate}"
     )
     for survivor in result["survivors"]:
         print(f"survived: {survivor['text']}")

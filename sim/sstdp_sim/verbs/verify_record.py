@@ -30,6 +30,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Result:
+    from sstdp_hw.base.tables import counted
+
     from ..comparison.record import check
 
     check_at_least_one(jobs=options.jobs)
@@ -38,9 +40,9 @@ def _run(options: argparse.Namespace) -> Result:
     rerun = None if options.rerun == "all" else int(options.rerun)
     result = check(options.record, rerun, options.jobs)
     print(
-        f"{options.record}: {result['images']} images of {result['dataset']['name']}, "
+        f"{options.record}: {counted(result['images'], 'image')} of {result['dataset']['name']}, "
         f"0 mismatches; all files, the data set and {result['reference_checked']} answers are as "
-        f"recorded; {result['simulated_again']} images simulated again"
+        f"recorded; {counted(result['simulated_again'], 'image')} simulated again"
     )
     return result
 

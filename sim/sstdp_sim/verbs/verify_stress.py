@@ -45,6 +45,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> Result:
     from sstdp_hw.base import locks
     from sstdp_hw.base.progress import progress
+    from sstdp_hw.base.tables import counted
     from sstdp_hw.contract.directory import GeneratedDirectory
     from sstdp_hw.contract.file_names import COVERAGE_FILE
 
@@ -60,10 +61,11 @@ def _run(options: argparse.Namespace) -> Result:
         directory = GeneratedDirectory.load(options.directory)
         if coverage is not None:
             held.enter_context(locks.output(directory.path / COVERAGE_FILE))
+        images = played_images(directory, options)
         with progress(f"Playing at least {options.beats:,} beats", options.beats) as advance:
             result = play(
-                directory, played_images(directory, options), options.beats, seed=options.seed,
-                coverage=coverage, progress=advance,
+                directory, images, options.beats, seed=options.seed, coverage=coverage,
+                progress=advance,
             )  # fmt: skip
         if coverage is not None:
             _show_coverage(directory, coverage)
@@ -72,8 +74,9 @@ def _run(options: argparse.Namespace) -> Result:
         loads = f", {result['loads']:,} loads of weights and {result['loads_refused']:,} refused"
     print(
         f"Played {result['beats']:,} beats (at least {options.beats:,} asked) in "
-        f"{result['runs']} runs: {result['packets']:,} packets, {result['resets']:,} resets, "
-        f"{result['answers']:,} answers{loads}; {len(result['findings'])} findings"
+        f"{counted(result['runs'], 'run')}: {counted(result['packets'], 'packet')}, "
+        f"{counted(result['resets'], 'reset')}, {counted(result['answers'], 'answer')}{loads}; "
+        f"{counted(len(result['findings']), 'finding')}"
     )
     if result["findings"]:
         raise VerbFailed(result["findings"][0], result)

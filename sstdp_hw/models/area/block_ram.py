@@ -7,6 +7,7 @@ from typing import Any
 
 from ...blocks.dense import DenseParameters
 from ...blocks.hardware import AcceleratorParameters
+from ...blocks.inputs import PixelInput, SpikeInput
 from ...blocks.pipeline import LUT_RAM_DEPTH
 from ...blocks.widths import index_width
 from .cells import MOST_QUEUE_CELLS, in_block_ram, of_memory, of_rom
@@ -14,21 +15,20 @@ from .convolution import conv_block_rams, pool_block_rams
 from .loading import loaded_block_rams
 
 
-def links_in_block_ram(parameters: AcceleratorParameters) -> bool:
+def links_in_block_ram(pixels: PixelInput) -> bool:
     """Whether the sorters' links are block RAM; yosys chooses by size."""
-    beats = len(parameters.input.live_beats)
+    beats = len(pixels.live_beats)
     return in_block_ram(beats, index_width(beats) + 1)
 
 
-def beat_bits(parameters: AcceleratorParameters) -> int:
+def beat_bits(pixels: PixelInput, step_width: int) -> int:
     """Bits of a beat in the queue in front of the sorters."""
-    p = parameters
-    return p.input.lanes * (p.step_width + 1) + index_width(len(p.input.live_beats)) + 2
+    return pixels.lanes * (step_width + 1) + index_width(len(pixels.live_beats)) + 2
 
 
-def beats_in_block_ram(parameters: AcceleratorParameters) -> bool:
+def beats_in_block_ram(pixels: PixelInput, step_width: int) -> bool:
     """Whether that queue is block RAM."""
-    return in_block_ram(parameters.input.queue_depth, beat_bits(parameters), MOST_QUEUE_CELLS)
+    return in_block_ram(pixels.queue_depth, beat_bits(pixels, step_width), MOST_QUEUE_CELLS)
 
 
 def block_rams(parameters: AcceleratorParameters) -> int:
@@ -36,20 +36,26 @@ def block_rams(parameters: AcceleratorParameters) -> int:
     step_width = parameters.step_width
     count = sum(BLOCK_RAMS[block.kind](block, step_width) for block in parameters.blocks)
     count += loaded_block_rams(parameters)
-    return count + INPUT_BLOCK_RAMS[parameters.input.kind](parameters)
+    return count + INPUT_BLOCK_RAMS[parameters.input.kind](parameters.input, step_width)
 
 
-def pixel_block_rams(parameters: AcceleratorParameters) -> int:
+def pixel_block_rams(pixels: PixelInput, step_width: int) -> int:
     """Block RAMs of the encoder: the table of live pixels, the queue of beats, the links."""
     count = 0
-    if parameters.input.live_style == "block":
-        count += of_rom(len(parameters.input.live), parameters.input.lanes)
-    if beats_in_block_ram(parameters):
-        count += of_memory(parameters.input.queue_depth, beat_bits(parameters))
-    if links_in_block_ram(parameters):
-        beats = len(parameters.input.live_beats)
-        count += 2 * parameters.input.lanes * of_memory(beats, index_width(beats) + 1)
+    if pixels.live_style == "block":
+        count += of_rom(len(pixels.live), pixels.lanes)
+    if beats_in_block_ram(pixels, step_width):
+        count += of_memory(pixels.queue_depth, beat_bits(pixels, step_width))
+    if links_in_block_ram(pixels):
+        beats = len(pixels.live_beats)
+        count += 2 * pixels.lanes * of_memory(beats, index_width(beats) + 1)
     return count
+
+
+def spike_block_rams(port: SpikeInput, step_width: int) -> int:
+    """Block RAMs of the event port: the marks of the inputs that have fired."""
+    rows, width = port.pixels, port.stamp_width
+    return of_memory(rows, width) if in_block_ram(rows, width) else 0
 
 
 def dense_block_rams(layer: DenseParameters, step_width: int) -> int:
@@ -71,4 +77,7 @@ BLOCK_RAMS: dict[str, Callable[[Any, int], int]] = {
 }
 
 #: By the kind of the accelerator's input: its block RAMs.
-INPUT_BLOCK_RAMS: dict[str, Callable[[AcceleratorParameters], int]] = {"pixels": pixel_block_rams}
+INPUT_BLOCK_RAMS: dict[str, Callable[[Any, int], int]] = {
+    "pixels": pixel_block_rams,
+    "spikes": spike_block_rams,
+}

@@ -14,11 +14,12 @@ import numpy as np
 
 from ...blocks.dense import DenseParameters
 from ...blocks.hardware import AcceleratorParameters
+from ...blocks.inputs import PixelInput, SpikeInput
 from ...blocks.pipeline import BANK_ROWS, INPUT_QUEUE_DEPTH, LUT_RAM_DEPTH, PIECE, QUEUE_DEPTH
 from ...blocks.widths import index_width
 from ...contract.events import event_fields, group_fields
 from ...contract.fields import total_width
-from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram
+from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram, spike_block_rams
 from .cells import CELL_ROWS, cells
 from .convolution import conv_parts, pool_parts
 from .loading import LOADING_FLIP_FLOPS, LOADING_LUTS, initial_is_constant, loading_parts
@@ -78,7 +79,7 @@ def count_parts(parameters: AcceleratorParameters) -> Counter[str]:
     parts = Counter({"accelerator": 1})
     for block in parameters.blocks:
         parts.update(BLOCK_PARTS[block.kind](block, parameters.step_width))
-    parts.update(INPUT_PARTS[parameters.input.kind](parameters))
+    parts.update(INPUT_PARTS[parameters.input.kind](parameters.input, parameters.step_width))
     parts.update(loading_parts(parameters))
     return parts
 
@@ -116,18 +117,17 @@ def dense_parts(layer: DenseParameters, step_width: int) -> Counter[str]:
     )
 
 
-def pixel_parts(parameters: AcceleratorParameters) -> Counter[str]:
-    p = parameters
-    beats, lists = len(p.input.live_beats), 2 * p.input.lanes
+def pixel_parts(pixels: PixelInput, step_width: int) -> Counter[str]:
+    tables, t_max = pixels.network.tables, pixels.network.t_max
+    beats, lists = len(pixels.live_beats), 2 * pixels.lanes
     link = index_width(beats) + 1
-    loaded, deep = beat_bits(p), p.input.queue_depth > QUEUE_DEPTH
-    event = total_width(event_fields(p.input.index_width, p.step_width))
-    arriving = 8 * p.pixels_per_beat + 1
-    in_luts = not links_in_block_ram(p)
+    loaded, deep = beat_bits(pixels, step_width), pixels.queue_depth > QUEUE_DEPTH
+    event = total_width(event_fields(pixels.index_width, step_width))
+    arriving = pixels.data_width + 1
+    in_luts = not links_in_block_ram(pixels)
     # A table of 256 entries costs as much logic as its columns change from entry to entry.
-    tables = p.network.tables
-    entries = np.where(tables < p.t_max, tables.astype(int) * 2 + 1, 0)
-    columns = entries[:, :, None] >> np.arange(p.step_width + 1) & 1
+    entries = np.where(tables < t_max, tables.astype(int) * 2 + 1, 0)
+    columns = entries[:, :, None] >> np.arange(step_width + 1) & 1
     changes = int(np.minimum(np.abs(np.diff(columns, axis=1)).sum(axis=1), 64).sum())
     queues = (loaded, event, arriving)
     return Counter(
@@ -136,14 +136,28 @@ def pixel_parts(parameters: AcceleratorParameters) -> Counter[str]:
             "list_bit": lists * link,
             "link_bit": lists * link * in_luts,
             "link_mux_bit": lists * link * (-(-beats // CELL_ROWS) - 1) * in_luts,
-            "table_bit": 0 if p.store.loaded else p.pixels_per_beat * changes,
-            "beat_bit": p.input.live_latency * arriving,
+            "table_bit": 0 if pixels.store.loaded else pixels.pixels_per_beat * changes,
+            "beat_bit": pixels.live_latency * arriving,
             "queue_bit": sum(queues) + deep * loaded,
-            "lut_ram_cell": lists * cells(p.t_max, link)
+            "lut_ram_cell": lists * cells(t_max, link)
             + lists * cells(beats, link) * in_luts
             + cells(INPUT_QUEUE_DEPTH, arriving)
-            + (0 if beats_in_block_ram(p) else cells(p.input.queue_depth, loaded))
+            + (0 if beats_in_block_ram(pixels, step_width) else cells(pixels.queue_depth, loaded))
             + cells(1, event),
+        }
+    )
+
+
+def spike_parts(port: SpikeInput, step_width: int) -> Counter[str]:
+    event = total_width(event_fields(port.index_width, step_width))
+    arriving = port.data_width + 1
+    marks = 0 if spike_block_rams(port, step_width) else cells(port.pixels, port.stamp_width)
+    # What it has beside these is within "accelerator", which was fitted with encoders.
+    return Counter(
+        {
+            "stage_bit": event * port.latency,
+            "queue_bit": event + arriving,
+            "lut_ram_cell": cells(1, event) + cells(INPUT_QUEUE_DEPTH, arriving) + marks,
         }
     )
 
@@ -156,4 +170,7 @@ BLOCK_PARTS: dict[str, Callable[[Any, int], Counter[str]]] = {
 }
 
 #: By the kind of the accelerator's input: its parts.
-INPUT_PARTS: dict[str, Callable[[AcceleratorParameters], Counter[str]]] = {"pixels": pixel_parts}
+INPUT_PARTS: dict[str, Callable[[Any, int], Counter[str]]] = {
+    "pixels": pixel_parts,
+    "spikes": spike_parts,
+}

@@ -13,12 +13,11 @@ come from `pipeline` and from the parameters, where the gateware has them from.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ...blocks.hardware import AcceleratorParameters, WeightedBlock
-from ...blocks.map_parameters import MapParameters
 from ...blocks.pipeline import PIECE, RELOAD_LATENCY
 from ...contract.memory_image import loading_cycles
 from ...network.layers import Array
@@ -26,10 +25,10 @@ from ...reference.inference import Inference, sent_places
 from .chain import NEVER, Decision, Layer, Serializer, Splitter
 from .conv import Conv, word_times
 from .encoder import Encoder
+from .event_port import EventPort
 from .pool import Pool
-from .room import LONG_AGO
 from .server import EventServer
-from .spikes import chunk, group_counts, list_counts, list_indices
+from .spikes import chunk, group_counts
 from .stamps import Stamps
 
 #: By the kind of a weighted block: its server.
@@ -38,9 +37,24 @@ LAYERS: dict[str, Callable[[Any, list[int]], Layer | Conv]] = {"dense": Layer, "
 #: By the kind of a block that only passes spikes on: its server.
 FILTERS: dict[str, Callable[[Any, EventServer], Pool]] = {"pool2d": Pool}
 
+
+class Source(Protocol):
+    """What makes events of the input."""
+
+    def take(self, part: Inference, first: int) -> None:
+        """Samples that come next, the first of them number ``first``."""
+
+    def run(self, image: int) -> None:
+        """Emit one of the samples taken; they come in order."""
+
+    def sent(self) -> Array:
+        """Cycles in which the answers leave: int64 [samples]."""
+
+
 #: By the kind of the accelerator's input: what makes events of it.
-ENCODERS: dict[str, Callable[[AcceleratorParameters, list[int], EventServer], Encoder]] = {
-    "pixels": Encoder
+ENCODERS: dict[str, Callable[[AcceleratorParameters, Decision, EventServer], Any]] = {
+    "pixels": Encoder,
+    "spikes": EventPort,
 }
 
 #: Images whose spikes are sorted at once: bounds the memory.
@@ -74,40 +88,69 @@ def cycles_per_image(
 
 
 def latency_per_image(parameters: AcceleratorParameters, inference: Inference) -> Array:
-    """Clock cycles from an image's first beat to its answer, if each image finds the chain idle and
-    its lists cleared: int64 [N]. Arguments as of `cycles_per_image`."""
-    count = len(inference.classes)
-    alone = (inference.only(slice(image, image + 1)) for image in range(count))
-    answers = [
-        int(_answers(parameters, image, earlier=earlier)[0]) for earlier, image in enumerate(alone)
-    ]
-    return np.array(answers, np.int64) + 1
+    """Clock cycles from an image's first beat to its answer, if each image begins as soon as the
+    one before is answered: int64 [N]. Arguments as of `cycles_per_image`."""
+    return LATENCIES[parameters.input.kind](parameters, inference)
+
+
+def _of_pixels(parameters: AcceleratorParameters, inference: Inference) -> Array:
+    """Before an image has been loaded the chain is idle, and the lists are cleared."""
+
+    def answer(earlier: int) -> int:
+        def idle(encoder: Encoder, stamps: list[Stamps]) -> None:
+            encoder.idle()
+            for memory in stamps:
+                memory.counted(earlier)
+
+        alone = inference.only(slice(earlier, earlier + 1))
+        return int(_answers(parameters, alone, begin=idle)[0])
+
+    return np.array([answer(image) for image in range(len(inference.classes))], np.int64) + 1
+
+
+def _of_events(parameters: AcceleratorParameters, inference: Inference) -> Array:
+    """Events meet in the queues what was left of the packet before."""
+    ports: list[EventPort] = []
+
+    def apart(port: EventPort, stamps: list[Stamps]) -> None:
+        ports.append(port)
+        port.stand_apart()
+        for memory in stamps:
+            memory.counted(0)
+
+    answers = _answers(parameters, inference, begin=apart)
+    return answers - np.array(ports[0].first_beats, np.int64) + 1
+
+
+#: By the kind of the accelerator's input: see `latency_per_image`.
+LATENCIES: dict[str, Callable[[AcceleratorParameters, Inference], Array]] = {
+    "pixels": _of_pixels,
+    "spikes": _of_events,
+}
 
 
 def _answers(
     parameters: AcceleratorParameters,
     inference: Inference,
     *,
-    earlier: int | None = None,
+    begin: Callable[[Any, list[Stamps]], None] | None = None,
     loads: Collection[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Array:
-    """Cycle of every answer, from the first beat of the first image on: int64 [N]. ``earlier``: so
-    many images came before, and all is idle and cleared again; None: right after reset."""
+    """Cycle of every answer, from the first beat of the first image on: int64 [N]. ``begin`` makes
+    of the encoder and all memories of stamps, which have just been reset, what they are to be."""
     count = len(inference.classes)
     stale = [NEVER] * count
-    layers, stamps, encoder, decision = _chain(parameters, stale)
+    layers, stamps, encoder = _chain(parameters, stale)
     cycles = loading_cycles(parameters)
-    if earlier is not None:
-        encoder.free = [LONG_AGO] * 2
-        for memory in stamps:
-            memory.counted(earlier)
+    if begin is not None:
+        begin(encoder, stamps)
     elif parameters.store.loaded:  # the memories are written between the reset and the first beat
+        assert isinstance(encoder, Encoder), "weights are loaded for pixels only"
         encoder.free = [free - cycles for free in encoder.free]
         for memory in stamps:
             memory.ready -= cycles
     _input, *places = sent_places(parameters.network).values()
-    by_place = isinstance(parameters.blocks[0], MapParameters)
     for first in range(0, count, CHUNK):
         part = chunk(inference, first, CHUNK)
         for layer, place in zip(layers, places, strict=True):
@@ -116,22 +159,23 @@ def _answers(
                 layer.spikes = word_times(layer.p, part.spike_times[place], parameters.t_max)
             else:
                 layer.spikes = group_counts(parameters, layer.p, part, place)
-        lists = list_counts(parameters, part)
-        indices = list_indices(parameters, part) if by_place else [{} for _ in lists]
-        for image, (counts, found) in enumerate(zip(lists, indices, strict=True), first):
+        encoder.take(part, first)
+        images = len(part.classes)
+        for image in range(first, first + images):
             if image in loads:
-                encoder.loader.waits_until(decision.answers[-1] + RELOAD_LATENCY + cycles)
-            encoder.run(image, counts, found)
+                assert isinstance(encoder, Encoder), "weights are loaded for pixels only"
+                encoder.loader.waits_until(encoder.decision.answers[-1] + RELOAD_LATENCY + cycles)
+            encoder.run(image)
         if progress:
-            progress(len(lists))
-    return np.array(decision.answers, np.int64)
+            progress(images)
+    return encoder.sent()
 
 
 def _chain(
     parameters: AcceleratorParameters, stale: list[int]
-) -> tuple[list[Layer | Conv], list[Stamps], Encoder, Decision]:
+) -> tuple[list[Layer | Conv], list[Stamps], Source]:
     """The blocks, each joined to the one behind it: weighted layers in order, the stamps of all
-    blocks that have them, and both ends."""
+    blocks that have them, and what stands in front."""
     decision = Decision(parameters.output, parameters.configuration.early_exit, stale)
     layers: list[Layer | Conv] = []
     stamps: list[Stamps] = []
@@ -154,4 +198,5 @@ def _chain(
         layers.insert(0, layer)
         after = layer
     assert after is not None, "there is a layer"
-    return layers, stamps, ENCODERS[parameters.input.kind](parameters, stale, after), decision
+    source: Source = ENCODERS[parameters.input.kind](parameters, decision, after)
+    return layers, stamps, source

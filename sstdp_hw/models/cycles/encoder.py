@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...blocks.hardware import AcceleratorParameters
+from ...blocks.inputs import PixelInput
+from ...blocks.map_parameters import MapParameters
 from ...blocks.pipeline import (
     HAS_ROOM_LATENCY,
     LIST_INTERVAL,
@@ -17,9 +19,11 @@ from ...blocks.pipeline import (
     reserve,
 )
 from ...network.layers import Array
+from ...reference.inference import Inference
+from .chain import Decision
 from .room import LONG_AGO, Room
 from .server import EventServer
-from .spikes import ListCounts, ListIndices
+from .spikes import ListCounts, ListIndices, list_counts, list_indices
 
 
 class Loader:
@@ -29,12 +33,12 @@ class Loader:
     room, and only beats with a live pixel, and the last, take a place in that queue.
     """
 
-    def __init__(self, parameters: AcceleratorParameters) -> None:
-        latency, depth = parameters.input.live_latency, parameters.input.queue_depth
-        kept: Array = np.array(parameters.input.live.any(axis=1))
+    def __init__(self, pixels: PixelInput) -> None:
+        latency, depth = pixels.live_latency, pixels.queue_depth
+        kept: Array = np.array(pixels.live.any(axis=1))
         kept[-1] = True  # the image's last beat always goes on
         self.places = np.flatnonzero(kept).tolist()
-        self.beats = parameters.beats
+        self.beats = pixels.beats
         self.latency = latency
         # Whether an item leaves the queue for a register behind it.
         self.register = queue_latency(depth) - QUEUE_LATENCY
@@ -83,25 +87,48 @@ class Encoder:
     Parameters
     ----------
     parameters : AcceleratorParameters
-    stale : list of int
-        See `chain.Decision`; one entry per image.
+    decision : Decision
     layer : EventServer
         The first one.
     """
 
     def __init__(
-        self, parameters: AcceleratorParameters, stale: list[int], layer: EventServer
+        self, parameters: AcceleratorParameters, decision: Decision, layer: EventServer
     ) -> None:
-        self.t_max, self.stale, self.layer = parameters.t_max, stale, layer
-        self.loader = Loader(parameters)
+        self.t_max, self.layer = parameters.t_max, layer
+        self.decision, self.stale = decision, decision.stale
+        assert isinstance(parameters.input, PixelInput), "chosen by its kind"
+        self.pixels = parameters.input
+        self.by_place = isinstance(parameters.blocks[0], MapParameters)
+        self.loader = Loader(self.pixels)
         # The cycle from which each sorter takes beats; after a reset it clears its lists.
         self.free = [parameters.t_max - RESET_BEFORE_BEAT] * 2
         self.ended = LONG_AGO  # the image before has left, or was dropped
-        self.stages = parameters.input.stages
+        self.stages = self.pixels.stages
         self.room = Room(reserve(self.stages))
+        self.lists: list[ListCounts] = []
+        self.indices: list[ListIndices] = []
+        self.first_image = 0
 
-    def run(self, image: int, counts: ListCounts, indices: ListIndices) -> None:
+    def idle(self) -> None:
+        """The lists are cleared."""
+        self.free = [LONG_AGO] * 2
+
+    def take(self, part: Inference, first: int) -> None:
+        """The images that come next, the first of them number ``first``."""
+        self.first_image = first
+        self.lists = list_counts(self.pixels, self.t_max, part)
+        found = list_indices(self.pixels, self.t_max, part) if self.by_place else None
+        self.indices = found or [{} for _ in self.lists]
+
+    def sent(self) -> Array:
+        """An answer leaves when the decision has it."""
+        return np.array(self.decision.answers, np.int64)
+
+    def run(self, image: int) -> None:
         """Emit one image; images come in order."""
+        number = image - self.first_image
+        counts, indices = self.lists[number], self.indices[number]
         sorter = image % 2
         sorted_ = self.loader.load(self.free[sorter]) + 1
         go = max(sorted_, self.ended + 1)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...blocks.dense import DenseParameters
 from ...blocks.hardware import AcceleratorParameters
+from ...blocks.inputs import PixelInput
 from ...reference.inference import Inference, sent_spikes
 
 #: For each step with spikes: the step, and how many there are in each list.
@@ -17,14 +18,14 @@ ListIndices = dict[int, list[list[int]]]
 GroupCounts = dict[int, list[tuple[int, list[int]]]]
 
 
-def list_counts(parameters: AcceleratorParameters, inference: Inference) -> list[ListCounts]:
+def list_counts(pixels: PixelInput, t_max: int, inference: Inference) -> list[ListCounts]:
     """Spikes of the encoder per image, step and lane of the beat."""
-    times = sent_spikes(parameters.network, inference, 0, parameters.live_inputs)
-    inputs = parameters.input.inputs
+    times = sent_spikes(pixels.network, inference, 0, pixels.store.live_inputs(pixels.network))
+    inputs = pixels.inputs
     lanes = np.empty(times.shape[1], np.int64)
     lanes[inputs[inputs >= 0]] = np.nonzero(inputs >= 0)[1]
-    image, pixel = np.nonzero(times < parameters.t_max)
-    shape = (len(times), parameters.t_max, parameters.input.lanes)
+    image, pixel = np.nonzero(times < t_max)
+    shape = (len(times), t_max, pixels.lanes)
     keys = np.ravel_multi_index((image, times[image, pixel], lanes[pixel]), shape)
     counts = np.bincount(keys, minlength=int(np.prod(shape))).reshape(shape)
     found: list[ListCounts] = [[] for _ in range(len(times))]
@@ -35,19 +36,19 @@ def list_counts(parameters: AcceleratorParameters, inference: Inference) -> list
     return found
 
 
-def list_indices(parameters: AcceleratorParameters, inference: Inference) -> list[ListIndices]:
+def list_indices(pixels: PixelInput, t_max: int, inference: Inference) -> list[ListIndices]:
     """Events of the encoder per image, step and lane of the beat.
 
     A list gives back last what it was given first.
     """
-    times = sent_spikes(parameters.network, inference, 0, parameters.live_inputs)
-    order = np.flatnonzero(parameters.input.order >= 0)[::-1]
-    times, lanes = times[:, parameters.input.order[order]], order % parameters.input.stride
+    times = sent_spikes(pixels.network, inference, 0, pixels.store.live_inputs(pixels.network))
+    order = np.flatnonzero(pixels.order >= 0)[::-1]
+    times, lanes = times[:, pixels.order[order]], order % pixels.stride
     found: list[ListIndices] = [{} for _ in range(len(times))]
-    image, place = np.nonzero(times < parameters.t_max)
+    image, place = np.nonzero(times < t_max)
     columns = image, times[image, place], lanes[place], order[place]
     for number, step, lane, index in zip(*(part.tolist() for part in columns), strict=True):
-        lists = found[number].setdefault(step, [[] for _ in range(parameters.input.lanes)])
+        lists = found[number].setdefault(step, [[] for _ in range(pixels.lanes)])
         lists[lane].append(index)
     return found
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...base.processes import in_processes
 from ...blocks.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
+from ...network.chain import PIXELS
 from ...network.network import Network
 from ...reference.inference import Inference
 from ..area import Area, predict_area
@@ -89,11 +90,18 @@ def balanced_configurations(
             min(widest, -(-size // max(1, min(size, int(cycles / max(count, 1e-9) + 1e-9)))))
             for count, size, widest in zip(events, neurons, most, strict=True)
         )
-        enough = [n for n in PIXELS_PER_BEAT if -(-network.pixels // n) <= cycles]
-        fewest = enough[0] if enough else PIXELS_PER_BEAT[-1]
-        for pixels in {fewest, min(2 * fewest, PIXELS_PER_BEAT[-1])}:
+        for pixels in _pixels_per_beat(network, cycles):
             found[lanes, pixels if pixels_per_beat is None else pixels_per_beat] = None
     return [Configuration(lanes, pixels, early_exit) for lanes, pixels in found]
+
+
+def _pixels_per_beat(network: Network, cycles: float) -> set[int]:
+    """Pixels per beat worth a look if the busiest layer takes so many cycles."""
+    if network.input_kind != PIXELS:
+        return {1}
+    enough = [n for n in PIXELS_PER_BEAT if -(-network.pixels // n) <= cycles]
+    fewest = enough[0] if enough else PIXELS_PER_BEAT[-1]
+    return {fewest, min(2 * fewest, PIXELS_PER_BEAT[-1])}
 
 
 def estimate(

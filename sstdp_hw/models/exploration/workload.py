@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 
+from ...base.tables import counted
 from ...data import datasets
 from ...network.load import data_sets
 from ...network.network import Network
@@ -38,7 +40,7 @@ def find_workload(
     dataset: str | None,
     samples: int,
     *,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] | None = None,
 ) -> Workload:
     """The first ``samples`` test images of ``dataset``; by default of the data set that the
     network's provenance names, and if it names none `worst_case`.
@@ -46,7 +48,7 @@ def find_workload(
     Parameters
     ----------
     progress : callable, optional
-        Called with the number of images done since the last call.
+        Shows what is done, `sstdp_hw.base.progress.progress`: once the images are known to fit.
 
     Raises
     ------
@@ -59,7 +61,12 @@ def find_workload(
         return worst_case(network)
     chosen = datasets.load(name).first(samples)
     check_samples(network, chosen)
-    inference = reference.run(network, chosen.images, progress=progress)
+    if progress is None:
+        inference = reference.run(network, chosen.images)
+    else:
+        what = f"Counting the spikes of {counted(len(chosen), 'image')}"
+        with progress(what, len(chosen)) as advance:
+            inference = reference.run(network, chosen.images, progress=advance)
     return Workload(inference, f"the first {len(chosen)} test images of {name}")
 
 

@@ -13,6 +13,7 @@ from sstdp_rtl.boards.protocol import (
     Status,
     decode_answer,
     encode_answer,
+    encode_events,
     encode_request,
 )
 
@@ -31,6 +32,7 @@ class Bench:
     inputs: int
     pixels_per_beat: int
     seed: int = 1
+    input_kind: str = "pixels"
     byte_gap: tuple[int, int] = (8, 14)  # cycles from byte to byte, as of a serial line
     stall: float = 0.3  # share of cycles in which the accelerator and the line are not ready
     packets: list[list[int]] = field(default_factory=list)
@@ -38,7 +40,7 @@ class Bench:
     clears: list[int] = field(default_factory=list)  # how many cycles each took
 
     def __post_init__(self):
-        self.dut = Bridge(self.inputs, self.pixels_per_beat, QUIET)
+        self.dut = Bridge(self.inputs, self.pixels_per_beat, QUIET, self.input_kind)
         self.random = random.Random(self.seed)
 
     def run(self, host):
@@ -107,6 +109,8 @@ class Bench:
                     packet = []
 
     def bytes_of(self, packet):
+        if self.input_kind == "spikes":
+            return b"".join(beat.to_bytes(4, "little") for beat in packet)
         data = b"".join(beat.to_bytes(self.pixels_per_beat, "little") for beat in packet)
         return data[: self.inputs]
 
@@ -260,6 +264,61 @@ def test_bytes_lost_in_a_full_queue_are_found():
     assert error.status in (Status.CHECKSUM, Status.INCOMPLETE)
     assert result == bench.result_of(last)
     assert [bench.bytes_of(packet) for packet in bench.packets] == [last]
+
+
+def test_events_become_packets_of_any_length():
+    bench = Bench(100, 1, input_kind="spikes")
+    generator = random.Random(3)
+    sent = [[generator.randrange(1 << 32) for _ in range(count)] for count in (1, 5, 70, 2)]
+
+    async def host(ctx):
+        for words in sent:  # back to back, answers are not waited for
+            await bench.send(ctx, encode_events(words))
+
+    bench.run(host)
+    assert bench.packets == sent
+    assert bench.decoded() == [bench.result_of(bench.bytes_of(words)) for words in sent]
+    assert bench.clears == []
+
+
+def test_damaged_events_are_never_a_result_and_harm_no_others():
+    first, second, third = [7], [1 << 24, 5 | 3 << 24], [9, 1 << 31]
+    whole = encode_events(second)
+    for place in range(len(whole)):
+        damage = (lose, add, change)[place % 3]
+        bench = Bench(100, 1, seed=place, input_kind="spikes")
+
+        async def host(ctx, bench=bench, place=place, damage=damage):
+            await bench.send(ctx, encode_events(first))
+            await bench.answers(ctx, 1)
+            await bench.send(ctx, damage(whole, place))
+            await ctx.tick().repeat(5 * QUIET)
+            await bench.send(ctx, encode_events(third))
+
+        bench.run(host)
+        assert bench.packets == [first, third], place
+        answers = bench.decoded()
+        (error,) = answers[1:-1]
+        assert (error.status != Status.RESULT, error.word) == (True, 100), place
+
+
+def test_an_image_or_no_event_at_all_is_no_request_for_events():
+    bench = Bench(6, 1, input_kind="spikes")
+    cases = [
+        (encode_events([]), Status.LENGTH),  # how a host asks for the number of inputs
+        (encode_request(b"123456"), Status.NOISE),
+        (encode_events([1, 2])[:-1], Status.INCOMPLETE),
+    ]
+
+    async def host(ctx):
+        for number, (data, _status) in enumerate(cases):
+            await bench.send(ctx, data)
+            await bench.answers(ctx, number + 1)
+        await bench.send(ctx, encode_events([3]))
+
+    bench.run(host)
+    assert bench.decoded()[:-1] == [Answer(status, 6) for _data, status in cases]
+    assert bench.packets == [[3]]
 
 
 def test_protocol_functions_are_inverse_and_refuse_damage():

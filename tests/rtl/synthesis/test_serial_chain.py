@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from support.loading import for_all, sibling
 from sstdp_hw.base.fpga_tools import find_tool, run_tool
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.contract.answer import LOAD
+from sstdp_hw.contract.event_packets import NO_EVENT, event_words
 from sstdp_hw.contract.fields import unpack
 from sstdp_hw.contract.memory_image import STATUS, memory_image, to_bytes, words_of_an_image
 from sstdp_hw.network.layers import Dense
@@ -24,6 +26,7 @@ from sstdp_rtl.boards.protocol import (
     Answer,
     Status,
     decode_answer,
+    encode_events,
     encode_memories,
     encode_request,
 )
@@ -55,8 +58,9 @@ def generate(parameters, folder):
     (folder / "accelerator.v").write_text(emit(parameters))
     memory_bytes = 4 * words_of_an_image(parameters) if parameters.store.loaded else 0
     board = BoardParameters(
-        15, parameters.pixels_per_beat, DIVISOR, QUIET, memory_bytes=memory_bytes
-    )
+        15, parameters.pixels_per_beat, DIVISOR, QUIET,
+        input_kind=parameters.network.input_kind, memory_bytes=memory_bytes,
+    )  # fmt: skip
     serial = SerialAccelerator(board)
     (folder / "serial.il").write_text(rtlil.convert(serial, name="serial", emit_src=False))
     script = "read_rtlil serial.il\nproc -norom\nmemory_collect\nwrite_verilog -noattr serial.v\n"
@@ -139,6 +143,36 @@ def test_answers_on_the_line_equal_the_reference(tmp_path, monkeypatch):
     assert answers == [*results[:2], error, results[2], error, *results[3:]]
     assert len({answer.label for answer in results}) > 1
     assert results[6].silent
+
+
+def test_answers_to_events_on_the_line_equal_the_reference(tmp_path, monkeypatch):
+    pixels = random_network()
+    network = replace(pixels, encoder=None)
+    images = np.random.default_rng(6).integers(0, 256, (5, *SHAPE), dtype=np.uint8)
+    images[3] = 0  # nothing fires: silent
+    times = reference.encode(pixels, images)
+    expected = reference.run(network, times)
+    generate(AcceleratorParameters(network, Configuration((4, 4), 1)), tmp_path)
+    words = [event_words(sample, network.t_max) for sample in times]
+    assert words[3].tolist() == [NO_EVENT]
+    requests = [encode_events(sample) for sample in words]
+    early = encode_events([5 << 24, 4 << 24 | 1])  # a step before one that came
+    received = play(
+        tmp_path,
+        [
+            (requests[0] + requests[1], 2),  # back to back
+            (requests[2][:-3], 3),  # the host dies in the middle
+            (requests[2] + early + requests[3] + requests[4], 7),
+        ],
+        monkeypatch,
+    )
+    chunks = range(0, len(received), ANSWER_BYTES)
+    answers = [decode_answer(received[start : start + ANSWER_BYTES]) for start in chunks]
+    results = [answer_of(expected, number) for number in range(len(images))]
+    assert answers[:4] == [*results[:2], Answer(Status.INCOMPLETE, 15), results[2]]
+    assert answers[4].frame_error and answers[4].status == Status.RESULT
+    assert answers[5:] == results[3:]
+    assert results[3].silent
 
 
 def test_weights_come_over_the_line(tmp_path, monkeypatch):

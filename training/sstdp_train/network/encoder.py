@@ -6,40 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sstdp_hw.base.errors import UserError
-from sstdp_hw.network.chain import MAX_T
 from sstdp_hw.network.layers import Array
+from sstdp_hw.network.ttfs import PIXEL_VALUES, check_table, ttfs_table
 
-PIXEL_VALUES = 256
+__all__ = ["bright_dark_tables", "equalized_table", "ttfs_table"]
 
 
-def ttfs_table(t_max: int, cutoff: int = 0) -> Array:
-    """Spike time of every pixel value: linear in brightness, bright first.
+def earliness_table(t_max: int) -> Array:
+    """The table that gives spike times back: uint8 [256] of ``t_max - time`` to ``time``.
 
-    ``table[p] = floor((255 - p) * t_max / 256)``, so that every time step takes an equal share of
-    the brightness range; pixels below ``cutoff`` are silent (``t_max``).
-
-    Parameters
-    ----------
-    t_max : int
-        Number of time steps, 1 to 255.
-    cutoff : int
-        Darkest pixel value that spikes, 0 to 255. At 0 black spikes in the last step.
-
-    Returns
-    -------
-    uint8 array [256]
-
-    Raises
-    ------
-    UserError
-        If an argument is out of its range.
+    So spike times train as pixels do, and what augmentation puts at a border is silent.
     """
-    _check(t_max, cutoff)
-    pixels = np.arange(PIXEL_VALUES)
-    times = (PIXEL_VALUES - 1 - pixels) * t_max // PIXEL_VALUES
-    times[pixels < cutoff] = t_max
-    return times.astype(np.uint8)
+    return (t_max - np.minimum(np.arange(256), t_max)).astype(np.uint8)
 
 
 def equalized_table(t_max: int, cutoff: int, images: Array) -> Array:
@@ -62,7 +40,7 @@ def equalized_table(t_max: int, cutoff: int, images: Array) -> Array:
     UserError
         If an argument is out of its range.
     """
-    _check(t_max, cutoff)
+    check_table(t_max, cutoff)
     counts = np.bincount(images.reshape(-1), minlength=PIXEL_VALUES).astype(np.int64)
     counts[:cutoff] = 0
     brighter = counts[::-1].cumsum()[::-1] - counts
@@ -97,7 +75,7 @@ def bright_dark_tables(
     UserError
         If an argument is out of its range.
     """
-    _check(t_max, 0)
+    check_table(t_max, 0)
     pixels = np.arange(PIXEL_VALUES)
     beyond = [pixels - level for level in bright] + [level - pixels for level in dark]
     tables = []
@@ -106,10 +84,3 @@ def bright_dark_tables(
         times = t_max - 1 - np.minimum(early, t_max - 1)
         tables.append(np.where(distance < 0, t_max, times))
     return np.array(tables, np.uint8)
-
-
-def _check(t_max: int, cutoff: int) -> None:
-    if not 1 <= t_max <= MAX_T:
-        raise UserError(f"Encoder: t_max must be between 1 and {MAX_T}, not {t_max}")
-    if not 0 <= cutoff < PIXEL_VALUES:
-        raise UserError(f"Encoder: cutoff must be between 0 and {PIXEL_VALUES - 1}, not {cutoff}")

@@ -28,7 +28,7 @@ OUT_LAST = {2: (1, 0), 4: (2, 3, 1, 0)}
 
 def to_float_network(
     network: SpikingNetwork | NormalizedNetwork, recipe: Recipe, samples: Samples,
-    provenance: dict[str, Any], encoder: Array,
+    provenance: dict[str, Any], encoder: Array | None,
 ) -> FloatNetwork:  # fmt: skip
     """The float network that ``network`` is.
 
@@ -40,7 +40,8 @@ def to_float_network(
     scales: list[float | None] = []
     modules = iter(network.layers)
     channels, *extents = samples.images.shape[1:]
-    shape = (channels * (1 if encoder.ndim == 1 else len(encoder)), *extents)
+    planes = 1 if encoder is None or encoder.ndim == 1 else len(encoder)
+    shape = (channels * planes, *extents)
     for layer in place(recipe.layers, shape, network.classes):
         if layer.spec.dense and len(layer.inputs) == 3:
             layers.append(Flatten())

@@ -38,6 +38,10 @@ _POOL = re.compile(rf"pool{_PAIR}")
 _POOL_STRIDE = re.compile(rf"pool{_PAIR}s{_PAIR}")
 
 
+class LayersError(UserError):
+    """Layers as named that are none, or do not fit; the command line puts its option before it."""
+
+
 @dataclass(frozen=True)
 class Geometry:
     """Where the kernel of a convolution lies, for every output position.
@@ -177,7 +181,7 @@ class PoolSpec:
                 _within(text, "kernel", number, 1)
             return spec
         if _POOL_STRIDE.fullmatch(text):
-            raise UserError(
+            raise LayersError(
                 f"Layer {text}: pooling must have no stride of its own, for windows lie side by "
                 f"side (docs/network-format.md); use {text[: text.index('s')]}"
             )
@@ -215,14 +219,14 @@ def parse(name: int | str) -> Spec:
     for kind in SPECS.values():
         if spec := kind.read(text):
             return spec
-    raise UserError(
+    raise LayersError(
         f"Layer {text!r}: must be a number of neurons, or like conv16k5, conv16k3s2p1, pool2"
     )
 
 
 def _within(text: str, what: str, number: int, low: int) -> int:
     if not low <= number < EXTENTS:
-        raise UserError(
+        raise LayersError(
             f"Layer {text}: {what} must be between {low} and {EXTENTS - 1}, not {number}"
         )
     return number
@@ -322,7 +326,7 @@ def place(names: Sequence[int | str], input_shape: Shape, classes: int) -> tuple
         try:
             outputs = spec.output_shape(shape)
         except ShapeError as error:
-            raise UserError(f"Layer {what} on an input of {_by(shape)}: {error}") from None
+            raise LayersError(f"Layer {what} on an input of {_by(shape)}: {error}") from None
         placed.append(Placed(what, spec, shape, outputs))
         shape = outputs
     return tuple(placed)

@@ -21,7 +21,9 @@ from sstdp_hw.base.destination import check_folder
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json
 from sstdp_hw.base.progress import progress, say
+from sstdp_hw.base.tables import counted
 from sstdp_hw.data.datasets import Samples, looks_channels_last
+from sstdp_hw.network.chain import INPUT_NAMES, SPIKES
 from sstdp_hw.network.float_network import FILE_NAME as FLOAT_FILE
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.layers import Array
@@ -30,7 +32,12 @@ from sstdp_hw.reference import inference as reference
 
 from ..backends.choice import backend_for
 from ..network import export
-from ..network.encoder import bright_dark_tables, equalized_table, ttfs_table
+from ..network.encoder import (
+    bright_dark_tables,
+    earliness_table,
+    equalized_table,
+    ttfs_table,
+)
 from ..network.layers import SpikingNetwork, initialize
 from ..network.normalized import NormalizedNetwork
 from ..recipes.architecture import names_of, place
@@ -156,6 +163,8 @@ def _check(recipe: Recipe, job: Job) -> None:
         )
     if job.init is None:
         _check_classes(samples)
+    for part in (samples, *([] if test is None else [test])):
+        _check_input(recipe, job, part)
     if test is not None and test.images.shape[1:] != samples.images.shape[1:]:
         raise UserError(
             f"Test data set {test.name}: images must have the shape of the training images, "
@@ -186,6 +195,30 @@ def _check(recipe: Recipe, job: Job) -> None:
                 f"{list(recipe.layers)}, not {job.init.t_max} and {list(layers)}"
             )
         refuse_pruned_pixels(job.init, recipe.weight_widths)
+
+
+def _check_input(recipe: Recipe, job: Job, samples: Samples) -> None:
+    """Refuse images beside spike times, and spike times that the recipe has no use for."""
+    wanted = job.samples.input_kind if job.init is None else job.init.input_kind
+    if samples.input_kind != wanted:
+        raise UserError(
+            f"Data set {samples.name}: must hold {INPUT_NAMES[wanted]}, not {samples.what}"
+        )
+    if samples.input_kind != SPIKES:
+        return
+    if samples.t_max not in (None, recipe.t_max):
+        raise UserError(
+            f"Data set {samples.name}: spike times must be in the recipe's {recipe.t_max} steps, "
+            f"not in {samples.t_max}; train with --steps {samples.t_max}"
+        )
+    if samples.images.max() > recipe.t_max:
+        raise UserError(
+            f"Data set {samples.name}: spike times must not exceed the recipe's t_max "
+            f"{recipe.t_max}, which is silent, not {samples.images.max()}"
+        )
+    for name, used in (("planes", recipe.planes > 1), ("cutout", recipe.cutout)):
+        if used:
+            raise UserError(f"Recipe {recipe.name}: {name} must be left out for spike times")
 
 
 def _check_axes(samples: Samples) -> None:
@@ -249,7 +282,10 @@ def _backend(job: Job, device: torch.device, state: dict[str, Any] | None) -> Ba
 
 def _table(recipe: Recipe, job: Job) -> Array:
     """The encoder: of the network that training starts from, or the recipe's."""
+    if job.samples.input_kind == SPIKES:
+        return earliness_table(recipe.t_max)
     if job.init is not None:
+        assert job.init.encoder is not None, "of the same kind of input"
         return job.init.encoder
     if recipe.encoding == "bright-dark":
         return bright_dark_tables(recipe.t_max, recipe.bright, recipe.dark, recipe.contrast)
@@ -261,7 +297,10 @@ def _table(recipe: Recipe, job: Job) -> Array:
 def _set_up(recipe: Recipe, job: Job, device: torch.device, backend: Backend) -> Training:
     samples = job.samples
     parts = split(len(samples), recipe.validation_share, recipe.seed)
-    images, held_back_images = (torch.from_numpy(samples.images[part]) for part in parts)
+    pixels = samples.images
+    if samples.input_kind == SPIKES:  # as if they were pixels: dark is silent, at borders, too
+        pixels = np.uint8(recipe.t_max) - pixels
+    images, held_back_images = (torch.from_numpy(pixels[part]) for part in parts)
     labels, held_back_labels = (
         torch.from_numpy(samples.labels[part].astype(np.int64)) for part in parts
     )
@@ -363,7 +402,7 @@ def _train(
     if remaining <= 0:
         return
     end = math.inf if job.hours is None else time.monotonic() + 3600 * job.hours
-    what = f"Training {job.samples.name} ({recipe.name}), {remaining} epochs"
+    what = f"Training {job.samples.name} ({recipe.name}), {counted(remaining, 'epoch')}"
     with progress(what, remaining * len(training.labels)) as advance, _out_of_memory_told(recipe):
         while training.epoch < recipe.epochs:
             entry = training.run_epoch(advance)
@@ -462,7 +501,8 @@ def _finish(recipe: Recipe, job: Job, training: Training, seconds: float) -> dic
 def _export(
     recipe: Recipe, job: Job, training: Training, provenance: dict[str, Any]
 ) -> FloatNetwork:
-    encoder = training.table.cpu().numpy()
+    of_pixels = job.samples.input_kind != SPIKES
+    encoder = training.table.cpu().numpy() if of_pixels else None
     return export.to_float_network(training.network, recipe, job.samples, provenance, encoder)
 
 

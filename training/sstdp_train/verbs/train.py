@@ -18,7 +18,7 @@ from sstdp_hw.command.verb import Result, Verb
 from sstdp_hw.reference.evaluation import ties_told
 
 from ..backends.choice import BACKENDS
-from ..recipes.architecture import weighted_layers
+from ..recipes.architecture import LayersError, weighted_layers
 from ..recipes.recipe import RECIPES, Recipe, RecipeError, fine_tuning, recipe_for
 
 if TYPE_CHECKING:
@@ -175,6 +175,10 @@ def _fields_told_as_options(changes: dict[str, Any]) -> Iterator[None]:
     """Name the option that was typed where the recipe names its field."""
     try:
         yield
+    except LayersError as error:
+        if "layers" not in changes:
+            raise
+        raise UserError(f"{flag_of('layers')}: {error}") from None
     except RecipeError as error:
         if error.field_name not in changes:
             raise
@@ -246,14 +250,14 @@ def _run(options: argparse.Namespace) -> Result:
             recipe = recipe.with_(**_one_width_for_all(changes, recipe.layers))
         else:
             recipe = _recipe(options, asked["dataset"], samples, changes, init)
-    result = train_network(
-        recipe,
-        samples,
-        _test_samples(asked["dataset"], asked["test_dataset"]),
-        out=options.out, init=init, resume=options.resume, overwrite=options.overwrite,
-        device=options.device, backend=options.backend, threads=options.threads,
-        hours=options.hours, command=_command(), asked=asked,
-    )  # fmt: skip
+        result = train_network(
+            recipe,
+            samples,
+            _test_samples(asked["dataset"], asked["test_dataset"]),
+            out=options.out, init=init, resume=options.resume, overwrite=options.overwrite,
+            device=options.device, backend=options.backend, threads=options.threads,
+            hours=options.hours, command=_command(), asked=asked,
+        )  # fmt: skip
     if "checkpoint" in result:
         say(
             f"{result['checkpoint']}: epoch {result['epochs']} of {result['of_epochs']}; continue "

@@ -1,0 +1,1 @@
+"""From events that come in order of time to spike events."""

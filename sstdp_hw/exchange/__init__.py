@@ -1,0 +1,1 @@
+"""Networks from elsewhere and back: NIR graphs, and plain arrays of numbers."""

@@ -1,0 +1,115 @@
+"""The event port: when each event of a packet enters, and when it leaves for the first layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...blocks.hardware import AcceleratorParameters
+from ...blocks.inputs import SpikeInput
+from ...blocks.pipeline import MAX_IN_FLIGHT, QUEUE_LATENCY, STAMP_LATENCY, reserve
+from ...network.layers import Array
+from ...reference.inference import Inference, sent_spikes
+from .chain import Decision
+from .room import Room
+from .server import EventServer
+from .stamps import Stamps
+
+#: Cycles from an answer to the first beat behind it, as the co-simulation plays packets apart.
+NEXT_PACKET = 2
+
+
+class EventPort:
+    """Takes an event a cycle, and a cycle between two packets; events come without gaps, by step,
+    then by index, none twice.
+
+    Parameters
+    ----------
+    parameters : AcceleratorParameters
+    decision : Decision
+    layer : EventServer
+        The first one.
+    """
+
+    def __init__(
+        self, parameters: AcceleratorParameters, decision: Decision, layer: EventServer
+    ) -> None:
+        port = parameters.input
+        assert isinstance(port, SpikeInput), "chosen by its kind"
+        self.port, self.t_max, self.layer = port, parameters.t_max, layer
+        self.decision, self.stale = decision, decision.stale
+        self.room = Room(reserve(port.latency))
+        self.stamps = Stamps(port.pixels, port.stamp_width)
+        self.begun = False  # the marks are those of the next sample already
+        self.ended = QUEUE_LATENCY - 1  # the last cycle of the packet before
+        self.answers: list[int] = []  # cycle in which each answer leaves
+        self.first_beats: list[int] = []  # cycle in which each packet begins, where they are apart
+        self.apart = False
+        self.samples: list[list[tuple[int, int]]] = []  # step and index of every event
+        self.first_sample = 0
+
+    def stand_apart(self) -> None:
+        """Each packet begins when the one before is answered, the first one long after a reset."""
+        self.apart = True
+        self.stamps.counted(0)
+
+    def take(self, part: Inference, first: int) -> None:
+        """The samples that come next, the first of them number ``first``."""
+        self.first_sample = first
+        times = sent_spikes(self.port.network, part, 0)
+        self.samples = [[] for _ in times]
+        sample, index = np.nonzero(times < self.t_max)
+        step = times[sample, index]
+        order = np.lexsort((index, step, sample))
+        columns = (column[order].tolist() for column in (sample, step, index))
+        for number, at, which in zip(*columns, strict=True):
+            self.samples[number].append((at, which))
+
+    def sent(self) -> Array:
+        """An answer leaves as soon as its packet is complete."""
+        return np.array(self.answers, np.int64)
+
+    def run(self, sample: int) -> None:
+        """Take one packet; packets come in order."""
+        cycle = self.ended
+        if self.apart:
+            self.first_beats.append(self.answers[-1] + NEXT_PACKET if self.answers else 0)
+            cycle = self.first_beats[-1] + QUEUE_LATENCY - 1
+        if not self.begun:
+            cycle = max(cycle + 1, self.stamps.ready)
+            self.stamps.advance(cycle)
+        cycle = max(cycle, self.stamps.ready - 1)
+        if sample >= MAX_IN_FLIGHT:
+            cycle = max(cycle, self.stale[sample - MAX_IN_FLIGHT] - 1)
+        events = self.samples[sample - self.first_sample]
+        if not events:  # a packet of one beat that is no event
+            cycle = self._enter(sample, cycle + 1)
+        held: tuple[int, int] | None = None
+        for event in events:
+            cycle = self._enter(sample, cycle + 1)
+            if held is not None:
+                self._leave(sample, cycle + STAMP_LATENCY, held, event[0] != held[0])
+            held = event
+        cycle = self._enter(sample, cycle + 1)
+        if held is not None:
+            self._leave(sample, cycle + STAMP_LATENCY, held, True)
+        self._leave(sample, cycle + self.port.latency, (self.t_max - 1, -1), False)
+        self.begun = not self.stamps.wraps
+        if self.begun:
+            self.stamps.advance(cycle)
+        self.ended = cycle
+        # An answer waits in a register until its packet is known to be complete.
+        self.answers.append(max(self.decision.answers[sample] + 1, cycle + 1))
+
+    def _enter(self, sample: int, cycle: int) -> int:
+        """When a beat is taken that is there from ``cycle`` on: as soon as there is room for it, or
+        it is stale and needs none."""
+        return min(self.room.issue(cycle), max(cycle, self.stale[sample]))
+
+    def _leave(self, sample: int, written: int, event: tuple[int, int], last: bool) -> None:
+        """An event, or with the index -1 the end, is written into the queue of events, unless it is
+        stale."""
+        if written >= self.stale[sample]:
+            return
+        self.room.wrote(written)
+        step, index = event
+        self.room.pops.append(self.layer.push(sample, written, step, last, index < 0, index))
