@@ -72,11 +72,8 @@ def test_a_signal_reaches_the_compiler(works, tmp_path, monkeypatch):
 class _PlaysForEver:
     """Stands for the simulation: the design without a fault is right, every batch takes long."""
 
-    def __init__(self):
+    def __init__(self, *_arguments, **_options):
         self.played = []
-
-    def of(self, *_arguments, **_options):
-        return self
 
     def __enter__(self):
         return self
@@ -102,13 +99,18 @@ def test_a_signal_reaches_the_mutants(directory, tmp_path, monkeypatch):
     monkeypatch.setattr(campaign, "_BATCH", 4)
     monkeypatch.setattr(campaign, "_RESET_PACKETS", 20)
     monkeypatch.setattr(campaign.Scenario, "noticed", lambda *_: None)
-    simulation = _PlaysForEver()
-    monkeypatch.setattr(campaign, "Simulation", simulation)
+    simulations = []
+
+    def simulation(*_arguments, **_options):
+        simulations.append(_PlaysForEver())
+        return simulations[0]
+
+    monkeypatch.setattr(campaign.Simulation, "of", simulation)
     began = Began(tmp_path, 2, signal.SIGTERM, monkeypatch)
     with pytest.raises(Terminated), signals_raised():
         campaign.run(directory, np.zeros((2, 1, 8, 8), np.uint8), count=12, jobs=2)
     assert began.all_ended()
-    assert sorted(map(len, simulation.played)) == [1, 4, 4]
+    assert sorted(map(len, simulations[0].played)) == [1, 4, 4]
     assert not list(tmp_path.glob("sstdp-hw-*"))
 
 
