@@ -177,8 +177,6 @@ def collect(run: Path | str) -> RunReport:
         return True
 
     digest = pick(quantize, "digest")
-    if not digest and (train or imported) and not (run / FILE_NAME).exists():
-        digest = "none yet"  # an accelerator here is of a float network that was replaced
     if not belongs(EVALUATE, evaluate, ["digest"], digest):
         evaluate = None
     if not belongs(str(MANIFEST), manifest, ["network", "digest"], digest):

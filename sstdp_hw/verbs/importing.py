@@ -36,7 +36,7 @@ Read a network that was trained elsewhere, as a NIR graph, and write a run folde
   sstdp-hw import GRAPH.nir --steps 8 --cutoff 32 --dataset mnist --out RUN
   sstdp-hw import GRAPH.nir --encoder ready:mnist-784-400-10-4bit --out RUN
   sstdp-hw import GRAPH.nir --steps 8 --spike-once --dataset mnist --out RUN
-  sstdp-hw import GRAPH.nir --steps 8 --input spikes --dataset nmnist:steps=8 --out RUN
+  sstdp-hw import GRAPH.nir --steps 8 --input spikes --out RUN
 
 A graph tells nothing of its input's coding: that comes from the sidecar GRAPH.nir.json that
 `export` writes, from another network, or from --steps and --cutoff as `train` has them; with
@@ -230,12 +230,11 @@ def _write(
         "spike_once": None if found is None else found["spike_once"],
     }
     refuse_changed({options.graph: before}, "import again")
-    earlier = run_folder.derived(options.out)
-    run_folder.remove(options.out, earlier)
+    told = run_folder.remove(options.out, run_folder.derived(options.out))
     network.save(options.out / FILE_NAME)
     write_json(options.out / IMPORT, result)
     show(_nodes(graph))
-    if told := run_folder.removal_told(options.out, earlier):
+    if told:
         print(told)
     if result["imported"]["spike_once"] and samples is None:
         print("Neurons were made to fire once; with --dataset it is shown what that changes")

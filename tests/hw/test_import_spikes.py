@@ -232,15 +232,21 @@ def test_an_import_that_is_replaced_takes_its_integers_along(capsys, tmp_path, g
         status, _, error = run(capsys, *other, "--overwrite")
         assert status == 2 and "must not be the run that the encoder comes from" in error
     status, out, _ = run(capsys, *command, "--overwrite")
-    gone = "removed what belonged to the earlier run: evaluate.json, quantize.json, network.saf"
+    gone = "of the earlier run: removed evaluate.json, quantize.json, network.safetensors; "
+    gone += "accelerator is accelerator.earlier now"
     assert status == 0 and gone in " ".join(out.split())
     assert sorted(path.name for path in folder.iterdir()) == [
-        "accelerator", "float.safetensors", "import.json",
+        "accelerator.earlier", "float.safetensors", "import.json",
     ]  # fmt: skip
     assert run(capsys, "evaluate", folder, "--split", "train", "--json", report)[0] == 0
     assert json.loads(report.read_text())["kind"] == "float"
     status, out, _ = run(capsys, "report", folder)
-    assert status == 0 and "is of another network or Verilog" in " ".join(out.split())
+    assert status == 0 and "Import" in out and "Accelerator" not in out
+    (folder / "accelerator").mkdir()
+    manifest.write_text("{}")
+    assert run(capsys, *command, "--overwrite")[0] == 0
+    assert (folder / "accelerator.earlier-2" / "manifest.json").is_file()
+    run(capsys, "evaluate", folder, "--split", "train", "--json", report)
     (folder / "float.safetensors").unlink()
     (folder / "import.json").unlink()
     status, _, error = run(capsys, *command)  # integers alone are an earlier run, too

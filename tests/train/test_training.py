@@ -161,7 +161,7 @@ def test_a_run_that_is_replaced_takes_its_integers_along(tiny, bars, tmp_path, c
     assert isinstance(load_network(out), Network)
     train(tiny.with_(seed=9), bars, out=out, device="cpu", overwrite=True)
     told = " ".join("".join(capsys.readouterr()).split())
-    assert "earlier run: evaluate.json, quantize.json, network.safetensors" in told
+    assert "earlier run: removed evaluate.json, quantize.json, network.safetensors" in told
     assert isinstance(load_network(out), FloatNetwork)
     assert not [name for name in ("quantize.json", "import.json") if (out / name).exists()]
 

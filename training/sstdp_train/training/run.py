@@ -394,8 +394,7 @@ def _clear(job: Job) -> None:
             f"{job.out}: must hold no earlier run, and holds {found[0]}; continue it with "
             "--resume, replace it with --overwrite, or choose another --out"
         )
-    run_folder.remove(job.out, found)
-    if told := run_folder.removal_told(job.out, found):
+    if told := run_folder.remove(job.out, found):
         say(told)
 
 
