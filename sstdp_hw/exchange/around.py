@@ -14,7 +14,7 @@ import numpy as np
 
 from ..base.errors import UserError
 from ..base.files import read_json, write_json
-from ..network.chain import PIXELS, shortened
+from ..network.chain import PIXELS, SPIKES, shortened
 from ..network.float_network import FloatNetwork
 from ..network.header import HeaderReader
 from ..network.layers import Array, Shape, WeightedLayer
@@ -53,6 +53,11 @@ class Around:
     layers: tuple[dict[str, Any], ...] | None = None
     provenance: dict[str, Any] | None = None
     source: str = "import"
+
+    @property
+    def input_kind(self) -> str:
+        """One of `sstdp_hw.network.chain.INPUT_KINDS`."""
+        return SPIKES if self.encoder is None else PIXELS
 
     @property
     def planes(self) -> int:

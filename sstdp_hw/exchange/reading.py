@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import UserError
-from ..network import given
 from ..network.chain import printable
 from ..network.float_network import FloatNetwork
 from ..network.layers import Array, Flatten, Layer, Shape, WeightedLayer, fits_width
 from ..quantization.quantize import EXACT_STEPS
-from . import around as surroundings
 from .around import Around
+from .coding import choose
 from .graph import Chain, chain_of
 from .hdf5 import read_graph
 from .mapping import map_chain
@@ -82,6 +81,7 @@ def read_nir(
     t_max: int | None = None,
     cutoff: int | None = None,
     encoder: Array | None = None,
+    input_kind: str | None = None,
     input_shape: Sequence[int] | None = None,
     class_names: Sequence[str] | None = None,
     name: str | None = None,
@@ -101,6 +101,9 @@ def read_nir(
         Darkest pixel that spikes, for `ttfs_table`.
     encoder : uint8 array [256] or [planes, 256], optional
         Spike time of every pixel value.
+    input_kind : {"pixels", "spikes"}, optional
+        What an inference begins with; spikes need no encoder. Default: as encoder or sidecar say,
+        else pixels.
     input_shape : (channels, height, width), optional
         Of the image, where the graph's Input is flat.
     class_names, name : optional
@@ -113,54 +116,13 @@ def read_nir(
         If the graph is damaged, or a node of it cannot be mapped: names the first.
     """
     path = Path(graph) if isinstance(graph, str | Path) else None
-    around = choose(path, t_max=t_max, cutoff=cutoff, encoder=encoder)
+    around = choose(path, t_max=t_max, cutoff=cutoff, encoder=encoder, input_kind=input_kind)
     reading = Reading(dt, fires_at_threshold, bias_once, spike_once, around.t_max)
     network = build(look_at(graph, reading), around, input_shape=input_shape)
     changes: dict[str, Any] = {} if name is None else {"name": name}
     if class_names is not None:
         changes["class_names"] = tuple(class_names)
     return replace(network, **changes)
-
-
-def choose(
-    path: Path | None,
-    *,
-    t_max: int | None,
-    cutoff: int | None,
-    encoder: Array | None = None,
-    network: Around | None = None,
-) -> Around:
-    """Where encoder and steps come from: what the caller gives, else the sidecar, else the table of
-    `ttfs_table`.
-
-    Raises
-    ------
-    UserError
-        If two of them contradict each other, or there is none.
-    """
-    beside = None if path is None else surroundings.sidecar_path(path)
-    found = network
-    if found is None and encoder is None and cutoff is None and beside and beside.is_file():
-        found = surroundings.read_sidecar(beside)
-    if found is not None:
-        if cutoff is not None:
-            raise UserError("Cutoff must be left out where the encoder is that of a network")
-        if t_max is not None and t_max != found.t_max:
-            raise UserError(
-                f"Steps must be those of the encoder in {found.source}, {found.t_max}, not {t_max};"
-                " for another encoder give the cutoff, too"
-            )
-        return found
-    if t_max is None:
-        raise UserError(
-            "Time steps must be given, for a NIR graph does not tell them: for example --steps 8"
-        )
-    if encoder is None:
-        return surroundings.made(t_max, cutoff or 0)
-    try:
-        return Around(t_max, given.array(encoder, ("uint8",)))
-    except given.Unfit as error:
-        raise UserError(f"Encoder {error}") from None
 
 
 def build(

@@ -10,7 +10,11 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.progress import progress
 from sstdp_hw.base.tables import number, percent, show, table
 from sstdp_hw.data.datasets import Samples
+from sstdp_hw.network.chain import PIXELS, SPIKES
 from sstdp_hw.network.float_network import FloatNetwork
+
+#: What one of the samples is called, by the kind of input.
+NOUNS = {PIXELS: "images", SPIKES: "samples"}
 
 if TYPE_CHECKING:
     from sstdp_hw.exchange.reading import Graph
@@ -43,15 +47,17 @@ def look(
     from sstdp_hw.reference.evaluation import check_samples, evaluate
 
     check_samples(network, samples)
-    with progress(f"Evaluating {len(samples)} images", len(samples)) as advance:
+    nouns = NOUNS[samples.input_kind]
+    with progress(f"Evaluating {len(samples)} {nouns}", len(samples)) as advance:
         result = evaluate(network, samples, progress=advance)
     refiring: Refiring | None = None
     if any(mapped.fires_again for mapped in graph.layers):
         with progress("Playing the graph as it was", len(samples)) as advance:
             refiring = compare(network, graph.layers, samples, progress=advance)
-        _show_refiring(refiring, samples.name, split)
+        _show_refiring(refiring, samples, split)
     print(
-        f"Accuracy in float (rule 6) on {len(samples):,} {split} images of {samples.name}: "
+        f"Accuracy in float (rule 6) on {len(samples):,} {split} "
+        f"{nouns} of {samples.name}: "
         f"{percent(result.accuracy)}"
     )
     test = split == "test"
@@ -66,7 +72,8 @@ def look(
     }
 
 
-def _show_refiring(found: Refiring, dataset: str, split: str | None) -> None:
+def _show_refiring(found: Refiring, samples: Samples, split: str | None) -> None:
+    nouns = NOUNS[samples.input_kind]
     headings = ("layer", "neurons", "fired", "fired again", "more spikes")
     rows = [
         (
@@ -75,7 +82,10 @@ def _show_refiring(found: Refiring, dataset: str, split: str | None) -> None:
         )
         for layer in found.layers
     ]  # fmt: skip
-    title = f"Neurons before --spike-once, per image ({found.images:,} {split} images of {dataset})"
+    title = (
+        f"Neurons before --spike-once, per {nouns[:-1]} ({found.images:,} {split} {nouns} of "
+        f"{samples.name})"
+    )
     show(
         table(title, headings, rows),
         table(
@@ -85,7 +95,7 @@ def _show_refiring(found: Refiring, dataset: str, split: str | None) -> None:
                 ("accuracy before, first output spike", percent(found.accuracy_before)),
                 ("accuracy before, most output spikes", percent(found.accuracy_before_by_count)),
                 ("accuracy after (rule 6)", percent(found.accuracy_after)),
-                ("images of another class", percent(found.classes_changed)),
+                (f"{nouns} of another class", percent(found.classes_changed)),
             ],
         ),
     )

@@ -17,8 +17,10 @@ from sstdp_hw.base.files import file_digest, refuse_changed, write_json
 from sstdp_hw.base.tables import show, table
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
 from sstdp_hw.network.float_network import FILE_NAME
+from sstdp_hw.report import run_folder
 from sstdp_hw.report.run_report import IMPORT, TRAIN
 
+from . import import_coding as coding
 from . import import_figures as figures
 
 if TYPE_CHECKING:
@@ -34,17 +36,12 @@ Read a network that was trained elsewhere, as a NIR graph, and write a run folde
   sstdp-hw import GRAPH.nir --steps 8 --cutoff 32 --dataset mnist --out RUN
   sstdp-hw import GRAPH.nir --encoder ready:mnist-784-400-10-4bit --out RUN
   sstdp-hw import GRAPH.nir --steps 8 --spike-once --dataset mnist --out RUN
+  sstdp-hw import GRAPH.nir --steps 8 --input spikes --out RUN
 
 A graph tells nothing of its input's coding: that comes from the sidecar GRAPH.nir.json that
-`export` writes, from another network, or from --steps and --cutoff as `train` has them. --check
-prints what every node becomes, or why it cannot, and exits 0 or 1."""
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be C,H,W, not {text!r}") from None
+`export` writes, from another network, or from --steps and --cutoff as `train` has them; with
+--input spikes there is none. --check prints what every node becomes, or why it cannot, and exits 0
+or 1."""
 
 
 def _count(text: str) -> int:
@@ -70,21 +67,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="only tell what every node becomes, or why it cannot"
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier import in --out"
-    )
-    coding = parser.add_argument_group("input: what the graph does not tell")
-    coding.add_argument("--steps", type=int, metavar="I", help="time steps of one inference")
-    coding.add_argument(
-        "--cutoff", type=int, metavar="I",
-        help="darkest pixel value that spikes (default: 0, or what the sidecar says)",
+        "--overwrite", action="store_true",
+        help="replace an earlier import in --out, and remove the integers made of it",
     )  # fmt: skip
-    coding.add_argument(
-        "--encoder", type=Path, metavar="NETWORK", help="take the encoder of this network"
-    )
-    coding.add_argument(
-        "--input-shape", type=_shape, metavar="C,H,W",
-        help="of the image, where the graph's input is flat (default: the data set's, or a square)",
-    )  # fmt: skip
+    coding.configure(parser)
     neurons = parser.add_argument_group("neurons: what the graph leaves open")
     neurons.add_argument(
         "--spike-once", action="store_true",
@@ -124,7 +110,7 @@ def _run(options: argparse.Namespace) -> Result:
 
     if not options.check and options.out is None:
         raise UserError("A folder of the run must be given: add --out RUN (or --check)")
-    around = None if options.check and not _coding_given(options) else _around(options)
+    around = coding.around_of(options)
     reading = _reading(options, around)
     before = file_digest(options.graph) if options.graph.is_file() else ""
     graph = look_at(options.graph, reading)
@@ -139,21 +125,8 @@ def _run(options: argparse.Namespace) -> Result:
     assert around is not None
     check_folder(options.out)
     with locks.writing(options.out):
-        _refuse_earlier(options.out, options.overwrite)
+        _refuse_earlier(options)
         return _write(options, graph, around, result, before)
-
-
-def _coding_given(options: argparse.Namespace) -> bool:
-    return options.steps is not None or options.encoder is not None
-
-
-def _around(options: argparse.Namespace) -> Around:
-    from sstdp_hw.exchange.around import of_network
-    from sstdp_hw.exchange.reading import choose
-    from sstdp_hw.network.load import load_network
-
-    network = None if options.encoder is None else of_network(load_network(options.encoder))
-    return choose(options.graph, t_max=options.steps, cutoff=options.cutoff, network=network)
 
 
 def _reading(options: argparse.Namespace, around: Around | None) -> Reading:
@@ -192,14 +165,22 @@ def _nodes(graph: Graph) -> Any:
     return made
 
 
-def _refuse_earlier(out: Path, overwrite: bool) -> None:
+def _refuse_earlier(options: argparse.Namespace) -> None:
     """Keep files of one run from those of another."""
+    out: Path = options.out
     if (out / TRAIN).exists():
         raise UserError(f"{out}: must hold no trained run; choose another --out")
-    if not overwrite and (out / FILE_NAME).exists():
+    found = [name for name in (FILE_NAME, IMPORT) if (out / name).exists()]
+    found += run_folder.derived(out)
+    if found and not options.overwrite:
         raise UserError(
-            f"{out}: must hold no earlier run, and holds {FILE_NAME}; replace it with --overwrite, "
+            f"{out}: must hold no earlier run, and holds {found[0]}; replace it with --overwrite, "
             "or choose another --out"
+        )
+    encoder = None if options.encoder is None else options.encoder.resolve()
+    if found and encoder in (out.resolve(), *((out / name).resolve() for name in found)):
+        raise UserError(
+            f"{out}: must not be the run that the encoder comes from; choose another --out"
         )
 
 
@@ -210,6 +191,8 @@ def _write(
 
     noted = _noted(options, around)
     samples, split = figures.samples_of(options, noted["asked"])
+    if samples is not None:
+        coding.refuse_other_kind(samples, around)
     images = None if samples is None else tuple(samples.images.shape[1:])
     provenance: dict[str, Any] = {
         **noted,
@@ -218,7 +201,7 @@ def _write(
             "command": shlex.join(["sstdp-hw", *sys.argv[1:]]),
             "graph": options.graph.name,
             "graph_sha256": before,
-            "encoder": around.source,
+            "encoder": None if around.encoder is None else around.source,
             "spike_once": any(mapped.fires_again for mapped in graph.layers),
             "fires_at_threshold": options.fires_at_threshold,
             "bias_once": options.bias_once,
@@ -240,15 +223,19 @@ def _write(
         "float_network": str(options.out / FILE_NAME),
         "network": network.name,
         "t_max": network.t_max,
+        "input": {"kind": network.input_kind},
         "input_shape": list(network.input_shape),
         "layers": [layer.name for layer in network.layers],
         **provenance,
         "spike_once": None if found is None else found["spike_once"],
     }
     refuse_changed({options.graph: before}, "import again")
+    told = run_folder.remove(options.out, run_folder.derived(options.out))
     network.save(options.out / FILE_NAME)
     write_json(options.out / IMPORT, result)
     show(_nodes(graph))
+    if told:
+        print(told)
     if result["imported"]["spike_once"] and samples is None:
         print("Neurons were made to fire once; with --dataset it is shown what that changes")
     print(f"Written: {options.out / FILE_NAME}, {options.out / IMPORT}")

@@ -12,6 +12,9 @@ import torch
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_hw.network.load import load_network
+from sstdp_hw.network.network import Network
+from sstdp_hw.quantization.quantize import quantize
 from sstdp_hw.reference import inference as reference
 from sstdp_train import Recipe, fine_tuning, train
 from sstdp_train.backends.choice import backend_for
@@ -144,6 +147,29 @@ def test_a_resumed_fine_tuning_keeps_the_encoder_it_began_with(
     train(tuning, bars, out=tmp_path / "run", device="cpu", init=tmp_path / "float", resume=True)
     encoder = FloatNetwork.load(tmp_path / "run").encoder
     np.testing.assert_array_equal(encoder, ttfs_table(tiny.t_max, tiny.cutoff))
+
+
+def test_a_run_that_is_replaced_takes_its_integers_along(tiny, bars, tmp_path, capsys):
+    """The reader of a run folder prefers integers: those of an earlier run must not answer."""
+    out = tmp_path / "run"
+    train(tiny, bars, out=out, device="cpu")
+    quantize(FloatNetwork.load(out), 4)[0].save(out / "network.safetensors")
+    for name in ("quantize.json", "evaluate.json", "import.json"):
+        (out / name).write_text("{}")
+    with pytest.raises(UserError, match="must hold no earlier run"):
+        train(tiny, bars, out=out, device="cpu")
+    assert isinstance(load_network(out), Network)
+    train(tiny.with_(seed=9), bars, out=out, device="cpu", overwrite=True)
+    told = " ".join("".join(capsys.readouterr()).split())
+    assert "earlier run: removed evaluate.json, quantize.json, network.safetensors" in told
+    assert isinstance(load_network(out), FloatNetwork)
+    assert not [name for name in ("quantize.json", "import.json") if (out / name).exists()]
+
+
+def test_integers_alone_are_an_earlier_run(tiny, bars, tmp_path):
+    (tmp_path / "network.safetensors").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"and holds network.safetensors; .*--overwrite"):
+        train(tiny, bars, out=tmp_path, device="cpu")
 
 
 def test_a_fine_tuning_does_not_replace_what_it_starts_from(whole_run, tiny, bars):

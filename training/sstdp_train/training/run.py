@@ -29,6 +29,8 @@ from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.layers import Array
 from sstdp_hw.quantization.quantize import refuse_pruned_pixels
 from sstdp_hw.reference import inference as reference
+from sstdp_hw.report import run_folder
+from sstdp_hw.report.run_report import IMPORT
 
 from ..backends.choice import backend_for
 from ..network import export
@@ -385,14 +387,15 @@ def _clear(job: Job) -> None:
         raise UserError(
             f"{job.out}: must not be the run that training starts from; choose another --out"
         )
-    found = [name for name in OUTPUTS if (job.out / name).exists()]
+    found = [name for name in (*OUTPUTS, IMPORT) if (job.out / name).exists()]
+    found += run_folder.derived(job.out)
     if found and not job.overwrite:
         raise UserError(
             f"{job.out}: must hold no earlier run, and holds {found[0]}; continue it with "
             "--resume, replace it with --overwrite, or choose another --out"
         )
-    for name in found:
-        (job.out / name).unlink()
+    if told := run_folder.remove(job.out, found):
+        say(told)
 
 
 def _train(
