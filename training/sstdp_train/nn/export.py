@@ -66,12 +66,15 @@ def to_network(
             class_names=class_names, name=name, calibration=calibration, **plain,
         )  # fmt: skip
     if plain:
-        raise UserError(f"{SOURCE}: {next(iter(plain))} is for plain weights, and a model has its own")
+        raise UserError(
+            f"{SOURCE}: {next(iter(plain))} is for plain weights, and a model has its own"
+        )
     in_float = to_float_network(model, input_shape, class_names=class_names, name=name)
     widthless = any(not layer.weight_width for _, layer in in_float.weighted)
     if weight_width is None and widthless:
         raise UserError(
-            f"{SOURCE}: weight_width must be given for a model in float; or call quantize_aware first"
+            f"{SOURCE}: weight_width must be given for a model in float; or call quantize_aware "
+            "first"
         )
     return quantize(in_float, weight_width, calibration=calibration)[0]
 
@@ -95,9 +98,9 @@ def to_float_network(
     made: list[tuple[Layer, float | None]] = []
     for place, module in enumerate(modules[1:], 1):
         if (file := FILED_MODULES.get(type(module))) is None:
+            known = ", ".join(kind.__name__ for kind in FILED_MODULES)
             raise UserError(
-                f"{SOURCE}: module {place} must be one of {', '.join(kind.__name__ for kind in FILED_MODULES)}, "
-                f"not {type(module).__name__}"
+                f"{SOURCE}: module {place} must be one of {known}, not {type(module).__name__}"
             )
         made.append(file(module))
     weighted = [module for module in modules if isinstance(module, PublicIF)]
@@ -107,7 +110,9 @@ def to_float_network(
     planes = first.planes if isinstance(first, TTFSEncoder) else 1
     if input_shape is None:
         if any(isinstance(module, IFConv2d | FirstSpikePool2d) for module in modules):
-            raise UserError(f"{SOURCE}: input_shape must be given with a convolution, and is missing")
+            raise UserError(
+                f"{SOURCE}: input_shape must be given with a convolution, and is missing"
+            )
         input_shape = square(weighted[0].weight.shape[1] // planes)
     if class_names is None:
         class_names = [str(number) for number in range(len(weighted[-1].weight))]
@@ -141,8 +146,8 @@ def quantize_aware(model: nn.Module, weight_width: int | Sequence[int] = 4) -> n
     widths = [weight_width] * len(layers) if isinstance(weight_width, int) else list(weight_width)
     if not layers or len(widths) != len(layers):
         raise UserError(
-            f"quantize_aware: widths must be one for each IF layer of the model, {len(layers)}, not "
-            f"{len(widths)}"
+            f"quantize_aware: widths must be one for each IF layer of the model, {len(layers)}, "
+            f"not {len(widths)}"
         )
     for width in widths:
         if not 1 <= width <= MAX_WIDTH:

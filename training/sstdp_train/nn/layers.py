@@ -46,8 +46,8 @@ class PublicIF(IFLayer):
         ``auto``, ``native`` or ``torch``: who sums over events. ``auto`` takes the native one for
         tensors on the CPU where numba is installed, else PyTorch.
     rule
-        Settings of `LayerRule` but ``t_max`` and ``unit``: ``gate``, ``gate_shape``, ``depression``,
-        ``normalize_error``, ``wake_silent``.
+        Settings of `LayerRule` but ``t_max`` and ``unit``: ``gate``, ``gate_shape``,
+        ``depression``, ``normalize_error``, ``wake_silent``.
 
     Members
     -------
@@ -72,7 +72,8 @@ class PublicIF(IFLayer):
         known = {field.name for field in fields(LayerRule)} - {"t_max", "unit"}
         if unknown := sorted(set(rule) - known):
             raise UserError(
-                f"{self.subject}: settings must be among {', '.join(sorted(known))}, not {unknown[0]}"
+                f"{self.subject}: settings must be among {', '.join(sorted(known))}, "
+                f"not {unknown[0]}"
             )
         usual = {"gate": 1.0, "gate_shape": "triangle", "wake_silent": True}
         super().__init__(
@@ -102,9 +103,7 @@ class PublicIF(IFLayer):
     def reset_parameters(self) -> None:
         """Draw weights for inputs of which every fifth spikes; `initialize` looks at data."""
         fan_in = self.weight[0].numel()
-        self.draw_for(
-            max(1.0, USUAL_SHARE * fan_in), DEFAULT.hidden_drive, DEFAULT.hidden_spread
-        )
+        self.draw_for(max(1.0, USUAL_SHARE * fan_in), DEFAULT.hidden_drive, DEFAULT.hidden_spread)
 
     def rows(self) -> Tensor:
         return self.weight.permute(OUT_LAST[self.weight.dim()])
