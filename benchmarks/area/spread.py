@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from sstdp_hw.network.network import Network
 
 DRAWN = 28
 DRAWN_CONV = 12
+DRAWN_LOADABLE, DRAWN_CONV_LOADABLE = 8, 4
 T_MAX = (4, 8, 16, 32)
 WIDTHS = (1, 2, 3, 4, 5, 6, 8)
 
@@ -40,12 +41,22 @@ def points() -> list[Point]:
     """Every second drawn one is fitted to, the others and the trained ones are held out."""
     drawn = [Point(f"drawn-{seed}", _draw(seed), seed % 2 == 0) for seed in range(DRAWN)]
     drawn += [Point(f"conv-{seed}", _draw_conv(seed), seed % 2 == 0) for seed in range(DRAWN_CONV)]
+    again = drawn[:DRAWN_LOADABLE] + drawn[DRAWN : DRAWN + DRAWN_CONV_LOADABLE]
+    drawn += [_loadable(point, seed) for seed, point in enumerate(again)]
     trained = []
     for name, configuration in READY:
         parameters = AcceleratorParameters(ready.load(name), configuration)
         label = f"{name} {','.join(map(str, parameters.lanes))} x{parameters.pixels_per_beat}"
         trained.append(Point(label, parameters, False))
     return drawn + trained
+
+
+def _loadable(point: Point, seed: int) -> Point:
+    """The same with weights that are loaded."""
+    p = point.parameters
+    configuration = replace(p.configuration, weights="loadable")
+    parameters = AcceleratorParameters(p.network, configuration)
+    return Point(f"{point.name} loadable", parameters, seed % 2 == 0)
 
 
 def _draw(seed: int) -> AcceleratorParameters:

@@ -12,7 +12,9 @@ import numpy as np
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.contract.answer import unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.memory_image import memory_image
 from sstdp_hw.network.layers import Array
+from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 
 from .comparison.cosimulation import timeout_cycles
@@ -60,6 +62,11 @@ class Accelerator:
     --------
     >>> with Accelerator("build/accelerator") as accelerator:       # doctest: +SKIP
     ...     classes = accelerator.predict(images).classes
+
+    With weights that are loaded, any network of the same shape:
+
+    >>> with Accelerator("build/loadable") as accelerator:       # doctest: +SKIP
+    ...     classes = accelerator.load("RUN/network.safetensors").predict(images).classes
     """
 
     def __init__(self, directory: Path | str, simulator: str = "verilator") -> None:
@@ -84,6 +91,31 @@ class Accelerator:
             self._simulation = Simulation.of(
                 self.directory.verilog, self.directory.parameters, simulator=self.simulator
             )
+        return self
+
+    @property
+    def network(self) -> Network:
+        """What the memories hold, or what the Verilog was made from."""
+        return self.directory.network
+
+    def load(self, network: Network | Path | str) -> Accelerator:
+        """Predict with another network from now on; it stays if the accelerator is compiled again.
+
+        Parameters
+        ----------
+        network : Network or path
+            Of the same shape; see `sstdp_hw.contract.fitting.fitted`.
+
+        Raises
+        ------
+        UserError
+            If weights are constants of the Verilog, or the network does not fit.
+        """
+        if not isinstance(network, Network):
+            network = Network.load(network)
+        self.directory = self.directory.with_loaded(network)
+        if self._simulation is not None:
+            self._simulation.memories = memory_image(self.directory.parameters)
         return self
 
     def predict(self, images: Array, *, traffic: Traffic = Traffic()) -> Predictions:  # noqa: B008

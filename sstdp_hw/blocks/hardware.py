@@ -14,12 +14,14 @@ from functools import cached_property
 from typing import Any
 
 from ..base.errors import UserError
+from ..network.chain import PIXELS
 from ..network.layers import Array
 from ..network.network import Network
 from .convolution import ConvParameters
 from .dense import DenseParameters
 from .feature_map import FeatureMap
-from .inputs import INPUTS, Input
+from .inputs import INPUTS, Input, PixelInput
+from .pipeline import MAX_IN_FLIGHT, SORTERS
 from .place import Place
 from .pooling import PoolParameters
 from .weight_store import ROM, STORES, WeightStore
@@ -33,6 +35,9 @@ TOP = "accelerator"
 #: What the modules of an accelerator may be prefixed with: a plain identifier of Verilog and VHDL.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", re.ASCII)
 LONGEST_NAME = 64
+
+#: Bits of a potential at most: sums are formed in 64 bits.
+WIDEST_MEMBRANE = 62
 
 #: Bits of block RAM of the largest FPGA of the known families (XC7VX1140T, Xilinx DS180).
 LARGEST_MEMORY = 67_680 * 1024
@@ -56,6 +61,12 @@ class Configuration:
     name : str
         Prefix of every module's name, so that several accelerators can stand in one design; empty
         for none.
+    membrane_width : tuple of int, optional
+        Bits of the potentials of each weighted layer, in order, or one number for all; only where
+        weights are loaded. By default as many as the weights at hand need.
+    spram : int
+        Single-port RAMs of the iCE40 UltraPlus that weights may stand in, only where they are
+        loaded; the UP5K has four.
     """
 
     lanes: tuple[int, ...] | None = None
@@ -63,6 +74,8 @@ class Configuration:
     early_exit: bool = True
     weights: str = ROM.kind
     name: str = ""
+    membrane_width: tuple[int, ...] | None = None
+    spram: int = 0
 
     DEFAULT_LANES = 16
 
@@ -72,6 +85,15 @@ class Configuration:
                 f"Pixels per beat must be {', '.join(map(str, PIXELS_PER_BEAT[:-1]))} or "
                 f"{PIXELS_PER_BEAT[-1]}, not {self.pixels_per_beat}"
             )
+        if self.weights not in STORES:
+            raise UserError(f"Weights must be {' or '.join(STORES)}, not {self.weights!r}")
+        if self.spram < 0:
+            raise UserError(f"SPRAM must be a number of at least 0, not {self.spram}")
+        for width in self.membrane_width or ():
+            if not 2 <= width <= WIDEST_MEMBRANE:
+                raise UserError(
+                    f"Membrane width must be between 2 and {WIDEST_MEMBRANE} bits, not {width}"
+                )
         if self.name and not (len(self.name) <= LONGEST_NAME and NAME.fullmatch(self.name)):
             raise UserError(
                 "Name must be letters, digits and single underscores between them, a letter first, "
@@ -119,17 +141,66 @@ class AcceleratorParameters:
     @cached_property
     def input(self) -> Input:
         """What stands in front of the blocks."""
-        chosen = self.configuration
         return INPUTS[self.network.input_kind](
-            self.network, chosen.pixels_per_beat, STORES[chosen.weights]
+            self.network, self.configuration.pixels_per_beat, self._block_store
         )
+
+    @cached_property
+    def store(self) -> WeightStore:
+        """Where the weights stand."""
+        store = self._block_store
+        if store.loaded and self.network.input_kind != PIXELS:
+            raise UserError(
+                f"Weights must be {ROM.kind} for a network whose input is "
+                f"{self.network.input_kind}, not {store.kind}: they are loaded for networks of "
+                "pixels only"
+            )
+        if not self.configuration.spram:
+            return store
+        left, names = self.configuration.spram, set[str]()
+        layers = [block for block in self._chain(store) if isinstance(block, WeightedBlock)]
+        for layer in sorted(layers, key=lambda layer: -layer.weight_bits):
+            if layer.weight_spram <= left:
+                names.add(layer.name)
+                left -= layer.weight_spram
+        found = store.with_spram(frozenset(names))
+        if not names:
+            needed = ", ".join(f"{layer.weight_spram} for {layer.name}" for layer in layers)
+            raise UserError(
+                f"SPRAM must hold the weights of a layer, and {self.configuration.spram} of them "
+                f"hold none: it takes {needed}; take fewer lanes"
+            )
+        return found
+
+    @cached_property
+    def _block_store(self) -> WeightStore:
+        """The same with all of them in block RAM."""
+        weighted, widths = self.network.weighted, self.configuration.membrane_width
+        if widths is not None and len(widths) not in (1, len(weighted)):
+            raise UserError(
+                f"Membrane width must be one number, or one for each of the {len(weighted)} "
+                f"weighted layers, not {len(widths)}: {','.join(map(str, widths))}"
+            )
+        given = () if widths is None else widths * (len(weighted) // len(widths))
+        names = (f"layers.{index}" for index, _ in weighted)
+        return STORES[self.configuration.weights].with_membranes(
+            dict(zip(names, given, strict=False))
+        )
+
+    @cached_property
+    def live_inputs(self) -> Array:
+        """Inputs whose spikes are sent to the first layer: bool [inputs]."""
+        return self._block_store.live_inputs(self.network)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """What stands behind the input, in order: weighted layers and pooling layers; the last
         one is the output layer."""
+        return self._chain(self.store)
+
+    def _chain(self, store: WeightStore) -> tuple[Block, ...]:
         network = self.network
-        most, store = Configuration.DEFAULT_LANES, STORES[self.configuration.weights]
+        most = Configuration.DEFAULT_LANES
         lanes = iter(
             self.configuration.lanes or [min(most, layer.outputs) for _, layer in network.weighted]
         )
@@ -179,6 +250,11 @@ class AcceleratorParameters:
         return tuple(layer.lanes for layer in self.layers)
 
     @property
+    def membrane_widths(self) -> tuple[int, ...]:
+        """Bits of the potentials of every layer."""
+        return tuple(layer.membrane_width for layer in self.layers)
+
+    @property
     def prefix(self) -> str:
         """What the name of every module begins with."""
         return f"{self.configuration.name}_" if self.configuration.name else ""
@@ -194,11 +270,25 @@ class AcceleratorParameters:
         return self.beats + 4 * self.t_max + 1000 + sum(block.most_cycles for block in self.blocks)
 
     @property
+    def most_unanswered(self) -> int:
+        """Images at most that can have entered the encoder and not been answered: in its queue, on
+        the way there, in its sorters, in the chain behind it."""
+        assert isinstance(self.input, PixelInput), "weights are loaded for pixels only"
+        waiting = self.input.queue_depth + 1 + self.input.live_latency
+        return waiting + SORTERS + MAX_IN_FLIGHT
+
+    @property
     def summary(self) -> str:
         """The configuration in words, as the head of the Verilog has it."""
         early_exit = "on" if self.configuration.early_exit else "off"
         lanes = ",".join(map(str, self.lanes))
-        return f"lanes {lanes}, {self.input.summary}, early exit {early_exit}"
+        text = f"lanes {lanes}, {self.input.summary}, early exit {early_exit}"
+        if self.store.loaded:
+            widths = ",".join(map(str, self.membrane_widths))
+            text += f", weights {self.store.kind}, potentials of {widths} bits"
+        if self.configuration.spram:
+            text += f", {self.configuration.spram} SPRAM"
+        return text
 
     @property
     def pixels_per_beat(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base.errors import UserError
 from ..network.layers import Array, WeightedLayer
-from .pipeline import LARGEST_WORD, PIECE
+from .pipeline import LARGEST_WORD, PIECE, SPRAM_BITS, SPRAM_ROWS, WORD_BITS
 from .weight_store import WeightStore
 from .widths import pack_rows, signed_width
 
@@ -94,7 +94,7 @@ class LaneParameters:
     @cached_property
     def weight_latency(self) -> int:
         """Cycles from the address of a weight word to the word."""
-        return self.store.latency(self.weight_depth)
+        return self.store.latency(self.name, self.weight_depth)
 
     def within_reach(self) -> Array:
         """Thresholds, those beyond the reach of the potential moved to its border, which changes no
@@ -109,13 +109,36 @@ class LaneParameters:
         the negative and that of the positive weights.
         """
         low, high = self.store.potential_bounds(self.layer)
-        return signed_width(int((low + self.initial).min()), int((high + self.initial).max()))
+        needed = signed_width(int((low + self.initial).min()), int((high + self.initial).max()))
+        return self.store.membrane_width(self.name, needed)
 
     @property
     def spontaneous(self) -> bool:
         """Whether a neuron fires without any input (negative threshold), so that step 0 must be
         compared even if nothing arrives in it."""
-        return self.store.may_fire_unasked(self.initial)
+        return bool((self.initial >= 0).any())
+
+    @property
+    def may_be_spontaneous(self) -> bool:
+        """Whether the hardware has what it takes for that."""
+        return self.store.loaded or self.spontaneous
+
+    @property
+    def weight_style(self) -> str:
+        """What the weights stand in."""
+        return self.store.style(self.name)
+
+    @property
+    def weight_spram(self) -> int:
+        """Single-port RAMs that the weights would take."""
+        columns, rest = divmod(self.lanes * self.weight_width, WORD_BITS)
+        wide = columns * (WORD_BITS // SPRAM_BITS) + -(-rest // SPRAM_BITS)
+        return wide * -(-self.weight_depth // SPRAM_ROWS)
+
+    @property
+    def initial_latency(self) -> int:
+        """Cycles from the number of a group to its initial potentials."""
+        return self.store.initial_latency(self.groups)
 
     def packed_weights(self, words: Array) -> list[int]:
         """Words [..., lanes] of weights as memory rows, lane 0 in the lowest bits.

@@ -13,6 +13,9 @@ TAG_WIDTH = 3
 #: difference.
 MAX_IN_FLIGHT = 1 << (TAG_WIDTH - 1)
 
+#: Images that the encoder can hold, one in each of its sorters.
+SORTERS = 2
+
 #: Items that a queue between two blocks holds; 16 fill the smallest LUT RAM of the common FPGAs.
 QUEUE_DEPTH = 16
 
@@ -35,6 +38,12 @@ HAS_ROOM_LATENCY = 2
 #: Rows of a bank. Block RAM has no room for a multiplexer between it and the next register at a
 #: high clock, so that every bank of a deep memory has a register of its own.
 BANK_ROWS = 2048
+
+#: Bits of a word on the stream that brings weights, and of a column of a memory that it writes.
+WORD_BITS = 32
+
+#: Rows and bits of one single-port RAM of the iCE40 UltraPlus (Lattice FPGA-TN-02022).
+SPRAM_ROWS, SPRAM_BITS = 16_384, 16
 
 #: Bits up to which the encoder's table of live pixels is made of logic; above, block RAM is
 #: cheaper.
@@ -94,6 +103,15 @@ LIST_LATENCY = 3
 LIST_INTERVAL = 2
 
 
+#: Cycles in which an image of the memories is on its way beside those of its words: the wish for
+#: it, an empty chain, the register of words, the judgement.
+LOAD_LATENCY = 4
+
+
+#: Cycles from an answer to the offer of an image of the memories, and from the end of that to the
+#: next beat, as the co-simulation plays it.
+RELOAD_LATENCY = 3
+
 #: Cycles from the end of the reset to the first beat, as the co-simulation plays it.
 RESET_BEFORE_BEAT = 1
 
@@ -101,12 +119,12 @@ RESET_BEFORE_BEAT = 1
 def rom_latency(rows: int, style: str) -> int:
     """Cycles from an address to its row.
 
-    1 for ``logic``; for ``block`` RAM 3, with its own register and one near what reads it; 4 for
-    several banks of it, which are joined in the last.
+    1 for ``logic``; for ``block`` RAM, and ``spram``, 3, with its own register and one near what
+    reads it; 4 for several banks of it, which are joined in the last.
     """
     if style == "logic":
         return 1
-    return 3 if rows <= BANK_ROWS else 4
+    return 3 if rows <= (SPRAM_ROWS if style == "spram" else BANK_ROWS) else 4
 
 
 def stamp_width(rows: int) -> int:

@@ -27,8 +27,8 @@ from .standard_streams import OutputLost, standard_streams
 from .verb import GROUP, Result, Verb, VerbFailed, named_verb, with_subverbs
 
 ORDER = (
-    "train", "import", "quantize", "export", "ready", "evaluate", "explore", "generate", "simulate",
-    "verify", "build", "report", "demo",
+    "train", "import", "quantize", "export", "ready", "evaluate", "explore", "generate", "memory",
+    "simulate", "verify", "build", "report", "demo",
 )  # fmt: skip
 
 

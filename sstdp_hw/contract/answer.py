@@ -18,6 +18,9 @@ ANSWER = (
     Field("frame_error", 17, 1, "the packet had the wrong length, or a wrong event"),
 )
 
+#: With weights that are loaded: which of the two last loads the answer comes from.
+LOAD = Field("load", 18, 1, "flips with every load of weights")
+
 
 def pack_answers(values: Mapping[str, Array]) -> Array:
     """Words that hold the values of `ANSWER`: int64, of the values' shape.

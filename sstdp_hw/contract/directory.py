@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ from typing import Any
 from ..base.errors import UserError
 from ..base.files import file_digest, parse_json, read_bytes, refuse_changed
 from ..blocks.hardware import AcceleratorParameters, Configuration
+from ..blocks.weight_store import ROM, STORES
 from ..network.chain import PIXELS, shortened
 from ..network.network import Network
 from .file_names import MANIFEST_FILE
+from .fitting import fitted
 from .manifest import check_manifest
+from .memory_image import shape_digest
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class GeneratedDirectory:
         The text that the manifest vouches for.
     digests : dict
         SHA-256 of the files that were read, by name.
+    loaded : Network, optional
+        What is loaded instead of the network that was generated, see `with_loaded`.
 
     Raises
     ------
@@ -42,6 +47,7 @@ class GeneratedDirectory:
     manifest: dict[str, Any]
     verilog: str
     digests: dict[str, str] = field(default_factory=dict)
+    loaded: Network | None = None
 
     @classmethod
     def load(cls, path: Path | str, *, with_network: bool = True) -> GeneratedDirectory:
@@ -76,7 +82,7 @@ class GeneratedDirectory:
             digests[network] = file_digest(inside(path, network))
         directory = cls(path, manifest, text, digests)
         if with_network:
-            _ = directory.network  # now: later the file may be another
+            _ = directory.generated  # now: later the file may be another
         return directory
 
     def refuse_changed(self, next_step: str = "run it again") -> None:
@@ -115,6 +121,11 @@ class GeneratedDirectory:
         return int(self.manifest["configuration"]["pixels_per_beat"])
 
     @property
+    def memory_bytes(self) -> int:
+        """Bytes of an image of the memories; 0 if weights are constants."""
+        return 4 * int(self.manifest["memories"]["words"]) if self.loads else 0
+
+    @property
     def identity(self) -> dict[str, Any]:
         """Which design this is, for a result file."""
         return {
@@ -125,9 +136,31 @@ class GeneratedDirectory:
             "pixels_per_beat": self.pixels_per_beat,
         }
 
-    @cached_property
+    @property
+    def loads(self) -> bool:
+        """Whether weights are loaded into the accelerator."""
+        return bool(STORES[self.manifest["configuration"].get("weights", ROM.kind)].loaded)
+
+    def with_loaded(self, network: Network) -> GeneratedDirectory:
+        """The accelerator with another network in its memories.
+
+        Raises
+        ------
+        UserError
+            If it does not fit.
+        """
+        found = replace(self, loaded=network)
+        _ = found.parameters
+        return found
+
+    @property
     def network(self) -> Network:
-        """The network that the reference runs, checked to be the one that was generated."""
+        """The network that the reference runs: what was loaded, or what was generated."""
+        return self.generated if self.loaded is None else self.loaded
+
+    @cached_property
+    def generated(self) -> Network:
+        """The network in the folder, checked to be the one that was generated."""
         entry = self.manifest["network"]
         network = Network.load(inside(self.path, entry["file"]))
         if network.digest != entry["digest"]:
@@ -139,13 +172,19 @@ class GeneratedDirectory:
 
     @cached_property
     def parameters(self) -> AcceleratorParameters:
-        """Network and configuration, for the cost model."""
+        """Network and configuration, for the cost model, and what the memories hold."""
+        return self._hardware if self.loaded is None else fitted(self._hardware, self.loaded)
+
+    @cached_property
+    def _hardware(self) -> AcceleratorParameters:
         found = self.manifest["configuration"]
         configuration = Configuration(
             tuple(found["lanes"]), found["pixels_per_beat"], found["early_exit"],
-            name=found.get("name", ""),
+            name=found.get("name", ""), weights=found.get("weights", ROM.kind),
+            membrane_width=tuple(found["membrane_width"]) if self.loads else None,
+            spram=found.get("spram", 0),
         )  # fmt: skip
-        parameters = AcceleratorParameters(self.network, configuration)
+        parameters = AcceleratorParameters(self.generated, configuration)
         # The Verilog names its own configuration, and its checksum vouches for that line.
         if f"\n// {parameters.summary}\n" not in self.verilog:
             raise UserError(
@@ -157,6 +196,13 @@ class GeneratedDirectory:
                 f"{self.path / MANIFEST_FILE}: top must be {parameters.top!r}, as configuration "
                 f"says, not {self.top!r}; generate again"
             )
+        if self.loads:
+            told, right = self.manifest["memories"]["shape_digest"], shape_digest(parameters)
+            if told != right:
+                raise UserError(
+                    f"{self.path / MANIFEST_FILE}: memories.shape_digest must be {right}, not "
+                    f"{shortened(repr(told))}; generate again"
+                )
         return parameters
 
 

@@ -15,6 +15,7 @@ CORE_FILE = "sstdp_accelerator.core"
 RESULTS_FILE = "results.json"
 ARRAYS_FILE = "results.npz"
 RECORD_FILE = "record.json"
+LOADED_FOLDER = "loaded"  # results of a simulation with another network in the memories
 MUTATION_FOLDER = "mutation"  # results of a simulation with a corrupted number
 
 # verify

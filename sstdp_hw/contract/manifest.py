@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..base.errors import UserError
-from ..blocks.hardware import NAME, PIXELS_PER_BEAT, TOP
+from ..blocks.hardware import NAME, PIXELS_PER_BEAT, TOP, WIDEST_MEMBRANE
 from ..blocks.inputs import INPUTS, PixelInput
+from ..blocks.weight_store import ROM, STORES
 from ..network.chain import shortened
 from .ports import ports
 
@@ -49,7 +50,19 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
         fields.refuse("configuration.early_exit", "must be true or false", early_exit)
     if not isinstance(name := fields.manifest["configuration"].get("name", ""), str):
         fields.refuse("configuration.name", "must be a string", name)
-    _check_ports(fields, INPUTS[_input_kind(fields)].width(pixels_per_beat))
+    weights = fields.manifest["configuration"].get("weights", ROM.kind)
+    if not isinstance(weights, str) or weights not in STORES:
+        fields.refuse("configuration.weights", f"must be {' or '.join(STORES)}", weights)
+    if STORES[weights].loaded:
+        fields.text("memories.shape_digest")
+        fields.integer("configuration.spram", low=0)
+        fields.integer("memories.words", low=1)
+        for width in fields.listed("configuration.membrane_width", int):
+            if isinstance(width, bool) or not 2 <= width <= WIDEST_MEMBRANE:
+                rule = f"must be integers between 2 and {WIDEST_MEMBRANE}"
+                fields.refuse("configuration.membrane_width", rule, width)
+    input_width = INPUTS[_input_kind(fields)].width(pixels_per_beat)
+    _check_ports(fields, input_width, STORES[weights].loaded)
     for number, layer in enumerate(fields.listed("layers", dict)):
         if not isinstance(found := layer.get("memories"), dict):
             fields.refuse(f"memories of layer {number}", "must be an object", found)
@@ -107,11 +120,11 @@ class _Fields:
         return value
 
 
-def _check_ports(fields: _Fields, input_width: int) -> None:
+def _check_ports(fields: _Fields, input_width: int, loaded: bool) -> None:
     """The ports that a board or a testbench connects must be there, as wide as they must be."""
     listed = fields.listed("ports", dict)
     found = {str(port.get("name")): (port.get("direction"), port.get("width")) for port in listed}
-    for name, direction, width in ports(input_width):
+    for name, direction, width in ports(input_width, loaded=loaded):
         if found.get(name) != (direction, width):
             fields.refuse(
                 f"port {name}", f"must be an {direction} of width {width}", found.get(name)

@@ -20,7 +20,7 @@ def layer_work(parameters: AcceleratorParameters, inference: Inference) -> Array
         last = np.full_like(last, network.t_max - 1)
     columns = []
     for (index, _), layer in zip(network.weighted, parameters.layers, strict=True):
-        times = arriving_spikes(network, inference, index)
+        times = arriving_spikes(network, inference, index, parameters.live_inputs)
         columns.append((times <= last[:, None]) @ layer.walk_cycles)
     return np.stack(columns, axis=1)
 

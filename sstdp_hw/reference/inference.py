@@ -76,18 +76,24 @@ def sent_places(network: Network | FloatNetwork) -> dict[str, int]:
     return {"input": 0} | layers
 
 
-def sent_spikes(network: Network | FloatNetwork, inference: Inference, place: int) -> Array:
+def sent_spikes(
+    network: Network | FloatNetwork, inference: Inference, place: int, live: Array | None = None
+) -> Array:
     """Spike times [N, neurons] of ``inference.spike_times[place]`` as far as they are worth a
-    message: silent are also the inputs that no neuron has a weight for
-    (`LayerChain.live_inputs`).
+    message: silent are also the inputs that are not ``live``, bool [inputs]; by default those that
+    no neuron has a weight for (`LayerChain.live_inputs`).
     """
     times = flattened(inference.spike_times[place])
-    return times if place else np.where(network.live_inputs, times, np.uint8(network.t_max))
+    if place:
+        return times
+    return np.where(network.live_inputs if live is None else live, times, np.uint8(network.t_max))
 
 
-def arriving_spikes(network: Network | FloatNetwork, inference: Inference, index: int) -> Array:
+def arriving_spikes(
+    network: Network | FloatNetwork, inference: Inference, index: int, live: Array | None = None
+) -> Array:
     """Spike times [N, inputs] of what reaches layer ``index``; see `sent_spikes`."""
-    return sent_spikes(network, inference, 0 if network.takes_pixels(index) else index)
+    return sent_spikes(network, inference, 0 if network.takes_pixels(index) else index, live)
 
 
 def check_images(network: Network | FloatNetwork, images: Array) -> Array:

@@ -20,8 +20,8 @@ from sstdp_hw.quantization.quantize import quantize
 from sstdp_hw.reference.evaluation import ties_told
 
 VERBS = [
-    "train", "import", "quantize", "export", "ready", "evaluate", "explore", "generate", "simulate",
-    "verify", "build", "report", "demo",
+    "train", "import", "quantize", "export", "ready", "evaluate", "explore", "generate", "memory",
+    "simulate", "verify", "build", "report", "demo",
 ]  # fmt: skip
 
 

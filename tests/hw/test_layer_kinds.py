@@ -15,6 +15,7 @@ from sstdp_hw.network.layers import KINDS, WeightedLayer
 from sstdp_hw.reference import firing, inference, plain
 from sstdp_rtl.boards import bridge
 from sstdp_rtl.gateware import accelerator
+from sstdp_rtl.gateware.encoder import encoder
 from sstdp_rtl.gateware.parts import weight_memory
 from sstdp_rtl.generator import golden, manifest
 from sstdp_rtl.synthesis import bitstream
@@ -60,6 +61,7 @@ TABLES = {
     "inputs, bitstream": (bitstream.SIZES, set(INPUTS)),
     "stores, weights": (weight_memory.WEIGHTS, set(STORES)),
     "stores, initial potentials": (weight_memory.INITIAL, set(STORES)),
+    "stores, tables of the encoder": (encoder.TABLES, set(STORES)),
 }
 
 

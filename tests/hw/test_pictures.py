@@ -126,7 +126,7 @@ def test_what_is_wrong_is_one_line(folder, name, message):
 
 
 def test_a_name_that_is_nothing(tmp_path):
-    with pytest.raises(UserError, match=r"or a folder of pictures, not 'nothing'"):
+    with pytest.raises(UserError, match=r"or a folder of pictures or recordings, not 'nothing'"):
         datasets.load("nothing")
 
 

@@ -105,7 +105,7 @@ def test_a_signal_reaches_the_mutants(directory, tmp_path, monkeypatch):
         simulations.append(_PlaysForEver())
         return simulations[0]
 
-    monkeypatch.setattr(campaign, "Simulation", simulation)
+    monkeypatch.setattr(campaign.Simulation, "of", simulation)
     began = Began(tmp_path, 2, signal.SIGTERM, monkeypatch)
     with pytest.raises(Terminated), signals_raised():
         campaign.run(directory, np.zeros((2, 1, 8, 8), np.uint8), count=12, jobs=2)

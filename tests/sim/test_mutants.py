@@ -101,6 +101,10 @@ class _NoSimulation:
     def __init__(self, *_arguments, **_options):
         pass
 
+    @classmethod
+    def of(cls, *_arguments, **_options):
+        return cls()
+
     def __enter__(self):
         return self
 

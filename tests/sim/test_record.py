@@ -177,7 +177,9 @@ def test_nothing_is_published_for_files_that_changed_meanwhile(copy, name, capsy
         return Report(json.loads(before["results.json"]), {})
 
     monkeypatch.setattr("sstdp_sim.comparison.cosimulation.cosimulate", replaced_meanwhile)
-    assert main(["simulate", str(copy), "--dataset", "digits", "--samples", "33"]) == 2
+    few = copy.parent / "few.npz"
+    np.savez(few, images=np.zeros((3, 8, 8), np.uint8), labels=[0, 1, 2])
+    assert main(["simulate", str(copy), "--dataset", str(few)]) == 2
     assert f"{name}: must stay as it was read, and changed meanwhile" in capsys.readouterr().err
     after = {path.name: path.read_bytes() for path in copy.iterdir()}
     assert after == before | {name: before[name] + b"\n"}

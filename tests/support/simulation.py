@@ -10,6 +10,7 @@ from amaranth.sim import Simulator
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.blocks.pipeline import RESET_BEFORE_BEAT
 from sstdp_hw.contract.event_packets import event_words
+from sstdp_hw.contract.memory_image import memory_image
 from sstdp_hw.reference.inference import sent_spikes
 from sstdp_rtl.gateware.accelerator import AcceleratorTop
 
@@ -17,11 +18,15 @@ from sstdp_rtl.gateware.accelerator import AcceleratorTop
 @dataclass
 class Seen:
     """What came out: answers as words, cycles from the first beat to each, and spikes as (probe,
-    tag, step, neuron)."""
+    tag, step, neuron); of each load the cycles in which it was offered and had ended, and the
+    status then."""
 
     words: list[int] = field(default_factory=list)
     cycles: list[int] = field(default_factory=list)
     spikes: list[tuple[int, int, int, int]] = field(default_factory=list)
+    loads: list[list[int]] = field(default_factory=list)
+    cycle: int = -1
+    ended: int = 0
 
 
 def beats_of(image, pixels_per_beat):
@@ -34,6 +39,27 @@ def beats_of(image, pixels_per_beat):
     ]
 
 
+@dataclass(frozen=True)
+class Load:
+    """An image of the memories on its way.
+
+    Parameters
+    ----------
+    words : int array
+    before : int
+        It is offered when so many images have been sent.
+    last : int or None
+        The word with ``last``; by default the last one.
+    waits : bool
+        No further image is sent before it has ended.
+    """
+
+    words: object
+    before: int = 0
+    last: int | None = None
+    waits: bool = True
+
+
 def packet_of(network, configuration, image):
     """Beats of one sample's packet, by the kind of the network's input."""
     if network.input_kind == "spikes":
@@ -42,7 +68,7 @@ def packet_of(network, configuration, image):
 
 
 def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, quiet=40, resets=0,
-        packets=None):  # fmt: skip
+        packets=None, loads=None):  # fmt: skip
     """Feed images, collect one answer each; waits ``quiet`` cycles more for answers too many.
 
     ``images`` are spike times where the network takes these; ``packets``, lists of beats, are fed
@@ -51,13 +77,45 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
     Before them come ``resets`` attempts that are cut off by a reset at a random moment; what they
     answer does not count.
 
-    ``stalls`` is the chance of a gap before a beat and of backpressure in a cycle.
+    ``stalls`` is the chance of a gap before a beat and of backpressure in a cycle. ``loads``, of
+    `Load`, are what the memories are written with, where they are; by default once, at the start,
+    with what the network has.
     """
     parameters = AcceleratorParameters(network, configuration)
     dut = AcceleratorTop(parameters)
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     chance, seen, started = random.Random(seed), Seen(), []
+    if loads is None:
+        loads = [Load(memory_image(parameters))] if parameters.store.loaded else []
+    sent, up = [0], []
+
+    async def write(ctx):
+        for number, load in enumerate(loads):
+            while not up or sent[0] < load.before:
+                await ctx.delay(1e-6)
+            last = len(load.words) - 1 if load.last is None else load.last
+            for place, word in enumerate(load.words):
+                while chance.random() < stalls:
+                    await ctx.tick()
+                ctx.set(dut.s_axis_weights_tdata, int(word))
+                ctx.set(dut.s_axis_weights_tlast, place == last)
+                ctx.set(dut.s_axis_weights_tvalid, 1)
+                if not place:
+                    seen.loads.append([seen.cycle])
+                await ctx.tick().until(dut.s_axis_weights_tready)
+                ctx.set(dut.s_axis_weights_tvalid, 0)
+            if load.last is None or load.last == len(load.words) - 1:
+                await ctx.tick().until(~dut.weights_status[1])
+            seen.loads[-1] += [seen.cycle, ctx.get(dut.weights_status)]
+            seen.ended = number + 1
+
+    async def written(ctx):
+        """Wait until all that must be written by now has been."""
+        due = [n for n, load in enumerate(loads) if load.waits and load.before <= sent[0]]
+        while due and seen.ended <= due[-1]:
+            await ctx.tick()
+
     if packets is None:
         packets = [packet_of(network, configuration, image) for image in images]
 
@@ -68,10 +126,13 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
         ctx.set(dut.aresetn, 1)
         for _ in range(resets):
             await cut_off(ctx)
+        up.append(True)
         for _ in range(RESET_BEFORE_BEAT):
             await ctx.tick()
+        await written(ctx)
         started.append(True)
         for beats in packets:
+            await written(ctx)
             for number, beat in enumerate(beats):
                 while chance.random() < stalls:
                     await ctx.tick()
@@ -80,6 +141,7 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
                 ctx.set(dut.s_axis_tvalid, 1)
                 await ctx.tick().until(dut.s_axis_tready)
                 ctx.set(dut.s_axis_tvalid, 0)
+            sent[0] += 1
 
     async def cut_off(ctx):
         """Some good images and a part of one, some cycles of work, and a reset in the middle."""
@@ -109,6 +171,7 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
         left, cycle = quiet, -1
         for _ in range(limit):
             cycle += bool(started)
+            seen.cycle += 1
             ready = chance.random() >= stalls
             ctx.set(dut.m_axis_tready, ready)
             _, _, valid, word = await ctx.tick().sample(dut.m_axis_tvalid, dut.m_axis_tdata)
@@ -131,6 +194,8 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
 
     simulator.add_testbench(feed, background=True)
     simulator.add_testbench(watch, background=True)
+    if loads:
+        simulator.add_testbench(write, background=True)
     simulator.add_testbench(take)
     simulator.run()
     return seen
@@ -158,12 +223,13 @@ def expected_words(inference):
     ]
 
 
-def expected_spikes(network, inference, image):
-    """Every spike of one image as (probe, tag, step, neuron); the tag counts images modulo 8."""
+def expected_spikes(network, inference, image, live=None):
+    """Every spike of one image as (probe, tag, step, neuron); the tag counts images modulo 8.
+    ``live`` as of `sent_spikes`."""
     places = [0] + [index + 1 for index, _ in network.weighted]
     return {
         (probe, image % 8, int(time), neuron)
         for probe, place in enumerate(places)
-        for neuron, time in enumerate(sent_spikes(network, inference, place)[image])
+        for neuron, time in enumerate(sent_spikes(network, inference, place, live)[image])
         if time < network.t_max
     }

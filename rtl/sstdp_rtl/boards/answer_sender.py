@@ -10,28 +10,33 @@ from .protocol import ANSWER_START, Status
 class AnswerSender(wiring.Component):
     """Makes one answer (see `protocol`) of each result word and of each error.
 
-    An error goes before a result that waits at the same time. An answer that has begun is sent to
-    its end.
+    An error goes before a result that waits at the same time, and so does the end of a load. An
+    answer that has begun is sent to its end.
 
     Parameters
     ----------
     inputs : int
         Bytes of an image: the word of an error.
+    loads : bool
+        Whether weights are loaded.
 
     Members
     -------
     result : stream of 32 bit
     error : stream of `Status`
+    loaded : stream of 32 bit
+        Only where weights are loaded: the status of an image of the memories that has ended.
     o : stream of bytes
     """
 
-    def __init__(self, inputs):
-        self.inputs = inputs
+    def __init__(self, inputs, loads=False):
+        self.inputs, self.loads = inputs, loads
         super().__init__(
             {
                 "result": In(stream.Signature(32)),
                 "error": In(stream.Signature(Status)),
                 "o": Out(stream.Signature(8)),
+                **({"loaded": In(stream.Signature(32))} if loads else {}),
             }
         )
 
@@ -49,10 +54,19 @@ class AnswerSender(wiring.Component):
                     self.result.ready.eq(~self.error.valid),
                     checksum.start.eq(1),
                 ]
+                if self.loads:
+                    m.d.comb += [
+                        self.loaded.ready.eq(~self.error.valid),
+                        self.result.ready.eq(~self.error.valid & ~self.loaded.valid),
+                    ]
                 m.d.sync += left.eq(4)
                 with m.If(self.error.valid):
                     m.d.sync += body.eq(Cat(self.error.payload, Const(0, 8))[:8] | self.inputs << 8)
                     m.next = "START"
+                if self.loads:
+                    with m.Elif(self.loaded.valid):
+                        m.d.sync += body.eq(Cat(Const(Status.LOADED, 8), self.loaded.payload))
+                        m.next = "START"
                 with m.Elif(self.result.valid):
                     m.d.sync += body.eq(Cat(Const(Status.RESULT, 8), self.result.payload))
                     m.next = "START"

@@ -10,7 +10,8 @@ from sstdp_hw.contract.event_packets import EVENT_BYTES
 from .answer_sender import AnswerSender
 from .event_receiver import EventReceiver
 from .image_receiver import ImageReceiver
-from .request_receiver import beat_layout
+from .load_reporter import LoadReporter
+from .request_receiver import WORD_BYTES, beat_layout
 
 # Bytes held while the accelerator stalls. A serial line has no backpressure: what comes on top is
 # lost, and found by the checksum.
@@ -20,7 +21,10 @@ QUEUE_BYTES = 64
 #: `Bridge`'s ``inputs``, ``pixels_per_beat`` and ``quiet``.
 RECEIVERS = {
     "pixels": (lambda pixels_per_beat: pixels_per_beat, ImageReceiver),
-    "spikes": (lambda _: EVENT_BYTES, lambda _inputs, _pixels, quiet: EventReceiver(quiet)),
+    "spikes": (
+        lambda _: EVENT_BYTES,
+        lambda _inputs, _pixels, quiet, _memory: EventReceiver(quiet),
+    ),
 }
 
 
@@ -33,6 +37,8 @@ class Bridge(wiring.Component):
         See `ImageReceiver`; with events, ``inputs`` is what errors tell.
     input_kind : str
         A key of `RECEIVERS`.
+    memory_bytes : int
+        Bytes of an image of the accelerator's memories; 0 if its weights are constants.
 
     Members
     -------
@@ -46,11 +52,19 @@ class Bridge(wiring.Component):
         From the accelerator.
     clear : Out
         The accelerator must be in reset while this is set.
+    memories : stream of `beat_layout` of 4 bytes
+        Only where weights are loaded: images of the memories, to the accelerator.
+    status : In(32)
+        Only there: its ``weights_status``.
     """
 
-    def __init__(self, inputs, pixels_per_beat, quiet, input_kind="pixels"):
+    def __init__(self, inputs, pixels_per_beat, quiet, input_kind="pixels", memory_bytes=0):
         self.beat_bytes, self.receiver = RECEIVERS[input_kind]
         self.inputs, self.pixels_per_beat, self.quiet = inputs, pixels_per_beat, quiet
+        self.memory_bytes = memory_bytes
+        loads = {}
+        if memory_bytes:
+            loads = {"memories": Out(stream.Signature(beat_layout(WORD_BYTES))), "status": In(32)}
         super().__init__(
             {
                 "rx": In(stream.Signature(8, always_ready=True)),
@@ -58,6 +72,7 @@ class Bridge(wiring.Component):
                 "image": Out(stream.Signature(beat_layout(self.beat_bytes(pixels_per_beat)))),
                 "result": In(stream.Signature(32)),
                 "clear": Out(1),
+                **loads,
             }
         )
 
@@ -65,9 +80,9 @@ class Bridge(wiring.Component):
         m = Module()
         m.submodules.queue = queue = SyncFIFOBuffered(width=8, depth=QUEUE_BYTES)
         m.submodules.receiver = receiver = self.receiver(
-            self.inputs, self.pixels_per_beat, self.quiet
+            self.inputs, self.pixels_per_beat, self.quiet, self.memory_bytes
         )
-        m.submodules.sender = sender = AnswerSender(self.inputs)
+        m.submodules.sender = sender = AnswerSender(self.inputs, bool(self.memory_bytes))
         m.d.comb += [queue.w_en.eq(self.rx.valid), queue.w_data.eq(self.rx.payload)]
         connect(m, queue.r_stream, receiver.i)
         connect(m, receiver.o, flipped(self.image))
@@ -80,4 +95,14 @@ class Bridge(wiring.Component):
             sender.result.payload.eq(self.result.payload),
             self.result.ready.eq(sender.result.ready & ~receiver.clear),
         ]
+        if self.memory_bytes:
+            m.submodules.reporter = reporter = LoadReporter()
+            words = receiver.memories
+            connect(m, words, flipped(self.memories))
+            connect(m, reporter.o, sender.loaded)
+            m.d.comb += [
+                reporter.sent.eq(words.valid & words.ready & words.p.last),
+                reporter.clear.eq(receiver.clear),
+                reporter.status.eq(self.status),
+            ]
         return m

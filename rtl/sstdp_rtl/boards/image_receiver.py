@@ -14,18 +14,18 @@ class ImageReceiver(RequestReceiver):
     inputs : int
         Bytes of an image, 1 to `MAX_IMAGE_BYTES`.
     pixels_per_beat : int
-    quiet : int
+    quiet, memory_bytes : int
         See `RequestReceiver`.
     """
 
     start = REQUEST_START
 
-    def __init__(self, inputs, pixels_per_beat, quiet):
+    def __init__(self, inputs, pixels_per_beat, quiet, memory_bytes=0):
         self.inputs = inputs
-        super().__init__(pixels_per_beat, quiet)
+        super().__init__(pixels_per_beat, quiet, memory_bytes)
 
     def left(self):
-        return Signal(range(self.inputs), name="left")
+        return Signal(range(max(self.inputs, self.memory_bytes)), name="left")
 
     def begin(self, m, left):
         m.d.sync += left.eq(self.inputs - 1)

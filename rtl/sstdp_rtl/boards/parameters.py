@@ -34,6 +34,8 @@ class BoardParameters:
         The accelerator's module.
     input_kind : str
         What the accelerator takes: a key of `sstdp_hw.blocks.inputs.INPUTS`.
+    memory_bytes : int
+        Bytes of an image of its memories; 0 if its weights are constants.
 
     Raises
     ------
@@ -49,6 +51,7 @@ class BoardParameters:
     global_reset: bool = True
     top: str = TOP
     input_kind: str = PIXELS
+    memory_bytes: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.inputs <= MAX_IMAGE_BYTES:
@@ -57,6 +60,11 @@ class BoardParameters:
             )
         if self.input_kind not in INPUTS:
             raise ValueError(f"Input must be {' or '.join(INPUTS)}, not {self.input_kind!r}")
+        if not 0 <= self.memory_bytes <= MAX_IMAGE_BYTES or self.memory_bytes % 4:
+            raise ValueError(
+                f"Bytes of an image of the memories must be a multiple of 4 and at most "
+                f"{MAX_IMAGE_BYTES}, not {self.memory_bytes}"
+            )
         if self.pixels_per_beat not in (1, 2, 4, 8):
             raise ValueError(f"Pixels per beat must be 1, 2, 4 or 8, not {self.pixels_per_beat}")
         if self.divisor < 4:

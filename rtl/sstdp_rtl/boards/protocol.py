@@ -9,6 +9,11 @@ Host to board, one inference of a network that takes spikes; an event is the wor
 
     A6 | events, at least 1, 3 bytes, lowest first | events | CRC-16, high byte first
 
+Where weights are loaded, one image of the memories is sent as an image is behind another start
+byte, and answered when it has ended, with the accelerator's ``weights_status`` for a word::
+
+    A7 | length, 3 bytes, lowest first | words, lowest byte first | CRC-16, high byte first
+
 Board to host, one answer per image, or one per error::
 
     5A | status | word, 4 bytes, lowest first | CRC-16, high byte first
@@ -30,6 +35,7 @@ from sstdp_hw.network.layers import Array
 
 REQUEST_START = 0xA5
 EVENTS_START = 0xA6
+MEMORIES_START = 0xA7
 ANSWER_START = 0x5A
 LENGTH_BYTES = 3
 ANSWER_BYTES = 8
@@ -44,6 +50,7 @@ class Status(enum.IntEnum):
     CHECKSUM = 2  # a byte was lost, added or changed
     LENGTH = 3  # the length is not that of this network's images, or there are no events
     NOISE = 4  # a byte came where an image, or events, should have begun
+    LOADED = 5  # an image of the memories has ended
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,17 @@ class Answer:
 
 def encode_request(image: bytes) -> bytes:
     """The bytes that send one image."""
-    body = len(image).to_bytes(LENGTH_BYTES, "little") + image
-    return bytes([REQUEST_START]) + body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
+    return _framed(REQUEST_START, image)
+
+
+def encode_memories(image: bytes) -> bytes:
+    """The bytes that send one image of the memories, as `sstdp-hw memory` writes it."""
+    return _framed(MEMORIES_START, image)
+
+
+def _framed(start: int, data: bytes) -> bytes:
+    body = len(data).to_bytes(LENGTH_BYTES, "little") + data
+    return bytes([start]) + body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
 
 
 def encode_events(words: Array) -> bytes:

@@ -1,10 +1,13 @@
 """Bytes of the host to beats of the accelerator, whatever is in them."""
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .protocol import LENGTH_BYTES, Status
+from .protocol import LENGTH_BYTES, MEMORIES_START, Status
+
+#: Bytes of a word of an image of the memories.
+WORD_BYTES = 4
 
 
 def beat_layout(beat_bytes):
@@ -26,11 +29,15 @@ class RequestReceiver(wiring.Component):
         Bytes of one beat; the last beat is filled up with zeros.
     quiet : int
         Cycles without a byte that count as a quiet line, at least 1.
+    memory_bytes : int
+        Bytes of an image of the memories; 0 if weights are constants.
 
     Members
     -------
     i : stream of bytes
     o : stream of `beat_layout`
+    memories : stream of `beat_layout` of 4 bytes
+        Only where weights are loaded: words of images of the memories, by the same rules.
     error : stream of `Status`
         One item per error.
     clear : Out
@@ -42,14 +49,16 @@ class RequestReceiver(wiring.Component):
         The byte that begins a request; of the subclass.
     """
 
-    def __init__(self, beat_bytes, quiet):
-        self.beat_bytes, self.quiet = beat_bytes, quiet
+    def __init__(self, beat_bytes, quiet, memory_bytes=0):
+        self.beat_bytes, self.quiet, self.memory_bytes = beat_bytes, quiet, memory_bytes
+        loads = {"memories": Out(stream.Signature(beat_layout(WORD_BYTES)))} if memory_bytes else {}
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
                 "o": Out(stream.Signature(beat_layout(beat_bytes))),
                 "error": Out(stream.Signature(Status)),
                 "clear": Out(1),
+                **loads,
             }
         )
 
@@ -80,13 +89,34 @@ class RequestReceiver(wiring.Component):
         with m.Elif(~silent):
             m.d.sync += silence.eq(silence + 1)
 
-        beat = Signal(8 * self.beat_bytes)
-        lane = Signal(range(self.beat_bytes))
+        loads, size = bool(self.memory_bytes), self.beat_bytes
+        beat = Signal(8 * max(size, WORD_BYTES * loads))
+        lane = Signal(range(max(size, WORD_BYTES * loads)))
         left = self.left()
         field = Signal(range(LENGTH_BYTES))  # byte within the length or the checksum
         wrong = Signal()  # some byte of the length was
         status = Signal(Status)
         m.d.comb += [self.o.p.data.eq(beat), self.error.payload.eq(status)]
+        # Which of the two the request is for, and where its beats go.
+        last_lane, out_ready = size - 1, self.o.ready
+        if loads:
+            memories, offer, offer_last = Signal(), Signal(), Signal()
+            memory_length = Const(self.memory_bytes, 8 * LENGTH_BYTES)
+            last_lane = Mux(memories, WORD_BYTES - 1, size - 1)
+            out_ready = Mux(memories, self.memories.ready, self.o.ready)
+            m.d.comb += [
+                self.o.valid.eq(offer & ~memories),
+                self.o.p.last.eq(offer_last),
+                self.memories.valid.eq(offer & memories),
+                self.memories.p.last.eq(offer_last),
+                self.memories.p.data.eq(beat),
+            ]
+
+        def offers(last=False):
+            """The beat is offered, perhaps as the last one."""
+            if loads:
+                return [offer.eq(1), offer_last.eq(last)]
+            return [self.o.valid.eq(1), *([self.o.p.last.eq(1)] if last else [])]
 
         def fail(reason):
             m.d.sync += [status.eq(reason), silence.eq(0)]
@@ -98,17 +128,27 @@ class RequestReceiver(wiring.Component):
                 m.d.sync += [field.eq(0), wrong.eq(0)]
                 self.begin(m, left)
                 m.d.sync += [lane.eq(0), beat.eq(0)]
+                unknown = self.i.payload != self.start
+                if loads:
+                    m.d.sync += memories.eq(self.i.payload == MEMORIES_START)
+                    with m.If(self.i.payload == MEMORIES_START):
+                        m.d.sync += left.eq(self.memory_bytes - 1)
+                    unknown &= self.i.payload != MEMORIES_START
                 with m.If(arrived):
                     m.next = "LENGTH"
                     # Perhaps a request without its start byte: had it no answer at all, a host that
                     # sends ahead would take the answer to the next image for this one's.
-                    with m.If(self.i.payload != self.start):
+                    with m.If(unknown):
                         fail(Status.NOISE)
 
             with m.State("LENGTH"):
                 m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(arrived)]
                 differs = Signal()
-                m.d.comb += differs.eq(self.read_length(m, left, field, arrived))
+                another = self.read_length(m, left, field, arrived)
+                if loads:
+                    byte = memory_length.word_select(field, 8)
+                    another = Mux(memories, self.i.payload != byte, another)
+                m.d.comb += differs.eq(another)
                 with m.If(arrived):
                     m.d.sync += [field.eq(field + 1), wrong.eq(wrong | differs)]
                     with m.If(field == LENGTH_BYTES - 1):
@@ -126,15 +166,15 @@ class RequestReceiver(wiring.Component):
                     m.d.sync += [lane.eq(lane + 1), left.eq(left - 1)]
                     with m.If(left == 0):
                         m.next = "CHECKSUM"
-                    with m.Elif(lane == self.beat_bytes - 1):
+                    with m.Elif(lane == last_lane):
                         m.d.sync += lane.eq(0)
                         m.next = "SEND"
                 with m.Elif(silent):
                     fail(Status.INCOMPLETE)
 
             with m.State("SEND"):
-                m.d.comb += self.o.valid.eq(1)
-                with m.If(self.o.ready):
+                m.d.comb += offers()
+                with m.If(out_ready):
                     m.d.sync += beat.eq(0)
                     m.next = "IMAGE"
 
@@ -153,8 +193,8 @@ class RequestReceiver(wiring.Component):
                     fail(Status.CHECKSUM)
 
             with m.State("SEND_LAST"):
-                m.d.comb += [self.o.valid.eq(1), self.o.p.last.eq(1)]
-                with m.If(self.o.ready):
+                m.d.comb += offers(last=True)
+                with m.If(out_ready):
                     m.next = "SEEK"
 
             with m.State("FLUSH"):

@@ -34,13 +34,24 @@ class SerialAccelerator(wiring.Component):
         p = self.parameters
         m.submodules.receiver = receiver = UartReceiver(p.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(p.divisor)
-        m.submodules.bridge = bridge = Bridge(p.inputs, p.pixels_per_beat, p.quiet, p.input_kind)
+        m.submodules.bridge = bridge = Bridge(
+            p.inputs, p.pixels_per_beat, p.quiet, p.input_kind, p.memory_bytes
+        )
         connect(m, receiver.o, bridge.rx)
         connect(m, bridge.tx, transmitter.i)
         m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]
 
         aresetn = Signal()  # a register: low in and right after the reset of this domain
         m.d.sync += aresetn.eq(~bridge.clear)
+        loading = {}
+        if p.memory_bytes:
+            loading = {
+                "i_s_axis_weights_tdata": bridge.memories.p.data,
+                "i_s_axis_weights_tvalid": bridge.memories.valid,
+                "o_s_axis_weights_tready": bridge.memories.ready,
+                "i_s_axis_weights_tlast": bridge.memories.p.last,
+                "o_weights_status": bridge.status,
+            }
         m.submodules.accelerator = Instance(
             p.top,
             i_aclk=ClockSignal(),
@@ -53,6 +64,7 @@ class SerialAccelerator(wiring.Component):
             o_m_axis_tvalid=bridge.result.valid,
             i_m_axis_tready=bridge.result.ready,
             o_m_axis_tlast=Signal(name="every_result_is_last"),
+            **loading,
         )
         return m
 

@@ -4,6 +4,7 @@ from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Signal
 from amaranth.lib import wiring
 
 from sstdp_hw.blocks.pipeline import INPUT_QUEUE_DEPTH, PIECE
+from sstdp_hw.contract.answer import LOAD
 from sstdp_hw.contract.ports import ports
 
 from .conv.conv import ConvLayer
@@ -14,6 +15,8 @@ from .encoder.packet import PacketReader, axis_layout
 from .event_port.gate import AnswerGate
 from .event_port.port import EventPort
 from .event_port.reader import EventReader
+from .loading.gate import ImageGate
+from .loading.loader import Loader
 from .parts.queue import Queue
 from .parts.serializer import SpikeSerializer
 from .parts.splitter import GroupSplitter
@@ -62,7 +65,7 @@ class AcceleratorTop(Elaboratable):
     def __init__(self, parameters):
         self.p = parameters
         self.ports = []
-        for port in ports(parameters.input.data_width):
+        for port in ports(parameters.input.data_width, loaded=parameters.store.loaded):
             self.ports.append(Signal(port.width, name=port.name))
             setattr(self, port.name, self.ports[-1])
 
@@ -87,7 +90,17 @@ class AcceleratorTop(Elaboratable):
         ]
         self.probes.append(encoder)
         wiring.connect(m, input_queue.o, reader.i)
-        wiring.connect(m, reader.o, encoder.i)
+        loading = loader = None
+        if p.store.loaded:
+            m.submodules.loader = loader = Loader(p)
+            m.submodules.loading = loading = ImageGate(
+                p.input.data_width, p.beats, p.most_unanswered
+            )
+            wiring.connect(m, reader.o, loading.i)
+            wiring.connect(m, loading.o, encoder.i)
+            self._connect_loader(m, loader, loading, encoder)
+        else:
+            wiring.connect(m, reader.o, encoder.i)
 
         m.submodules.decision = decision = Decision(p.output, p.t_max, p.configuration.early_exit)
         answers = decision.o
@@ -111,6 +124,12 @@ class AcceleratorTop(Elaboratable):
             m.submodules[f"layer_{layers}"] = layer
             self.probes.append(layer)
             m.d.comb += layer.oldest.eq(decision.oldest)
+            if p.store.loaded:
+                first = 1 + len(p.network.tables) + 2 * layers
+                m.d.comb += [
+                    *_load(layer, loader, first),
+                    layer.spontaneous.eq(loader.spontaneous[layers]),
+                ]
             wiring.connect(m, events, layer.i)
             if block.output:
                 wiring.connect(m, layer.o, decision.i)
@@ -134,4 +153,29 @@ class AcceleratorTop(Elaboratable):
             self.m_axis_tlast.eq(Const(1)),
             answers.ready.eq(self.m_axis_tready),
         ]
+        if p.store.loaded:  # the bit stands still while an image is in flight
+            m.d.comb += [
+                self.m_axis_tdata[LOAD.offset].eq(loader.load),
+                loading.answered.eq(self.m_axis_tvalid & self.m_axis_tready),
+            ]
         return m
+
+    def _connect_loader(self, m, loader, gate, encoder):
+        m.d.comb += [
+            loader.i.payload.data.eq(self.s_axis_weights_tdata),
+            loader.i.payload.last.eq(self.s_axis_weights_tlast),
+            loader.i.valid.eq(self.s_axis_weights_tvalid),
+            self.s_axis_weights_tready.eq(loader.i.ready),
+            self.weights_status.eq(loader.status),
+            loader.empty.eq(gate.empty),
+            gate.hold.eq(loader.hold),
+            *_load(encoder, loader, 1),
+        ]
+
+
+def _load(block, loader, first):
+    """Statements that hand a block the words for its memories, from region ``first`` on."""
+    return [
+        *(block.load[name].eq(loader.o[name]) for name in ("word", "row", "column")),
+        block.load.writes.eq(loader.o.writes[first:]),
+    ]

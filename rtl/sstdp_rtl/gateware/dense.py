@@ -9,7 +9,7 @@ from sstdp_hw.blocks.widths import index_width
 
 from .parts.lanes import LaneSlice, registered, walk_layout
 from .parts.streams import TRACED, event_layout, group_layout, is_stale
-from .parts.weight_memory import memories
+from .parts.weight_memory import asks_first, connect_load, loading_members, memories
 
 
 class DenseLayer(wiring.Component):
@@ -62,6 +62,7 @@ class DenseLayer(wiring.Component):
                 "i": In(stream.Signature(self.event_layout)),
                 "o": Out(stream.Signature(self.group_layout)),
                 "oldest": In(TAG_WIDTH),
+                **loading_members(parameters),
             }
         )
 
@@ -71,6 +72,7 @@ class DenseLayer(wiring.Component):
         weights, initial = memories(p, self.name, [first for first, _ in p.slices])
         m.submodules.weights = weights
         m.submodules.initial = initial
+        connect_load(m, self, weights, initial)
         slices = [LaneSlice(p, self.step_width, *lanes) for lanes in p.slices]
         for number, lane_slice in enumerate(slices):
             m.submodules[f"slice_{number}"] = lane_slice
@@ -100,7 +102,7 @@ class DenseLayer(wiring.Component):
         following = Signal.like(walk0.group)
         last_group = Signal(init=p.groups == 1)
         m.d.comb += [
-            spontaneous0.eq(p.spontaneous & walk0.first & (event0.end | (event0.step != 0))),
+            spontaneous0.eq(asks_first(self) & walk0.first & (event0.end | (event0.step != 0))),
             single0.eq(event0.end & ~spontaneous0 & (not p.output)),
             walk0.tag.eq(event0.tag),
             walk0.first.eq(event0.tag != walked),
@@ -141,7 +143,8 @@ class DenseLayer(wiring.Component):
             walk, valid = registered(m, f"_1_{stage}", walk, valid)
         group2 = Signal.like(walk.group)
         m.d.sync += group2.eq(walk.group)
-        m.d.comb += initial.addr.eq(group2)
+        # Block RAM is addressed earlier, for its registers.
+        m.d.comb += initial.addr.eq(group2 if initial.latency == 1 else ahead.group)
         for number, (lane_slice, (first, stop)) in enumerate(zip(slices, p.slices, strict=True)):
             if number:
                 ahead = walk

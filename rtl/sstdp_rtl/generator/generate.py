@@ -16,6 +16,7 @@ from sstdp_hw.contract.file_names import (
     TESTBENCH_FILE,
     VERILOG_FILE,
 )
+from sstdp_hw.contract.memory_image import shape_digest
 
 from .fusesoc import core
 from .golden import golden_testbench, testbench_module
@@ -33,7 +34,7 @@ WAIVERS = {
 }
 HEADER = """\
 // SSTDP accelerator, generated: change the network or the configuration and generate again.
-// network {digest}
+// {made_for}
 // {summary}
 """ + "".join(f"// {why}:\n// verilator lint_off {code}\n" for code, why in WAIVERS.items())
 
@@ -75,7 +76,11 @@ def generate(network, configuration, out):
         If network and configuration do not fit, or the folder cannot be written or is in use.
     """
     parameters = AcceleratorParameters(network, configuration)
-    header = HEADER.format(digest=network.digest, summary=parameters.summary)
+    # Where weights are loaded, networks of one shape have the same Verilog.
+    made_for = f"network {network.digest}"
+    if parameters.store.loaded:
+        made_for = f"shape {shape_digest(parameters)}"
+    header = HEADER.format(made_for=made_for, summary=parameters.summary)
     with (
         locks.output(out),
         _alone(Path(out)),

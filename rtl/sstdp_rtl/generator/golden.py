@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from sstdp_hw.base.templates import filled
+from sstdp_hw.blocks.pipeline import WORD_BITS
 from sstdp_hw.blocks.widths import index_width
-from sstdp_hw.contract.answer import pack_answers
+from sstdp_hw.contract.answer import LOAD, pack_answers
 from sstdp_hw.contract.event_packets import EVENT, event_words, read_words
 from sstdp_hw.contract.fields import pack
+from sstdp_hw.contract.memory_image import STATUS, memory_image
 from sstdp_hw.reference import inference as reference
 
 from ..gateware.parts.rom import fill_memory
@@ -26,6 +28,30 @@ CANDIDATES = 32  # drawings among which they are chosen
 STROKE_DOTS = 16
 SIDES = (4, 6, 8, 14)  # of an image, in radii of a stroke
 QUIET_CYCLES = 256
+
+#: What else the testbench has where weights are loaded: the image of the memories, sent at once.
+LOADING = """\
+  localparam WORDS = {words};  // of the image of the memories
+  reg  [31:0] words [0:WORDS-1];
+  reg  [31:0] word;
+  initial word = 0;
+  wire w_valid = aresetn & (word < WORDS);
+  wire w_ready;
+  wire [31:0] w_status;
+"""
+LOAD_STEP = """\
+    word <= word + (w_valid & w_ready);
+    if (answer & (w_status !== 32'h{status:08x})) begin
+      $display("Answer %0d: status of the weights is %h", answered, w_status);
+      fail;
+    end
+"""
+LOADING_PORTS = """,
+    .s_axis_weights_tdata(words[word]),
+    .s_axis_weights_tvalid(w_valid),
+    .s_axis_weights_tready(w_ready),
+    .s_axis_weights_tlast(word + 1 == WORDS),
+    .weights_status(w_status)"""
 
 
 def testbench_module(parameters):
@@ -53,12 +79,24 @@ def golden_testbench(parameters):
         *fill_memory("beats", beat_bits + 1, [*beats, 0]),
         *(f"  initial answers[{n}] = 32'h{word:08x};" for n, word in enumerate([*answers, 0])),
     ]
+    loading: dict[str, str] = dict.fromkeys(("loading", "load", "loading_ports"), "")
+    words = 0
+    if parameters.store.loaded:
+        image = memory_image(parameters).tolist()
+        words, contents = len(image), [*contents, *fill_memory("words", WORD_BITS, image, "IMAGE")]
+        # One image of the memories has ended, whole and right.
+        status = pack(STATUS, {"loaded": 1, "load": 1, "ended": 1})
+        loading = {
+            "loading": LOADING.format(words=words),
+            "load": LOAD_STEP.format(status=status),
+            "loading_ports": LOADING_PORTS,
+        }
     return filled(
         TEMPLATE, module=testbench_module(parameters), top=parameters.top, beats=len(beats),
-        answers=len(answers), timeout=8 * parameters.most_cycles + 8 * len(beats),
+        answers=len(answers), timeout=8 * parameters.most_cycles + 8 * len(beats) + words,
         quiet=QUIET_CYCLES, beat_bits=beat_bits, position_bits=index_width(len(beats) + 1),
         answer_bits=index_width(len(answers) + 1), first_stall=4 * parameters.beats,
-        contents="\n".join([*contents, ""]),
+        contents="\n".join([*contents, ""]), **loading,
     )  # fmt: skip
 
 
@@ -120,7 +158,9 @@ def _image_packets(parameters, images):
         )
     there = np.arange(parameters.pixels) < sent[:, None] * size
     found = reference.run(parameters.network, images, present=there.reshape(images.shape))
-    return packets, _answers(found, sent < parameters.beats)
+    answers = _answers(found, sent < parameters.beats)
+    bit = parameters.store.loaded << LOAD.offset  # the first load
+    return packets, [word | bit for word in answers]
 
 
 def _event_packets(parameters, samples):

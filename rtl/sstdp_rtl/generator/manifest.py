@@ -3,12 +3,13 @@
 from importlib.metadata import version
 
 from sstdp_hw import __version__
-from sstdp_hw.contract.answer import ANSWER
+from sstdp_hw.contract.answer import ANSWER, LOAD
 from sstdp_hw.contract.event_packets import EVENT
 from sstdp_hw.contract.events import event_fields, group_fields
 from sstdp_hw.contract.fields import to_json
 from sstdp_hw.contract.file_names import NETWORK_FILE, TESTBENCH_FILE, VERILOG_FILE
 from sstdp_hw.contract.manifest import FORMAT_VERSION
+from sstdp_hw.contract.memory_image import STATUS, memory_json, words_of_an_image
 from sstdp_hw.contract.ports import ports
 
 from .golden import testbench_module
@@ -46,17 +47,23 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
             "pixels_per_beat": parameters.pixels_per_beat,
             "early_exit": parameters.configuration.early_exit,
             "name": parameters.configuration.name,
+            **_loading_configuration(parameters),
         },
-        "ports": [port._asdict() for port in ports(parameters.input.data_width)],
+        "ports": [
+            port._asdict()
+            for port in ports(parameters.input.data_width, loaded=parameters.store.loaded)
+        ],
         "clock": {"port": "aclk", "edge": "rising"},
         "reset": {"port": "aresetn", "active": "low", "kind": "synchronous"},
         "streams": {
             "s_axis": PACKETS[parameters.input.kind](parameters),
             "m_axis": {
                 "packet": "one beat per image, in order",
-                "fields": to_json(ANSWER),
+                "fields": to_json((*ANSWER, LOAD) if parameters.store.loaded else ANSWER),
             },
+            **_loading_streams(parameters),
         },
+        **({"memories": memory_json(parameters)} if parameters.store.loaded else {}),
         "layers": [
             _layer(parameters.prefix, number, layer)
             for number, layer in enumerate(parameters.layers)
@@ -79,6 +86,30 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
             "amaranth": version("amaranth"),
             "yosys": yosys_version,
         },
+    }
+
+
+def _loading_configuration(parameters):
+    """What was chosen of weights that are loaded; nothing if they are constants."""
+    if not parameters.store.loaded:
+        return {}
+    return {
+        "weights": parameters.configuration.weights,
+        "membrane_width": list(parameters.membrane_widths),
+        "spram": parameters.configuration.spram,
+    }
+
+
+def _loading_streams(parameters):
+    """The stream that brings weights, and the status; nothing if they are constants."""
+    if not parameters.store.loaded:
+        return {}
+    return {
+        "s_axis_weights": {
+            "packet": "one image of the memories, see memories; tlast on its last word",
+            "beats": words_of_an_image(parameters),
+        },
+        "weights_status": {"fields": to_json(STATUS)},
     }
 
 

@@ -36,6 +36,7 @@ module @{module};
   reg  [31:0] waited;
   reg  held;
   reg  [31:0] held_data;
+@{loading}
   integer i;
 
   // Marsaglia's xorshift: new noise every cycle.
@@ -77,6 +78,7 @@ module @{module};
     // A beat once offered stays until it is taken.
     s_valid <= aresetn & ((s_valid & !s_ready) | (more & (noise[1:0] != 0)));
     position <= position + sent;
+    @{load}
     if (answer) stall <= noise[13:8];
     else if (m_valid) stall <= stall - 1;
     answered <= answered + answer;
@@ -112,6 +114,6 @@ module @{module};
     .m_axis_tdata(m_data),
     .m_axis_tvalid(m_valid),
     .m_axis_tready(m_ready),
-    .m_axis_tlast(m_last)
+    .m_axis_tlast(m_last)@{loading_ports}
   );
 endmodule

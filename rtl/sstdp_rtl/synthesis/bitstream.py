@@ -117,6 +117,7 @@ def _plan(
             quiet=round(mhz * 1000 * QUIET_MS),
             pll=pll,
             global_reset=family.global_reset,
+            memory_bytes=accelerator.memory_bytes,
         )
     except ValueError as error:
         raise UserError(f"{accelerator.path}: {error}") from None

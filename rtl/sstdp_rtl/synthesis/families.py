@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .carries import free_starts
 from .family import Family, Packing, PlaceAndRoute, Resource
 from .output_registers import merge_file
@@ -18,6 +20,10 @@ _LUT_RAM = 'setattr -set ram_style "distributed" a:lut_ram'
 # tiny, and registers elsewhere. The mark must go, or it stays on cells and moves their places.
 _NO_LUT_RAM = "setattr -unset lut_ram a:lut_ram"
 
+# Memories that stand in iCE40's single-port RAM are ordinary memories elsewhere.
+_SPRAM = 'setattr -set ram_style "huge" a:spram'
+_NO_SPRAM = "setattr -unset spram a:spram"
+
 ECP5 = Family(
     name="ECP5",
     synthesis="synth_ecp5",
@@ -32,7 +38,7 @@ ECP5 = Family(
         "carry": Resource(mapped={"CCU2C": 1}),  # two bits each
     },
     lut_ram="$__TRELLIS_DPR16X4_",
-    memories=_LUT_RAM,
+    memories=f"{_LUT_RAM}\n{_NO_SPRAM}",
     netlist_pass=merge_file,
     place=PlaceAndRoute(
         tool="nextpnr-ecp5",
@@ -72,7 +78,7 @@ ICE40 = Family(
         "multiplier": Resource(("ICESTORM_DSP",), optional=True),  # only in UltraPlus
         "carry": Resource(mapped={"SB_CARRY": 1}),
     },
-    memories=_NO_LUT_RAM,
+    memories=f"{_NO_LUT_RAM}\n{_NO_SPRAM}",
     bare=_NO_PORTS,
     place=PlaceAndRoute(
         tool="nextpnr-ice40",
@@ -86,6 +92,11 @@ ICE40 = Family(
             toolchain="IceStorm",
         ),
     ),
+)
+
+# The UltraPlus has single-port RAM, too; yosys must be told.
+ICE40_ULTRAPLUS = replace(
+    ICE40, synthesis="synth_ice40 -spram", memories=f"{_NO_LUT_RAM}\n{_SPRAM}"
 )
 
 
@@ -104,7 +115,7 @@ def _gowin(series: str) -> Family:
             "carry": Resource(mapped={"ALU": 1}),
         },
         lut_ram="$__GOWIN_LUTRAM_",
-        memories=_LUT_RAM,
+        memories=f"{_LUT_RAM}\n{_NO_SPRAM}",
         # The clock keeps its pin and the buffer of it.
         bare=f"{_NO_PORTS}\niopadmap -bits -inpad IBUF O:I {{top}}",
         bare_synthesis="-noiopads",
@@ -143,7 +154,7 @@ NEXUS = Family(
         "carry": Resource(mapped={"CCU2": 1}),  # two bits each
     },
     lut_ram="$__NEXUS_DPR16X4_",
-    memories=_LUT_RAM,
+    memories=f"{_LUT_RAM}\n{_NO_SPRAM}",
     netlist_pass=free_starts,
     bare=f"{_NO_PORTS}\niopadmap -bits -inpad IB O:I {{top}}",
     place=PlaceAndRoute(
@@ -171,7 +182,7 @@ GATEMATE = Family(
         "multiplier": Resource(mapped={"CC_MULT": 1}),  # made of CPEs
         "carry": Resource(mapped={"CC_ADDF": 1}),
     },
-    memories=_NO_LUT_RAM,
+    memories=f"{_NO_LUT_RAM}\n{_NO_SPRAM}",
     bare=f"{_NO_PORTS}\niopadmap -bits -inpad CC_IBUF Y:I {{top}}",
     place=PlaceAndRoute(
         tool="nextpnr-himbaechel-gatemate",
@@ -210,5 +221,5 @@ XILINX7 = Family(
         "carry": Resource(mapped={"CARRY4": 1}),  # four bits each
     },
     lut_ram="$__XILINX_LUTRAM_",
-    memories=_LUT_RAM,
+    memories=f"{_LUT_RAM}\n{_NO_SPRAM}",
 )

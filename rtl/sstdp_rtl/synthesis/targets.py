@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from sstdp_hw.base.errors import UserError
 
-from .families import ECP5, GATEMATE, GW1N, GW2A, ICE40, NEXUS, XILINX7
-from .family import Device
+from .families import ECP5, GATEMATE, GW1N, GW2A, ICE40, ICE40_ULTRAPLUS, NEXUS, XILINX7
+from .family import Device, Family
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def _ecp5(die: str, part: str) -> Callable[[str, str], Device]:
     return make
 
 
-def _ice40(die: str) -> Callable[[str, str], Device]:
+def _ice40(die: str, family: Family = ICE40) -> Callable[[str, str], Device]:
     def make(package: str, _speed: str) -> Device:
-        return Device(ICE40, f"iCE40{die.upper()}", (f"--{die}", "--package", package), package)
+        return Device(family, f"iCE40{die.upper()}", (f"--{die}", "--package", package), package)
 
     return make
 
@@ -78,7 +78,7 @@ _LFE5U_12F = _ecp5("12k", "LFE5U-12F")
 _LFE5U_25F = _ecp5("25k", "LFE5U-25F")
 _LFE5U_45F = _ecp5("45k", "LFE5U-45F")
 _LFE5U_85F = _ecp5("85k", "LFE5U-85F")
-_HX8K, _UP5K = _ice40("hx8k"), _ice40("up5k")
+_HX8K, _UP5K = _ice40("hx8k"), _ice40("up5k", ICE40_ULTRAPLUS)
 # Package and speed are part of Gowin's part number.
 _GW1NR_9C = Device(
     GW1N,

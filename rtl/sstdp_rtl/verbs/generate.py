@@ -8,6 +8,7 @@ from sstdp_hw.base.progress import progress
 from sstdp_hw.base.tables import counted
 from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, Configuration
 from sstdp_hw.blocks.presets import PRESETS, preset
+from sstdp_hw.blocks.weight_store import ROM, STORES
 from sstdp_hw.command.verb import Verb, VerbFailed
 from sstdp_hw.models.exploration.goal import DEFAULT_CLOCK_MHZ, Goal
 from sstdp_hw.network.network import Network
@@ -36,6 +37,13 @@ Or a goal is given, and lanes and pixels per beat are chosen by the models of cy
 
 With both, the smallest that is fast enough is taken if it fits. Nothing is written if the goal
 cannot be reached.
+
+Weights are constants, or memories that are written at run time, again whenever there is a new
+training:
+
+  sstdp-hw generate NETWORK --weights loadable --out DIR
+  sstdp-hw memory NETWORK --for DIR --out weights.bin
+
 An earlier output in DIR is replaced whole. Its results and builds are kept if the Verilog is the
 same, else they are removed, and named."""
 
@@ -79,6 +87,21 @@ def _configure(parser):
         "the top module is NAME_accelerator then (default: none)",
     )  # fmt: skip
     parser.add_argument(
+        "--weights", choices=STORES, default=ROM.kind,
+        help="rom: constants of the Verilog (default); loadable: memories that a stream writes, "
+        "with what `sstdp-hw memory` makes of any network of this shape",
+    )  # fmt: skip
+    parser.add_argument(
+        "--membrane-width", metavar="N[,N,...]",
+        help="with loadable weights: bits of the potentials, for all weighted layers or for each "
+        "(default: what this network needs)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--spram", type=int, default=0, metavar="N",
+        help="with loadable weights: put those of as many layers as possible into N single-port "
+        "RAMs of the iCE40 UltraPlus; the UP5K has 4 (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
         "--no-early-exit",
         action="store_true",
         help="produce every spike, not only up to the decision",
@@ -100,6 +123,23 @@ def _configure(parser):
     )  # fmt: skip
 
 
+def _with_weights(configuration, options):
+    """The configuration with what the options say of weights."""
+    widths = options.membrane_width
+    if widths is not None:
+        if not STORES[options.weights].loaded:
+            raise UserError("--membrane-width goes with --weights loadable, and weights are rom")
+        try:
+            widths = tuple(int(part) for part in widths.split(","))
+        except ValueError:
+            raise UserError(
+                f"Membrane width must be integers with commas between them, not {widths!r}"
+            ) from None
+    return replace(
+        configuration, weights=options.weights, membrane_width=widths, spram=options.spram
+    )
+
+
 def _by_goal(network, options):
     """The configuration that the options ask for by a goal, and the line that says so."""
     from sstdp_hw.models.exploration import balanced_configurations, choose, find_workload
@@ -110,10 +150,13 @@ def _by_goal(network, options):
     clock = DEFAULT_CLOCK_MHZ if options.clock is None else options.clock
     goal = Goal(options.target_fps, options.max_luts, clock)
     workload = find_workload(network, options.dataset, GOAL_SAMPLES, progress=progress)
-    candidates = balanced_configurations(
-        network, workload.inference,
-        early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
-    )  # fmt: skip
+    candidates = [
+        _with_weights(configuration, options)
+        for configuration in balanced_configurations(
+            network, workload.inference,
+            early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
+        )
+    ]  # fmt: skip
     with progress(f"Choosing from {len(candidates)} configurations", len(candidates)) as advance:
         point, reached = choose(goal, network, workload, candidates, progress=advance)
     text = f"{goal.describe(point)} (predicted for {workload.source})"
@@ -134,7 +177,7 @@ def _by_lanes(network, options):
     else:
         lanes = None if options.lanes is None else parse_lanes(options.lanes)
         chosen = Configuration(lanes, early_exit=early_exit)
-    chosen = replace(chosen, name=options.name)
+    chosen = _with_weights(replace(chosen, name=options.name), options)
     if options.pixels_per_beat is None:
         return chosen
     return replace(chosen, pixels_per_beat=options.pixels_per_beat)

@@ -15,9 +15,11 @@ import numpy as np
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import json_text, written_whole
+from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.answer import unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
+from sstdp_hw.contract.memory_image import loading_cycles, memory_image, words_of_an_image
 from sstdp_hw.models.cost import cycle_bound, efficiency
 from sstdp_hw.network.layers import Array
 from sstdp_hw.ready import known_as
@@ -65,6 +67,8 @@ def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
     """More cycles than any image can take, however the streams stall."""
     parameters = directory.parameters
     work = parameters.most_cycles + 8 * traffic.stall_cycles
+    if parameters.store.loaded:
+        work += 4 * words_of_an_image(parameters)  # wrong ones may come before a right one
     slowest = 256 - max(traffic.gap_chance, traffic.stall_chance)
     return 4 * work * 256 // slowest
 
@@ -128,11 +132,15 @@ def cosimulate(
     if every_spike:
         check_makes_every_spike(directory)
     inference = reference.run(directory.network, images)
+    parameters = directory.parameters
     verilog, mutation = directory.verilog, None
+    memories = memory_image(parameters) if parameters.store.loaded else None
     if mutate is not None:
         mutation = mutations.choose(directory, images, inference, *mutate)
-        verilog = mutations.apply(verilog, mutation)
-    parameters = directory.parameters
+        if memories is None:
+            verilog = mutations.apply(verilog, mutation)
+        else:
+            memories = mutations.patch(directory, mutation).applied(memories)
     packets = Packets.of(parameters, images)
     timeout = timeout_cycles(directory, traffic)
     shards = 1 if waves else max(1, min(shards, len(images) // MIN_IMAGES_PER_SHARD))
@@ -143,6 +151,7 @@ def cosimulate(
         simulator=simulator,
         waves=waves,
         probes=directory.manifest["probes"] if every_spike else (),
+        memories=memories,
     ) as simulation:
         compiled, processor = time.monotonic(), _processor_seconds()
         answers = simulation.run_sharded(
@@ -158,7 +167,9 @@ def cosimulate(
         first: Divergence | None = min(spike_mismatches, key=lambda d: d.image, default=None)
         if len(wrong) and first is None:
             row = int(wrong[0])
-            first = diagnose(directory, verilog, simulator, images, inference, row, timeout)
+            first = diagnose(
+                directory, verilog, simulator, images, inference, row, timeout, memories
+            )
         tools = simulation.tools
     mismatched = set(wrong.tolist()) | {divergence.image for divergence in spike_mismatches}
     protocol = [
@@ -181,11 +192,12 @@ def cosimulate(
         "efficiency": efficiency(bound, arrays["cycles"])
         if traffic.back_to_back and (arrays["cycles"] != NO_ANSWER).all()
         else None,
+        **_loading(parameters, answers),
         "every_spike_compared": every_spike,
         "traffic": vars(traffic),
         "mutation": None if mutation is None else mutation.to_json() | {"text": str(mutation)},
         "verilog_sha256": directory.manifest["verilog_sha256"],
-        "network_digest": directory.manifest["network"]["digest"],
+        "network_digest": directory.network.digest,
         "simulator": simulator,
         "tools": tools,
         "shards": len(answers),
@@ -229,6 +241,15 @@ def _arrays(
         "reference_decision_time": inference.decision_times.astype(np.int16),
         "reference_silent": inference.silent,
     }
+
+
+def _loading(parameters: AcceleratorParameters, answers: Sequence[Answers]) -> dict[str, Any]:
+    """Cycles that loading the memories took, and what the cycle model says; nothing if weights are
+    constants."""
+    if not parameters.store.loaded:
+        return {}
+    took = np.concatenate([answer.loads[:, 3] - answer.loads[:, 2] for answer in answers])
+    return {"loading_cycles": _summary(took), "loading_cycles_model": loading_cycles(parameters)}
 
 
 def _processor_seconds() -> float:

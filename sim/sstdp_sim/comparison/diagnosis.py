@@ -58,9 +58,9 @@ class Divergence:
 
 def expected_spikes(directory: GeneratedDirectory, inference: Inference, image: int) -> list[Array]:
     """Spike times of ``image`` at every probe, flat."""
-    network = directory.network
+    network, live = directory.network, directory.parameters.live_inputs
     places = sent_places(network).values()
-    return [sent_spikes(network, inference, place)[image] for place in places]
+    return [sent_spikes(network, inference, place, live)[image] for place in places]
 
 
 def first_difference(
@@ -103,6 +103,7 @@ def diagnose(
     inference: Inference,
     image: int,
     timeout_cycles: int,
+    memories: Array | None = None,
 ) -> Divergence:
     """Run one image again with every layer watched, after up to `HISTORY` images before it.
 
@@ -115,12 +116,16 @@ def diagnose(
         Of the same images.
     image : int
         The one that mismatched.
+    memories : uint32 array, optional
+        The image of the memories, where weights are loaded.
     """
     probes = directory.manifest["probes"]
     start = max(image - HISTORY, 0)
     parameters = directory.parameters
     packets = Packets.of(parameters, images[start : image + 1])
-    with Simulation.of(verilog, parameters, simulator=simulator, probes=probes) as simulation:
+    with Simulation.of(
+        verilog, parameters, simulator=simulator, probes=probes, memories=memories
+    ) as simulation:
         answers = simulation.run(packets, timeout_cycles=timeout_cycles)
     t_max = directory.network.t_max
     expected_class, expected_time = (

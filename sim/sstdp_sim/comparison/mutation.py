@@ -1,4 +1,5 @@
-"""Corrupts one number in the generated Verilog, to show that the comparison can fail."""
+"""Corrupts one number in the generated Verilog, or in the image of the memories that is loaded, to
+show that the comparison can fail."""
 
 from __future__ import annotations
 
@@ -10,10 +11,19 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.memory_map import memory_map
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.memory_image import (
+    CRC_WORDS,
+    HEADER_WORDS,
+    crc_of_change,
+    words_of_an_image,
+)
 from sstdp_hw.network.layers import Array
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference.inference import Inference, arriving_spikes, run
+
+from ..simulation.loads import Patch
 
 KINDS = ("weight", "threshold")
 #: A literal of a memory's rows, as the generator writes it.
@@ -153,7 +163,7 @@ def changed_network(directory: GeneratedDirectory, mutation: Mutation) -> Networ
         # Equal rows are stored once: then every group has the flipped bit.
         neurons = (
             range(mutation.neuron % p.lanes, len(p.layer.weight), p.lanes)
-            if len(set(rows)) == 1
+            if len(set(rows)) == 1 and not p.store.loaded
             else [mutation.neuron]
         )
         bit = mutation.bit % p.membrane_width
@@ -222,6 +232,17 @@ def find(verilog: str, mutation: Mutation) -> Literal:
     raise UserError(
         f"Verilog module {mutation.module} must have row {mutation.row}, and is shorter"
     )
+
+
+def patch(directory: GeneratedDirectory, mutation: Mutation) -> Patch:
+    """The same bit in an image of the memories, where weights are loaded."""
+    parameters = directory.parameters
+    name = mutation.module.removeprefix(parameters.prefix)
+    region = next(each for each in memory_map(parameters) if each.name == name)
+    word, bit = region.word_of(mutation.row, mutation.bit)
+    word += HEADER_WORDS
+    crc_mask = crc_of_change(words_of_an_image(parameters) - CRC_WORDS, word, bit)
+    return Patch(word, 1 << bit, crc_mask)
 
 
 def apply(verilog: str, mutation: Mutation) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,25 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.programs import working_threads
 from sstdp_hw.base.waiting import mapped
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.memory_image import loading_cycles, memory_image
 from sstdp_hw.models import cycles as cycle_model
 from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
-from ..comparison.mutation import Mutation
+from ..comparison.mutation import Mutation, patch
+from ..simulation.loads import Load, Loads, Patch
 from ..simulation.packets import Answers, Packets, Traffic
 from ..simulation.simulator import Simulation
-from ..stress.beats import Stream, busy_cycles, findings, random_stream, stream_of
+from ..stress.beats import (
+    Stream,
+    busy_cycles,
+    findings,
+    loaded_stream,
+    random_stream,
+    stream_of,
+)
+from ..stress.loads import LoadPlan, inverted
 from ..stress.stimulus import hostile_images
 from .equivalence import LogicProof
 from .harmless import harmless
@@ -44,6 +54,7 @@ _STALLED_IMAGES = 12  # that would come in the time of a long stall
 _BATCH = 24  # mutants of one simulator process
 #: How often those that nobody noticed are played, each time with other images and traffic.
 _TURNS = 5
+_LOADS = 12  # right images of the memories among the images
 _SEEDS = 10  # of traffic in a turn, at most
 
 
@@ -52,13 +63,15 @@ class Scenario:
     """Packets, how they are played, and what must come back.
 
     ``cycles`` is what the cycle model says, where it says anything: from answer to answer back to
-    back; from first beat to answer if the images come one at a time.
+    back; from first beat to answer if the images come one at a time. ``loading`` is the same for
+    an image of the memories, where weights are loaded.
     """
 
     name: str
     stream: Stream
     traffic: Traffic
     cycles: Array | None = None
+    loading: int | None = None
 
     def noticed(self, answers: Answers) -> str | None:
         """What is wrong with the answers, in one line."""
@@ -66,6 +79,10 @@ class Scenario:
         if found:
             return f"{self.name}: {found[0]}"
         if self.cycles is not None:
+            if self.loading is not None:
+                took = answers.loads[:1, 3] - answers.loads[:1, 2]  # offered to an idle chain
+                if took.tolist() != [self.loading]:
+                    return f"{self.name}: loading must take {self.loading} cycles, not {took}"
             if self.traffic.isolated:
                 took = answers.cycles - answers.first_beats + 1
                 took[0] = self.cycles[0]  # the sorters may be clearing their lists after reset
@@ -101,9 +118,14 @@ def images_stream(directory: GeneratedDirectory, images: Array) -> Stream:
     parameters = directory.parameters
     packets = Packets.of(parameters, images)
     padding = np.zeros((len(images), packets.data.shape[1]), np.uint8)
-    return stream_of(
-        parameters, replace(packets, data=np.concatenate([packets.data, padding], axis=1))
-    )
+    packets = replace(packets, data=np.concatenate([packets.data, padding], axis=1))
+    stream = stream_of(parameters, packets)
+    if not parameters.store.loaded:
+        return stream
+    # The memories outlive a mutant: what it does not write would be there from the one before.
+    words = memory_image(parameters)
+    loads = Loads([Load(inverted(words)), Load(words)])
+    return replace(stream, plan=LoadPlan(loads, [-1, 0], [0, 0], stream.words[None]))
 
 
 def scenarios(directory: GeneratedDirectory, images: Array, seed: int) -> list[Scenario]:
@@ -124,12 +146,18 @@ def scenarios(directory: GeneratedDirectory, images: Array, seed: int) -> list[S
     ]  # fmt: skip
     # While one lasts, every queue fills.
     longest = _STALLED_IMAGES * int(cycles.mean())
+    loads, loading = [], None
+    if parameters.store.loaded:
+        stream = loaded_stream(parameters, plain.packets, random, count=_LOADS, waits=True)
+        loads.append(Scenario("loads", stream, Traffic()))
+        loading = loading_cycles(parameters)
     return [
-        Scenario("images back to back", plain, Traffic(), cycles),
+        Scenario("images back to back", plain, Traffic(), cycles, loading),
         Scenario(
             "one image at a time", plain, Traffic(isolated=True),
             cycle_model.latency_per_image(parameters, inference),
         ),
+        *loads,
         Scenario("gaps and backpressure", plain, Traffic(100, 128, seed + 1)),
         Scenario("long backpressure", plain, Traffic(0, 128, seed + 2, stall_cycles=longest)),
         Scenario("packets of wrong length", hostile[0], Traffic(20, 128, seed + 3)),
@@ -185,7 +213,14 @@ def run(
         if only is not None:
             mutants = [mutant for mutant in mutants if str(mutant) in only]
         alive = dict(enumerate(mutants, 1))
-        text = instrumented(directory.verilog, modules, mutants, folder)
+        patches: dict[int, Patch] = {}
+        if parameters.store.loaded:  # numbers are flipped on their way into the memories
+            patches = {
+                number: patch(directory, mutant)
+                for number, mutant in alive.items()
+                if isinstance(mutant, Mutation)
+            }
+        text = instrumented(directory.verilog, modules, mutants, folder, in_verilog=not patches)
         proof = LogicProof(modules, folder)
         noticed: dict[int, str] = {}
         proven: dict[int, str] = {}
@@ -211,11 +246,13 @@ def run(
                 flips = [mutant for mutant in alive.values() if isinstance(mutant, Mutation)]
                 seen = with_witnesses(directory, images, flips, seed + turn)
                 for scenario in scenarios(directory, seen, seed + _SEEDS * turn):
-                    if found := _play(simulation, directory, scenario, [0]):
+                    if found := _play(simulation, directory, scenario, [0], {}):
                         raise UserError(f"Without a mutant nothing may be noticed; {found[0]}")
                     for found in mapped(
                         threads,
-                        lambda batch, each=scenario: _play(simulation, directory, each, batch),
+                        lambda batch, each=scenario: _play(
+                            simulation, directory, each, batch, patches
+                        ),
                         _batches(list(alive)),
                     ):
                         noticed |= found
@@ -240,20 +277,22 @@ def _batches(numbers: list[int]) -> list[list[int]]:
 
 
 def _play(
-    simulation: Simulation, directory: GeneratedDirectory, scenario: Scenario, batch: list[int]
-) -> dict[int, str]:
+    simulation: Simulation, directory: GeneratedDirectory, scenario: Scenario, batch: list[int],
+    patches: Mapping[int, Patch],
+) -> dict[int, str]:  # fmt: skip
     """Mutants of the batch that the scenario shows, and what it shows."""
     try:
         answers = simulation.play(
             scenario.stream.packets, mutants=batch, answers=scenario.stream.answers,
-            traffic=scenario.traffic, timeout_cycles=timeout_cycles(directory, scenario.traffic),
+            loads=scenario.stream.loads, patches=patches, traffic=scenario.traffic,
+            timeout_cycles=timeout_cycles(directory, scenario.traffic),
         )  # fmt: skip
     except UserError as error:  # of a design that oscillates, for one: find out which it was
         if len(batch) == 1:
             return {batch[0]: f"{scenario.name}: {error}"}
         half = len(batch) // 2
         parts = (batch[:half], batch[half:])
-        first, second = (_play(simulation, directory, scenario, part) for part in parts)
+        first, second = (_play(simulation, directory, scenario, part, patches) for part in parts)
         return first | second
     found = zip(batch, map(scenario.noticed, answers), strict=True)
     return {number: text for number, text in found if text}

@@ -28,7 +28,7 @@ def harmless(
     if not isinstance(p, DenseParameters) or constant_operand(cell)[1] != p.groups - 1:
         return None
     # A clear bit is a weight of 1 where weights have one bit; elsewhere it is 0.
-    if not p.padding or p.weight_width == 1 or p.spontaneous:
+    if not p.padding or p.weight_width == 1 or p.may_be_spontaneous:
         return None
     return (
         f"the {p.padding} lanes without a neuron start below threshold and have weights of 0: they "

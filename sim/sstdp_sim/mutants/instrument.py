@@ -38,14 +38,22 @@ _FILL = re.compile(
 
 
 def instrumented(
-    verilog: str, modules: dict[str, Any], mutants: Sequence[LogicFault | Mutation], folder: Path
+    verilog: str,
+    modules: dict[str, Any],
+    mutants: Sequence[LogicFault | Mutation],
+    folder: Path,
+    *,
+    in_verilog: bool = True,
 ) -> str:
-    """The Verilog with ``mutants`` built in; they count from 1."""
+    """The Verilog with ``mutants`` built in; they count from 1. Flipped bits of memories only if
+    these stand in the Verilog."""
     modules = copy.deepcopy(modules)
     editors: dict[str, tuple[Editor, list[Any]]] = {}
     flips: dict[tuple[str, str], dict[int, int]] = {}  # module, literal: number to bit
     for number, mutant in enumerate(mutants, 1):
         if isinstance(mutant, Mutation):
+            if not in_verilog:
+                continue
             place = find(verilog, mutant)
             flips.setdefault((mutant.module, place.name), {})[number] = place.bit
             continue

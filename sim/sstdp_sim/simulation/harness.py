@@ -17,6 +17,7 @@ from sstdp_hw.base.templates import filled
 from sstdp_hw.blocks.hardware import TOP
 from sstdp_hw.contract.answer import ANSWER_WIDTH
 
+from .loading_harness import loading_places
 from .packets import HEADER_BYTES
 
 HARNESS_TOP = "harness"
@@ -40,10 +41,14 @@ _PROBE = """\
 
 
 def harness_verilog(
-    max_beats: int, beat_bytes: int, probes: Sequence[dict[str, Any]] = (), top: str = TOP
+    max_beats: int,
+    beat_bytes: int,
+    probes: Sequence[dict[str, Any]] = (),
+    top: str = TOP,
+    loaded: bool = False,
 ) -> str:
     """The harness for packets of up to ``max_beats`` beats of ``beat_bytes`` to the module ``top``,
-    watching the manifest's ``probes``."""
+    whose weights may be ``loaded``, watching the manifest's ``probes``."""
     beat_bits = 8 * beat_bytes
     packet_bits = max_beats * beat_bits
     record_bits = packet_bits + 8 * HEADER_BYTES
@@ -61,4 +66,5 @@ def harness_verilog(
         reset=RESET, start=START,
         open_spikes=f'    spikes_file = $fopen("{SPIKES_FILE}", "w");\n' if spikes else "",
         flush_spikes="        $fflush(spikes_file);\n" if spikes else "",
+        **loading_places(loaded),
     )  # fmt: skip

@@ -12,6 +12,7 @@ module harness (
   input  wire [31:0] stall_cycles,
   input  wire [31:0] random_seed,
   input  wire [31:0] mutant,  // read by Verilog that has faults built in
+  @{loading_inputs}
   output reg  wake,
   output reg  done,
   output reg  [31:0] answered,
@@ -52,7 +53,7 @@ module harness (
   wire reset_now = reset_due & (reset_left == 0);
   wire hold = ending & (reset_wanted != 0) | reset_due | (resetting != 0);
   wire free = isolated ? (beats_left == 0) & (begun == answered) : (beats_left == 0) | ending;
-  wire taking = free & !hold & (packets_left != 0);
+  wire taking = free & !hold & (packets_left != 0)@{unless_loading};
   // Marsaglia's xorshift: new noise every cycle.
   wire [31:0] noise_1 = noise ^ (noise << 13);
   wire [31:0] noise_2 = noise_1 ^ (noise_1 >> 17);
@@ -62,9 +63,11 @@ module harness (
   wire finished = (waiting >= timeout_cycles) | (answered > wanted)
     | ((answered >= wanted) & !answer & (waiting >= quiet_cycles));
 
+  @{loading_declarations}
   initial begin
     packets_file = $fopen("@{packets_file}", "rb");
     answers_file = $fopen("@{answers_file}", "w");
+    @{open_loads}
     @{open_spikes}
   end
 
@@ -93,6 +96,7 @@ module harness (
       held <= 0;
       violated <= 0;
       noise <= {random_seed[30:0], 1'b1};
+      @{loading_reset}
     end else if (!done) begin
       started <= 1;
       if (!started) $fwrite(answers_file, "@{start} 0 0\n");
@@ -136,6 +140,7 @@ module harness (
         | (m_valid & !m_last)))
         violated <= 1;
       @{write_spikes}
+      @{loading_step}
       waited <= waiting;
       reset_left <= ending & (reset_wanted != 0) ? reset_wanted - 1 : reset_left - 1;
       reset_due <= ending & (reset_wanted != 0) | (reset_due & !reset_now);
@@ -169,6 +174,6 @@ module harness (
     .m_axis_tdata(m_data),
     .m_axis_tvalid(m_valid),
     .m_axis_tready(m_ready),
-    .m_axis_tlast(m_last)
+    .m_axis_tlast(m_last)@{loading_ports}
   );
 endmodule

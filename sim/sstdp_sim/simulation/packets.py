@@ -132,6 +132,11 @@ class Answers:
         end.
     resets : int64 array [R, 2]
         For each reset: answers, and packets begun, before it.
+    loads : int64 array [L, 4]
+        Of each load that took effect: answers before it, its number, cycle in which it was offered,
+        and in which it had ended.
+    refused : int64 array [F, 2]
+        Number of each load that was refused, and why.
     """
 
     words: Array
@@ -141,3 +146,5 @@ class Answers:
     violated: bool
     spikes: Array
     resets: Array = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    loads: Array = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+    refused: Array = field(default_factory=lambda: np.zeros((0, 2), np.int64))

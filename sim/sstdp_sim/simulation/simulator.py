@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,6 +24,7 @@ from sstdp_hw.base.programs import run_program, working_threads
 from sstdp_hw.base.waiting import mapped
 from sstdp_hw.blocks.hardware import TOP, AcceleratorParameters
 from sstdp_hw.contract.file_names import VERILOG_FILE
+from sstdp_hw.contract.memory_image import memory_image
 from sstdp_hw.network.layers import Array
 
 from .compiled_cache import CompiledCache
@@ -38,6 +39,8 @@ from .harness import (
     START,
     harness_verilog,
 )
+from .loading_harness import LOADS_FILE
+from .loads import Load, Loads, Patch, what_happened
 from .packets import Answers, Packets, Traffic
 from .spikes import read_spikes
 
@@ -100,6 +103,9 @@ class Simulation:
         Probes of the manifest to watch.
     coverage : Coverage, optional
         Gets what every run covers; Verilator only.
+    memories : uint32 array, optional
+        Where weights are loaded: the image of the memories that every run begins with, unless it is
+        given others.
 
     Raises
     ------
@@ -118,6 +124,7 @@ class Simulation:
         waves: Path | None = None,
         probes: Sequence[dict[str, Any]] = (),
         coverage: Coverage | None = None,
+        memories: Array | None = None,
     ) -> None:
         check_simulator(simulator)
         if waves is not None:
@@ -127,7 +134,10 @@ class Simulation:
         self._folder = temporary_folder()
         self.folder = Path(self._folder.name)
         self.max_beats, self.beat_bytes = max_beats, beat_bytes
-        harness = harness_verilog(max_beats, beat_bytes, self.probes, top)
+        self.memories = memories
+        harness = harness_verilog(
+            max_beats, beat_bytes, self.probes, top, loaded=memories is not None
+        )
         self._sources = []
         for name, text in ((VERILOG_FILE, verilog), ("harness.v", harness)):
             self._sources.append(self.folder / name)
@@ -143,7 +153,9 @@ class Simulation:
         cls, verilog: str, parameters: AcceleratorParameters, *, images: int = 1, **options: Any
     ) -> Simulation:
         """A simulation for packets as long as so many whole samples of the accelerator's
-        network."""
+        network; memories are loaded, unless given, with what the parameters' network has."""
+        if parameters.store.loaded and options.get("memories") is None:
+            options["memories"] = memory_image(parameters)
         return cls(
             verilog,
             beat_bytes=parameters.input.data_width // 8,
@@ -221,6 +233,8 @@ class Simulation:
         *,
         mutants: Sequence[int] = (0,),
         answers: int | None = None,
+        loads: Loads | None = None,
+        patches: Mapping[int, Patch] | None = None,
         traffic: Traffic = Traffic(),  # noqa: B008 - frozen
         timeout_cycles: int,
         progress: Callable[[int], None] | None = None,
@@ -233,6 +247,10 @@ class Simulation:
             Which fault of the Verilog is at work (`mutants.instrument`); 0 is none.
         answers : int, optional
             How many to wait for; by default one per packet.
+        loads : Loads, optional
+            What the memories are loaded with, and when; by default ``memories``, once.
+        patches : mapping of int to Patch, optional
+            By mutant, what is flipped in every image of the memories.
         timeout_cycles : int
             Longest wait for one answer. When it passes, what came so far is returned.
         progress : callable, optional
@@ -258,7 +276,15 @@ class Simulation:
             "stall_cycles": traffic.stall_cycles,
             "random_seed": traffic.seed,
         }
-        write_json(shard / "job.json", {"settings": settings, "mutants": list(mutants)})
+        patched: dict[int, dict[str, int]] = {}
+        if loads is None:
+            loads = Loads([] if self.memories is None else [Load(self.memories)])
+        if self.memories is not None:
+            (shard / LOADS_FILE).write_bytes(loads.to_bytes())
+            settings |= {"loads": loads.records, "waits": int(loads.waits)}
+            patched = {n: (patches or {}).get(n, Patch()).settings() for n in mutants}
+        job = {"settings": settings, "mutants": list(mutants), "patches": patched}
+        write_json(shard / "job.json", job)
         answer = shard / "answer.json"
         log = shard / "run.log"
         runner = _runner(self.simulator)
@@ -302,7 +328,8 @@ class Simulation:
         starts = np.flatnonzero(table[:, 0] == START)
         tables = np.split(table, starts)[1:]
         return [
-            _answers(part, wanted, found, spikes) for part, found in zip(tables, runs, strict=True)
+            _answers(part, wanted, found, spikes, loads)
+            for part, found in zip(tables, runs, strict=True)
         ]
 
     def run_sharded(
@@ -384,9 +411,11 @@ def _last_line(log: Path, error: BaseException) -> str:
     return f"{error}; its last words: {lines[-1][:300]}" if lines else str(error)
 
 
-def _answers(table: Array, wanted: int, found: dict[str, Any], spikes: Array) -> Answers:
+def _answers(
+    table: Array, wanted: int, found: dict[str, Any], spikes: Array, loads: Loads
+) -> Answers:
     """Answers of one run from what the harness wrote down."""
-    table = table[1:]
+    effect, refused, table = what_happened(table[1:], loads)
     resets = np.flatnonzero(table[:, 0] == RESET)
     before = resets - np.arange(len(resets)), table[resets, 1]
     table = np.delete(table, resets, axis=0)[:wanted]
@@ -398,4 +427,6 @@ def _answers(table: Array, wanted: int, found: dict[str, Any], spikes: Array) ->
         violated=found["violated"],
         spikes=spikes,
         resets=np.stack(before, axis=1),
+        loads=effect,
+        refused=refused,
     )

@@ -30,6 +30,8 @@ async def play(dut: Any) -> None:
     runs, before = [], 0
     for mutant in job["mutants"]:
         dut.mutant.value = mutant
+        for name, value in job["patches"].get(str(mutant), {}).items():
+            getattr(dut, name).value = value
         dut.rst_n.value = 0
         await ClockCycles(dut.clk, 4)
         dut.rst_n.value = 1

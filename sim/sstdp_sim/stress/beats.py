@@ -15,17 +15,20 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
-from sstdp_hw.contract.answer import ANSWER, pack_answers, unpack_answers
+from sstdp_hw.contract.answer import ANSWER, LOAD, pack_answers, unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.fitting import fitted
 from sstdp_hw.models import cycles as cycle_model
 from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
 from ..simulation.coverage import Coverage
+from ..simulation.loads import Loads
 from ..simulation.packets import Answers, Packets, Traffic
 from ..simulation.simulator import Simulation
 from .contents import CONTENTS
+from .loads import LoadPlan, hostile_loads, turned
 
 #: Every fourth reset comes within so many cycles, while the beats are still in the first queues.
 _SOON = 4
@@ -44,11 +47,28 @@ class Stream:
         has none.
     ends : bool array [P]
         Whether the packet ends with ``tlast``.
+    plan : LoadPlan, optional
+        What the memories are loaded with meanwhile.
     """
 
     packets: Packets
     words: Array
     ends: Array
+    plan: LoadPlan | None = None
+
+    @property
+    def loads(self) -> Loads | None:
+        return None if self.plan is None else self.plan.loads
+
+    def wanted(self, answers: Answers, first: int, begun: int) -> Array:
+        """What the answers from ``first`` on must be, to the packets from ``begun`` on: int64."""
+        if self.plan is not None:
+            return self.plan.wanted(answers, first, begun)
+        bit = 0
+        if len(answers.loads):  # once loaded, by which the bit stands still
+            bit = int(answers.words[0]) & 1 << LOAD.offset if len(answers.words) else 0
+        words = self.words[begun:]
+        return np.where(words < 0, words, words | bit)
 
     @property
     def answers(self) -> int:
@@ -90,13 +110,14 @@ def play(
     Returns
     -------
     dict
-        ``runs``, ``beats``, ``packets`` that began, ``resets``, ``answers`` and ``findings``, one
-        line each.
+        ``runs``, ``beats``, ``packets`` that began, ``resets``, ``answers``, ``loads`` of weights
+        and those that were refused, and ``findings``, one line each.
     """
     parameters, random = directory.parameters, np.random.default_rng(seed)
     count = packets_of_a_run(parameters.beats, beats)
     busy = busy_cycles(parameters, images)
-    total: dict[str, Any] = dict.fromkeys(("runs", "beats", "packets", "resets", "answers"), 0)
+    counts = ("runs", "beats", "packets", "resets", "answers", "loads", "loads_refused")
+    total: dict[str, Any] = dict.fromkeys(counts, 0)
     total["findings"] = []
     with Simulation.of(directory.verilog, parameters, images=2, coverage=coverage) as simulation:
         while total["beats"] < beats or total["runs"] < len(WEATHER):
@@ -105,7 +126,7 @@ def play(
             traffic = replace(traffic, seed=seed + run)
             stream = random_stream(parameters, images, random, count, resets=resets, busy=busy)
             answers = simulation.run(
-                stream.packets, answers=stream.answers, traffic=traffic,
+                stream.packets, answers=stream.answers, traffic=traffic, loads=stream.loads,
                 timeout_cycles=timeout_cycles(directory, traffic),
             )  # fmt: skip
             total["findings"] += [f"run {run}, {text}" for text in findings(stream, answers)]
@@ -113,6 +134,8 @@ def play(
             total["packets"] += stream.answers
             total["resets"] += len(answers.resets)
             total["answers"] += len(answers.words)
+            total["loads"] += len(answers.loads)
+            total["loads_refused"] += len(answers.refused)
             total["runs"] += 1
             if progress:
                 progress(stream.beats)
@@ -173,7 +196,22 @@ def random_stream(
     cut_off = random.integers(1, parameters.beats + 1, np.count_nonzero(middle))
     lengths[middle], last[middle] = cut_off, False
     last[-1], delays[-1] = True, -1  # the last packet ends, and is answered
-    return stream_of(parameters, Packets(data, lengths, last, delays))
+    packets = Packets(data, lengths, last, delays)
+    if not parameters.store.loaded:
+        return stream_of(parameters, packets)
+    return loaded_stream(parameters, packets, random)
+
+
+def loaded_stream(
+    parameters: AcceleratorParameters, packets: Packets, random: np.random.Generator,
+    *, count: int = 4, waits: bool = False,
+) -> Stream:  # fmt: skip
+    """The packets, with `hostile_loads` of the network and of another meanwhile."""
+    both = [parameters, fitted(parameters, turned(parameters.network))]
+    streams = [stream_of(each, packets) for each in both]
+    words = np.stack([stream.words for stream in streams])
+    plan = hostile_loads(both, words, random, len(packets), count=count, waits=waits)
+    return replace(streams[0], plan=plan)
 
 
 def stream_of(parameters: AcceleratorParameters, packets: Packets) -> Stream:
@@ -214,9 +252,12 @@ def findings(stream: Stream, answers: Answers) -> list[str]:
         found.append("more answers than packets")
     if answers.violated:
         found.append("the output stream changed a beat that was not taken")
+    if stream.plan is not None:
+        found += stream.plan.findings(answers)
     borders = [(0, 0), *answers.resets.tolist(), (len(answers.words), stream.answers)]
     for (first, begun), (stop, until) in pairwise(borders):
-        got, wanted = answers.words[first:stop], stream.words[begun:until]
+        got = answers.words[first:stop]
+        wanted = stream.wanted(answers, first, begun)[: until - begun]
         compared = min(len(got), len(wanted))
         wrong = np.flatnonzero(got[:compared] != wanted[:compared])
         if len(wrong):
@@ -234,7 +275,8 @@ def findings(stream: Stream, answers: Answers) -> list[str]:
 
 def _text(word: int) -> str:
     if word < 0:
-        return "no answer"
+        return "no answer" if word == -1 else "no answer before the memories are loaded"
     found = unpack_answers(word)
     flags = [name.replace("_", " ") for name, _, width, _ in ANSWER if width == 1 and found[name]]
-    return ", ".join([f"class {found['class']} at step {found['decision_time']}", *flags])
+    load = [f"load {word >> LOAD.offset & 1}"] if word >> LOAD.offset & 1 else []
+    return ", ".join([f"class {found['class']} at step {found['decision_time']}", *flags, *load])

@@ -28,7 +28,11 @@ and exits with status 1 on any mismatch, naming the first one: image, layer, ste
   sstdp-hw simulate DIR --dataset mnist --samples 200 --mutate weight
 
 The last command corrupts one weight in the hardware first; the mismatch that it must report is the
-proof that the check can fail. Its results go to DIR/mutation."""
+proof that the check can fail. Its results go to DIR/mutation.
+
+Where weights are loaded, the memories are written first; with any network that fits:
+
+  sstdp-hw simulate DIR --dataset mnist --network OTHER"""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +80,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="write a waveform: .vcd of verilator, .fst of icarus",
     )
     parser.add_argument(
+        "--network", type=Path, metavar="NETWORK",
+        help="load this network instead of the one that was generated (needs `generate --weights "
+        "loadable`); results go to DIR/loaded",
+    )  # fmt: skip
+    parser.add_argument(
         "--mutate", metavar="KIND", help="corrupt one number first: weight or threshold"
     )
     parser.add_argument(
@@ -102,7 +111,8 @@ def _chance(name: str, value: float) -> int:
 def _run(options: argparse.Namespace) -> Result:
     from sstdp_hw.base import locks
     from sstdp_hw.contract.directory import GeneratedDirectory
-    from sstdp_hw.contract.file_names import MUTATION_FOLDER, RESULTS_FILE
+    from sstdp_hw.contract.file_names import LOADED_FOLDER, MUTATION_FOLDER, RESULTS_FILE
+    from sstdp_hw.network.network import Network
     from sstdp_hw.reference.evaluation import check_samples
 
     from ..comparison.cosimulation import check_makes_every_spike
@@ -126,13 +136,19 @@ def _run(options: argparse.Namespace) -> Result:
     # Nobody replaces the accelerator meanwhile, and nobody else writes these results.
     with locks.reading(options.directory):
         directory = GeneratedDirectory.load(options.directory)
+        if options.network is not None:
+            directory = directory.with_loaded(Network.load(options.network))
         samples = _samples(options)
         check_samples(directory.network, samples)
         if options.mutate:
             check_mutation(directory, options.mutate, options.mutate_layer)
         if options.every_spike:
             check_makes_every_spike(directory)
-        out = directory.path / MUTATION_FOLDER if options.mutate else directory.path
+        out = directory.path
+        if options.network is not None:
+            out = out / LOADED_FOLDER
+        if options.mutate:
+            out = out / MUTATION_FOLDER
         with locks.output(out / RESULTS_FILE):
             result, written = _simulate(options, directory, samples, traffic, out)
     _show(result)
@@ -186,7 +202,7 @@ def _simulate(
             every_spike=options.every_spike, waves=options.waves, mutate=mutate, progress=advance,
         )  # fmt: skip
     report.result.update(dataset=options.dataset, dataset_digest=samples.digest)
-    if mutate is None:
+    if mutate is None and options.network is None:
         return report.result, publish(directory, report)
     directory.refuse_changed()
     return report.result, [out / name for name in report.save(out)]
@@ -195,6 +211,9 @@ def _simulate(
 def _show(result: Result) -> None:
     from sstdp_hw.base.tables import counted
 
+    if result.get("loading_cycles"):
+        took = result["loading_cycles"]["max"]
+        print(f"{result['network_digest'][:12]} loaded in {took:,} cycles")
     if result["mutation"]:
         print(f"mutated: {result['mutation']['text']}")
     print(

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Play so many random beats or somewhat more: whole images, all bright ones, packets of every length,
 with and without tlast, gaps, backpressure, long idle times, resets at any moment. Each kind of
-traffic comes at least once, in whole packets. Every packet must get its one answer.
+traffic comes at least once, in whole packets. Every packet must get its one answer. Where weights
+are loaded, two networks are loaded in turn meanwhile, and images of the memories that are wrong.
 
   sstdp-hw verify stress build/accelerator --beats 1000000
   sstdp-hw verify stress build/accelerator --beats 100000 --coverage
@@ -68,10 +69,13 @@ def _run(options: argparse.Namespace) -> Result:
             )  # fmt: skip
         if coverage is not None:
             _show_coverage(directory, coverage)
+    loads = ""
+    if result["loads"]:
+        loads = f", {result['loads']:,} loads of weights and {result['loads_refused']:,} refused"
     print(
         f"Played {result['beats']:,} beats (at least {options.beats:,} asked) in "
         f"{counted(result['runs'], 'run')}: {counted(result['packets'], 'packet')}, "
-        f"{counted(result['resets'], 'reset')}, {counted(result['answers'], 'answer')}; "
+        f"{counted(result['resets'], 'reset')}, {counted(result['answers'], 'answer')}{loads}; "
         f"{counted(len(result['findings']), 'finding')}"
     )
     if result["findings"]:

@@ -12,6 +12,7 @@ from ...blocks.pipeline import LUT_RAM_DEPTH
 from ...blocks.widths import index_width
 from .cells import MOST_QUEUE_CELLS, in_block_ram, of_memory, of_rom
 from .convolution import conv_block_rams, pool_block_rams
+from .loading import loaded_block_rams
 
 
 def links_in_block_ram(pixels: PixelInput) -> bool:
@@ -34,6 +35,7 @@ def block_rams(parameters: AcceleratorParameters) -> int:
     """Block RAMs of the accelerator."""
     step_width = parameters.step_width
     count = sum(BLOCK_RAMS[block.kind](block, step_width) for block in parameters.blocks)
+    count += loaded_block_rams(parameters)
     return count + INPUT_BLOCK_RAMS[parameters.input.kind](parameters.input, step_width)
 
 
@@ -60,7 +62,7 @@ def dense_block_rams(layer: DenseParameters, step_width: int) -> int:
     """Block RAMs of weights and potentials; each slice has memories of its own."""
     count = 0
     for first, stop in layer.slices:
-        if layer.layer.weight.min() != layer.layer.weight.max():
+        if not layer.store.loaded and layer.layer.weight.min() != layer.layer.weight.max():
             count += of_rom(layer.weight_depth, (stop - first) * layer.weight_width)
         if layer.groups > LUT_RAM_DEPTH:
             count += of_memory(layer.groups, (stop - first) * (layer.membrane_width + 1))

@@ -22,6 +22,7 @@ from ...contract.fields import total_width
 from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram, spike_block_rams
 from .cells import CELL_ROWS, cells
 from .convolution import conv_parts, pool_parts
+from .loading import LOADING_FLIP_FLOPS, LOADING_LUTS, initial_is_constant, loading_parts
 
 #: Parts that take LUTs.
 LUTS = (
@@ -44,6 +45,7 @@ LUTS = (
     "conv",
     "pool",
     "walk_bit",
+    *LOADING_LUTS,
 )
 
 #: Parts that take flip-flops.
@@ -68,6 +70,7 @@ FLIP_FLOPS = (
     "pool",
     "stage_bit",
     "potential_bit",
+    *LOADING_FLIP_FLOPS,
 )
 
 
@@ -77,6 +80,7 @@ def count_parts(parameters: AcceleratorParameters) -> Counter[str]:
     for block in parameters.blocks:
         parts.update(BLOCK_PARTS[block.kind](block, parameters.step_width))
     parts.update(INPUT_PARTS[parameters.input.kind](parameters.input, parameters.step_width))
+    parts.update(loading_parts(parameters))
     return parts
 
 
@@ -89,7 +93,7 @@ def dense_parts(layer: DenseParameters, step_width: int) -> Counter[str]:
     membranes, weights = lanes * (width + 1), lanes * layer.weight_width
     shared = 1 < layer.groups <= LUT_RAM_DEPTH
     banks = -(-layer.weight_depth // BANK_ROWS)
-    constant = layer.groups == 1 or layer.initial.min() == layer.initial.max()
+    constant = initial_is_constant(layer)
     return Counter(
         {
             "layer": 1,
@@ -97,7 +101,7 @@ def dense_parts(layer: DenseParameters, step_width: int) -> Counter[str]:
             "lane": lanes,
             "adder_bit": lanes * width,
             "clear_bit": lanes * width if layer.groups > 1 else 0,
-            "silenced_bit": weights if layer.output or layer.spontaneous else 0,
+            "silenced_bit": weights if layer.output or layer.may_be_spontaneous else 0,
             "single_bit": membranes if layer.groups == 1 else 0,
             "shared_bit": membranes if shared else 0,
             "deep_bit": membranes if layer.groups > LUT_RAM_DEPTH else 0,
@@ -132,7 +136,7 @@ def pixel_parts(pixels: PixelInput, step_width: int) -> Counter[str]:
             "list_bit": lists * link,
             "link_bit": lists * link * in_luts,
             "link_mux_bit": lists * link * (-(-beats // CELL_ROWS) - 1) * in_luts,
-            "table_bit": pixels.pixels_per_beat * changes,
+            "table_bit": 0 if pixels.store.loaded else pixels.pixels_per_beat * changes,
             "beat_bit": pixels.live_latency * arriving,
             "queue_bit": sum(queues) + deep * loaded,
             "lut_ram_cell": lists * cells(t_max, link)

@@ -18,6 +18,7 @@ from ...blocks.widths import index_width
 from ...contract.events import event_fields, event_header, group_fields
 from ...contract.fields import total_width
 from .cells import cells, in_block_ram, of_memory, of_rom
+from .loading import initial_is_constant
 
 
 def conv_parts(layer: ConvParameters, step_width: int) -> Counter[str]:
@@ -40,7 +41,7 @@ def conv_parts(layer: ConvParameters, step_width: int) -> Counter[str]:
     ]  # fmt: skip
     if layer.words <= LUT_RAM_DEPTH:
         small.append(cells(layer.words, potentials))
-    constant = layer.groups == 1 or layer.initial.min() == layer.initial.max()
+    constant = initial_is_constant(layer)
     banks = -(-layer.weight_depth // BANK_ROWS)
     return Counter(
         {
@@ -82,7 +83,7 @@ def pool_parts(layer: PoolParameters, step_width: int) -> Counter[str]:
 def conv_block_rams(layer: ConvParameters, step_width: int) -> int:
     """Block RAMs of a convolution layer and its serializer."""
     count = _listed_rams(layer) + _stamp_rams(layer.words, layer.stamp_width)
-    if layer.layer.weight.min() != layer.layer.weight.max():
+    if not layer.store.loaded and layer.layer.weight.min() != layer.layer.weight.max():
         count += of_rom(layer.weight_depth, layer.lanes * layer.weight_width)
     if layer.words > LUT_RAM_DEPTH:
         count += of_memory(layer.words, layer.lanes * (layer.membrane_width + 1) + 1)

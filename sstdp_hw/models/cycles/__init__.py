@@ -12,13 +12,14 @@ come from `pipeline` and from the parameters, where the gateware has them from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 import numpy as np
 
 from ...blocks.hardware import AcceleratorParameters, WeightedBlock
-from ...blocks.pipeline import PIECE
+from ...blocks.pipeline import PIECE, RELOAD_LATENCY
+from ...contract.memory_image import loading_cycles
 from ...network.layers import Array
 from ...reference.inference import Inference, sent_places
 from .chain import NEVER, Decision, Layer, Serializer, Splitter
@@ -64,6 +65,7 @@ def cycles_per_image(
     parameters: AcceleratorParameters,
     inference: Inference,
     *,
+    loads: Collection[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Array:
     """Clock cycles from the answer before an image to its own: int64 [N].
@@ -76,10 +78,13 @@ def cycles_per_image(
     parameters : AcceleratorParameters
     inference : Inference
         What `reference.run` returned for the images.
+    loads : collection of int
+        Images before which the memories are loaded again, with the same network: when all before
+        have been answered, and no image is sent until that has ended (`loading_cycles`).
     progress : callable, optional
         Called with the number of images done since the last call.
     """
-    return np.diff(_answers(parameters, inference, progress=progress), prepend=-1)
+    return np.diff(_answers(parameters, inference, loads=loads, progress=progress), prepend=-1)
 
 
 def latency_per_image(parameters: AcceleratorParameters, inference: Inference) -> Array:
@@ -129,6 +134,7 @@ def _answers(
     inference: Inference,
     *,
     begin: Callable[[Any, list[Stamps]], None] | None = None,
+    loads: Collection[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Array:
     """Cycle of every answer, from the first beat of the first image on: int64 [N]. ``begin`` makes
@@ -136,8 +142,14 @@ def _answers(
     count = len(inference.classes)
     stale = [NEVER] * count
     layers, stamps, encoder = _chain(parameters, stale)
+    cycles = loading_cycles(parameters)
     if begin is not None:
         begin(encoder, stamps)
+    elif parameters.store.loaded:  # the memories are written between the reset and the first beat
+        assert isinstance(encoder, Encoder), "weights are loaded for pixels only"
+        encoder.free = [free - cycles for free in encoder.free]
+        for memory in stamps:
+            memory.ready -= cycles
     _input, *places = sent_places(parameters.network).values()
     for first in range(0, count, CHUNK):
         part = chunk(inference, first, CHUNK)
@@ -150,6 +162,9 @@ def _answers(
         encoder.take(part, first)
         images = len(part.classes)
         for image in range(first, first + images):
+            if image in loads:
+                assert isinstance(encoder, Encoder), "weights are loaded for pixels only"
+                encoder.loader.waits_until(encoder.decision.answers[-1] + RELOAD_LATENCY + cycles)
             encoder.run(image)
         if progress:
             progress(images)

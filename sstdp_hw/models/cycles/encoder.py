@@ -51,6 +51,10 @@ class Loader:
         self.entered = QUEUE_LATENCY - 1
         self.filed = LONG_AGO  # cycle in which the last beat of the image before was filed
 
+    def waits_until(self, cycle: int) -> None:
+        """The next beat is there in ``cycle`` at the earliest."""
+        self.entered = max(self.entered, cycle + QUEUE_LATENCY - 1)
+
     def load(self, free: int) -> int:
         """One image, into a sorter that takes beats from cycle ``free`` on."""
         room, places = self.room, self.places

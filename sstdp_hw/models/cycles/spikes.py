@@ -20,7 +20,7 @@ GroupCounts = dict[int, list[tuple[int, list[int]]]]
 
 def list_counts(pixels: PixelInput, t_max: int, inference: Inference) -> list[ListCounts]:
     """Spikes of the encoder per image, step and lane of the beat."""
-    times = sent_spikes(pixels.network, inference, 0)
+    times = sent_spikes(pixels.network, inference, 0, pixels.store.live_inputs(pixels.network))
     inputs = pixels.inputs
     lanes = np.empty(times.shape[1], np.int64)
     lanes[inputs[inputs >= 0]] = np.nonzero(inputs >= 0)[1]
@@ -41,7 +41,7 @@ def list_indices(pixels: PixelInput, t_max: int, inference: Inference) -> list[L
 
     A list gives back last what it was given first.
     """
-    times = sent_spikes(pixels.network, inference, 0)
+    times = sent_spikes(pixels.network, inference, 0, pixels.store.live_inputs(pixels.network))
     order = np.flatnonzero(pixels.order >= 0)[::-1]
     times, lanes = times[:, pixels.order[order]], order % pixels.stride
     found: list[ListIndices] = [{} for _ in range(len(times))]

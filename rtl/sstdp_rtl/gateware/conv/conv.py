@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from sstdp_hw.blocks.pipeline import TAG_WIDTH
 
 from ..parts.streams import TRACED, event_layout, group_layout
-from ..parts.weight_memory import memories
+from ..parts.weight_memory import connect_load, loading_members, memories
 from .lanes import ConvLanes
 from .locate import Locate
 from .walk import Walk
@@ -50,6 +50,7 @@ class ConvLayer(wiring.Component):
                 "i": In(stream.Signature(event_layout(parameters.index_width, step_width))),
                 "o": Out(stream.Signature(self.group_layout)),
                 "oldest": In(TAG_WIDTH),
+                **loading_members(parameters),
             }
         )
 
@@ -62,6 +63,9 @@ class ConvLayer(wiring.Component):
         weights, initial = memories(p, self.name)
         m.submodules.weights = weights
         m.submodules.initial = initial
+        connect_load(m, self, weights, initial)
+        if p.store.loaded:
+            m.d.comb += walk.spontaneous.eq(self.spontaneous)
         wiring.connect(m, wiring.flipped(self.i), locate.i)
         wiring.connect(m, locate.o, walk.i)
         wiring.connect(m, lanes.candidates, walk.candidates)

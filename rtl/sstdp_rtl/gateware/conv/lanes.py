@@ -36,7 +36,7 @@ class ConvLanes(wiring.Component):
     weights : In
         The lanes' weights, lane 0 in the lowest bits.
     initial : In
-        The lanes' initial potentials, of the group `group` of a cycle ago.
+        The lanes' initial potentials, of the group `group` of ``initial_latency`` cycles ago.
     group : Out
         The group whose initial potentials are wanted.
     begin : In(1)
@@ -106,7 +106,7 @@ class ConvLanes(wiring.Component):
             stamps.advance.eq(self.begin),
             self.ready.eq(stamps.ready),
             read.addr.eq(words[stage_a - 2][0].address),
-            self.group.eq(words[stage_a - 1][0].group),
+            self.group.eq(words[stage_a - p.initial_latency][0].group),
         ]
         m.d.sync += found.eq(read.data)  # block RAM is slow
 

@@ -8,6 +8,7 @@ from sstdp_hw.blocks.pipeline import CONV_HAZARD, TAG_WIDTH
 from sstdp_hw.blocks.widths import index_width
 
 from ..parts.streams import is_stale
+from ..parts.weight_memory import asks_first
 from .locate import reach_layout
 
 
@@ -77,6 +78,8 @@ class Walk(wiring.Component):
         The next image begins; nothing is on its way.
     flush : Out(1)
         Candidates that are left are void.
+    spontaneous : In(1)
+        Only where weights are loaded: whether a neuron of the layer fires without any input.
     """
 
     def __init__(self, parameters, step_width):
@@ -93,6 +96,7 @@ class Walk(wiring.Component):
                 "weight": Out(index_width(parameters.weight_depth)),
                 "begin": Out(1),
                 "flush": Out(1),
+                **({"spontaneous": In(1)} if parameters.store.loaded else {}),
             }
         )
 
@@ -174,7 +178,7 @@ class Walk(wiring.Component):
                 with m.Elif(first):
                     m.d.comb += self.begin.eq(idle)
                     with m.If(idle):
-                        m.d.sync += [walked.eq(head.tag), spontaneous.eq(int(p.spontaneous))]
+                        m.d.sync += [walked.eq(head.tag), spontaneous.eq(asks_first(self))]
                 with m.Else():
                     missed = spontaneous & (head.end | (head.step != 0))
                     m.d.comb += [self.i.ready.eq(~missed), load.eq(~missed)]

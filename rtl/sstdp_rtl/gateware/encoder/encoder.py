@@ -4,14 +4,30 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from sstdp_hw.blocks.memory_map import TABLE_ROWS, table_name, table_rows
 from sstdp_hw.blocks.pipeline import MAX_IN_FLIGHT, TAG_WIDTH, reserve
 from sstdp_hw.blocks.widths import index_width
 
+from ..loading.loader import load_layout
+from ..parts.loadable import LoadableMemory
 from ..parts.queue import Queue
 from ..parts.rom import Rom
 from ..parts.streams import TRACED, event_layout, is_stale
 from .bucket import BucketSorter, times_layout
 from .packet import beat_layout
+
+
+def _rom_table(p, plane):
+    return Rom(table_name(plane), p.step_width + 1, table_rows(p, plane), style="logic")
+
+
+def _loadable_table(p, plane):
+    return LoadableMemory(table_name(plane), p.step_width + 1, TABLE_ROWS, style="table")
+
+
+#: By the kind of weight store: makes the table of a plane, spike time by the value of a pixel and
+#: one bit above it for "fires".
+TABLES = {"rom": _rom_table, "loadable": _loadable_table}
 
 
 class Encoder(wiring.Component):
@@ -35,6 +51,8 @@ class Encoder(wiring.Component):
     oldest : In(TAG_WIDTH)
     errors : Out(1 << TAG_WIDTH)
         For every tag in flight, whether the image's packet had the wrong length.
+    load : In
+        Only where weights are loaded: `load_layout`, a bit of ``writes`` for each plane's table.
     """
 
     def __init__(self, parameters):
@@ -51,6 +69,11 @@ class Encoder(wiring.Component):
                 "o": Out(stream.Signature(self.event_layout)),
                 "oldest": In(TAG_WIDTH),
                 "errors": Out(1 << TAG_WIDTH),
+                **(
+                    {"load": In(load_layout(TABLE_ROWS, 1, len(parameters.network.tables)))}
+                    if parameters.store.loaded
+                    else {}
+                ),
             }
         )
 
@@ -90,8 +113,13 @@ class Encoder(wiring.Component):
         planes = len(p.network.tables)
         for lane in range(p.input.lanes):
             pixel, plane = divmod(lane, planes)
-            table = self._table(plane)
+            table = TABLES[p.store.kind](p, plane)
             m.submodules[f"table_{lane}"] = table
+            if p.store.loaded:
+                m.d.comb += [
+                    *(table.load[name].eq(self.load[name]) for name in ("word", "row", "column")),
+                    table.load.writes.eq(self.load.writes[plane]),
+                ]
             m.d.comb += [
                 table.addr.eq(stages[live.latency - 1][3 + 8 * pixel :][:8]),
                 found.times[lane].eq(table.data[:-1]),
@@ -165,16 +193,6 @@ class Encoder(wiring.Component):
             out, valid = later, valid_later
         m.d.comb += [events.i.payload.eq(out), events.i.valid.eq(valid)]
         return m
-
-    def _table(self, plane):
-        """Spike time by the value of a pixel, and one bit above it for "fires"."""
-        p = self.p
-        rows = [
-            (int(time) | 1 << p.step_width) if time < p.t_max else 0
-            for time in p.network.tables[plane]
-        ]
-        name = f"encoder_table_{plane}" if plane else "encoder_table"
-        return Rom(name, p.step_width + 1, rows, style="logic")
 
     def _live(self):
         """Which lanes of a beat are live, one bit each, by the number of the beat."""

@@ -178,7 +178,7 @@ class LaneSlice(wiring.Component):
     def _weight(self, walk, lane):
         """What is added; at the end of an image it does not matter in a hidden layer."""
         weight = weight_of(self.weights, lane, self.p.weight_width)
-        return Mux(walk.silent, 0, weight) if self.p.output or self.p.spontaneous else weight
+        return Mux(walk.silent, 0, weight) if self.p.output or self.p.may_be_spontaneous else weight
 
     def _register_storage(self, m, walk2, valid2, walk3, valid3, sums, stored, had_fired):
         """One group: registers hold the potentials, and the first walk finds them reset.
@@ -186,7 +186,8 @@ class LaneSlice(wiring.Component):
         They have the same value from power-up on: a register of an FPGA has one for both.
         """
         start = self.first * self.p.membrane_width
-        value = self.p.initial_rows()[0] >> start & ((1 << len(self.initial)) - 1)
+        first = 0 if self.p.store.loaded else self.p.initial_rows()[0]
+        value = first >> start & ((1 << len(self.initial)) - 1)
         membranes = Signal(len(sums), reset_less=True, name="membranes", init=value)
         with m.If(valid2 & walk2.first):
             # The initial values of one group are constants: no multiplexer, but a reset.

@@ -80,24 +80,29 @@ def _memory(width, rows, style, columns, addr_width):
             f"ROWS_{chunk}[i*WIDTH + {low} +: {column_width}];"
             for bank, start, chunk, count in places
         ]
-        make = _table if style == "logic" else _banks
-        lines += make(column_width, len(banks), addr, addr_width, name)
+        lines += banks_verilog(
+            column_width, len(banks), addr, addr_width, name, registers=style != "logic"
+        )
         lines.append(f"  assign data[{end - 1}:{low}] = out{name};")
     return lines
 
 
-def _table(width, banks, addr, addr_width, name):
-    return [
-        f"  reg [{width - 1}:0] out{name};",
-        f"  always @(posedge clk) out{name} <= memory_0{name}[{addr}];",
-    ]
-
-
-def _banks(width, count, addr, addr_width, name):
+def banks_verilog(
+    width, count, addr, addr_width, name, *, registers, bank_rows=BANK_ROWS, single_port=False
+):
     """Banks and their registers, a cycle for each: the block RAM's own, which the build merges into
     it; one near what reads it, with the bank that was not addressed silenced; with several banks
-    one more, where they are joined."""
-    low = index_width(BANK_ROWS) if count > 1 else addr_width
+    one more, where they are joined. Without ``registers`` there is one bank, read in one cycle.
+
+    The memory of bank N is ``memory_N`` with ``name`` behind it, what is read ``out`` with it. One
+    with a ``single_port`` is read at ``port_N``, in cycles without ``writes_N``.
+    """
+    if not registers:
+        return [
+            f"  reg [{width - 1}:0] out{name};",
+            f"  always @(posedge clk) out{name} <= memory_0{name}[{addr}];",
+        ]
+    low = index_width(bank_rows) if count > 1 else addr_width
     word, every = f"[{width - 1}:0]", range(count)
     lines = [f"  reg {word} row_{n}{name}, own_{n}{name}, near_{n}{name};" for n in every]
     lines.append(f"  reg {word} out{name};" if count > 1 else f"  wire {word} out{name};")
@@ -105,7 +110,12 @@ def _banks(width, count, addr, addr_width, name):
         lines.append(f"  reg [{addr_width - low - 1}:0] bank_0{name}, bank_1{name};")
     lines.append("  always @(posedge clk) begin")
     for n in every:
-        lines.append(f"    row_{n}{name} <= memory_{n}{name}[{addr}[{low - 1}:0]];")
+        if single_port:
+            lines.append(
+                f"    if (!writes_{n}{name}) row_{n}{name} <= memory_{n}{name}[port_{n}{name}];"
+            )
+        else:
+            lines.append(f"    row_{n}{name} <= memory_{n}{name}[{addr}[{low - 1}:0]];")
         lines.append(f"    own_{n}{name} <= row_{n}{name};")
         near = f"own_{n}{name}"
         if count > 1:
@@ -121,23 +131,24 @@ def _banks(width, count, addr, addr_width, name):
     return lines
 
 
-def fill_memory(name, width, rows):
-    """Lines that fill a memory of one bank, as `Rom` does it; ``i`` is an integer of the module."""
+def fill_memory(name, width, rows, literals="ROWS"):
+    """Lines that fill a memory of one bank, as `Rom` does it; ``i`` is an integer of the module,
+    and names that begin with ``literals`` are free."""
     per_chunk, lines = max(1, CHUNK_BITS // width), []
     for number, start in enumerate(range(0, len(rows), per_chunk)):
         chunk = rows[start : start + per_chunk]
         lines += [
-            _literal(number, width, chunk),
+            _literal(number, width, chunk, literals),
             f"  initial for (i = 0; i < {len(chunk)}; i = i + 1) "
-            f"{name}[{start} + i] = ROWS_{number}[i*{width} +: {width}];",
+            f"{name}[{start} + i] = {literals}_{number}[i*{width} +: {width}];",
         ]
     return lines
 
 
-def _literal(number, width, rows):
+def _literal(number, width, rows, name="ROWS"):
     value = sum(row << (width * position) for position, row in enumerate(rows))
     bits = width * len(rows)
-    return f"  localparam [{bits - 1}:0] ROWS_{number} = {bits}'h{value:x};"
+    return f"  localparam [{bits - 1}:0] {name}_{number} = {bits}'h{value:x};"
 
 
 class Rom(wiring.Component):
@@ -207,9 +218,13 @@ class Rom(wiring.Component):
                 m.d.comb += self.data[low:end].eq(row[low:end])
         return m
 
+    def verilog(self, name):
+        """The text of its module."""
+        return rom_verilog(name, self.width, self.rows, self.style, self.columns)
+
 
 class RomCollector:
-    """The platform object of Verilog generation: gathers the ROMs that the design instantiates.
+    """The platform object of Verilog generation: gathers the memories that are written as text.
 
     Parameters
     ----------
@@ -226,7 +241,7 @@ class RomCollector:
         self.prefix, self.texts = prefix, {}
 
     def collect(self, rom):
-        """Take in a `Rom`; returns the name of its module."""
+        """Take in a memory with ``name`` and ``verilog``; returns the name of its module."""
         name = f"{self.prefix}{rom.name}"
-        self.texts[name] = rom_verilog(name, rom.width, rom.rows, rom.style, rom.columns)
+        self.texts[name] = rom.verilog(name)
         return name

@@ -1,0 +1,1 @@
+"""Weights that come at run time: the stream that brings them, and what images wait for."""
