@@ -181,8 +181,9 @@ def test_compiled_it_is_the_same():
         assert torch.equal(compiled.times, layer(spikes).times)
 
 
-def test_weights_handed_over_in_any_memory_order():
-    model = dense()
+@pytest.mark.parametrize("backend", ["torch", "native"])
+def test_weights_handed_over_in_any_memory_order(backend):
+    model = dense(backend)
     loaded = torch.randn(9, 84)
     other = copy.deepcopy(model)
     model[2][0].weight = nn.Parameter(loaded.clone())
