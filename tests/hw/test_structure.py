@@ -32,7 +32,7 @@ WINGS = {
     ),
     "sstdp_rtl": ("gateware", "boards", "generator", "synthesis", "exploration", "verbs"),
     "sstdp_sim": ("simulation", "comparison", "accelerator", "stress", "mutants", "verbs"),
-    "sstdp_train": ("recipes", "rule", "backends", "network", "training", "verbs"),
+    "sstdp_train": ("recipes", "rule", "backends", "network", "training", "nn", "verbs"),
 }  # fmt: skip
 
 

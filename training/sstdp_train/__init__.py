@@ -1,10 +1,12 @@
 """SSTDP training in PyTorch: rule, layers, recipes, training loop, export.
 
-Importing this package does not import torch; calling `train` does.
+Importing this package does not import torch; calling `train` does, and asking for `nn`, the
+modules for a training loop of your own.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,15 @@ if TYPE_CHECKING:
     from sstdp_hw.data.datasets import Samples
     from sstdp_hw.network.float_network import FloatNetwork
 
-__all__ = ["RECIPES", "Recipe", "fine_tuning", "recipe_for", "train"]
+    from . import nn as nn
+
+__all__ = ["RECIPES", "Recipe", "fine_tuning", "nn", "recipe_for", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "nn":
+        return import_module(".nn", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def train(

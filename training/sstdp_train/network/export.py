@@ -82,7 +82,13 @@ def _tensors(
         if module.dense:
             kernels = kernels.flatten(1)
         return kernels.contiguous().cpu().numpy(), of_neurons.cpu().numpy(), width, scale
-    weight, threshold = module.weight.detach().cpu(), module.threshold.detach().cpu()
+    return if_tensors(module)
+
+
+@torch.no_grad()
+def if_tensors(module: IFLayer) -> tuple[Array, Array, int, float | None]:
+    """Weight [out, in] or [out, in, kh, kw], threshold [out], width (0 in float) and scale."""
+    weight, threshold = module.rows().detach().cpu(), module.threshold.detach().cpu()
     axes = OUT_FIRST[weight.dim()]
     if module.grid is None:
         filed = np.ascontiguousarray(weight.permute(axes).numpy())

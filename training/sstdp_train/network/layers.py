@@ -79,13 +79,29 @@ class IFLayer(nn.Module):
 
     def operands(self) -> tuple[Tensor, Tensor, Tensor | None, LayerRule]:
         """Weight, threshold, push and rule, as `SpikeOnce` takes them."""
-        weight, threshold, rule, push = self.weight, self.threshold, self.rule, None
+        weight, threshold, rule, push = self.rows().contiguous(), self.threshold, self.rule, None
         if self.grid:
             weight, threshold = self.grid.weights(weight), self.grid.thresholds(threshold)
             rule = replace(rule, unit=self.grid.scale)
         if self.training and self.homeostasis:
             push = self.homeostasis * (self.homeostasis_rate - self.firing_rate).clamp(min=0)
         return weight, threshold, push, rule
+
+    def rows(self) -> Tensor:
+        """The weights as the rule takes them, ``weight_shape``; layers may keep them otherwise."""
+        return self.weight
+
+    @torch.no_grad()
+    def draw(self, times: Tensor, drive: float, spread: float, generator: Any = None) -> None:
+        """Draw normal weights for the spikes in ``times``; see `initialize`."""
+        self.draw_for(max(self.mean_fan_in(times), 1.0), drive, spread, generator)
+
+    @torch.no_grad()
+    def draw_for(self, spikes: float, drive: float, spread: float, generator: Any = None) -> None:
+        """Draw normal weights for so many input spikes of a neuron."""
+        theta, rows = float(self.threshold.abs().mean()), self.rows()
+        noise = torch.randn(rows.shape, generator=generator).to(rows.device)
+        rows.copy_(drive * theta / spikes + noise * (spread * theta / spikes**0.5))
 
     @torch.no_grad()
     def observe(self, spike_times: Tensor) -> None:
@@ -124,7 +140,7 @@ class DenseIF(IFLayer):
 
     @torch.no_grad()
     def mean_fan_in(self, times: Tensor) -> float:
-        return float((times < self.rule.t_max).sum(1).to(torch.float32).mean())
+        return dense_fan_in(times, self.rule.t_max)
 
 
 class ConvIF(IFLayer):
@@ -144,12 +160,21 @@ class ConvIF(IFLayer):
 
     @torch.no_grad()
     def mean_fan_in(self, times: Tensor) -> float:
-        """Over the positions that any spike reaches, for most of an image may be dark."""
-        g = self.geometry
-        spikes = (times < self.rule.t_max).sum(3).to(torch.float32)[:, None]
-        window = torch.ones(1, 1, *g.kernel, device=times.device)
-        reaching = conv2d(spikes, window, None, g.stride, g.padding)
-        return float(reaching.sum() / (reaching > 0).sum().clamp(min=1))
+        return conv_fan_in(times, self.rule.t_max, self.geometry)
+
+
+def dense_fan_in(times: Tensor, t_max: int) -> float:
+    """`IFLayer.mean_fan_in` of fully connected neurons."""
+    return float((times < t_max).sum(1).to(torch.float32).mean())
+
+
+def conv_fan_in(times: Tensor, t_max: int, geometry: Geometry) -> float:
+    """`IFLayer.mean_fan_in` of a convolution, over the positions that any spike reaches, for most
+    of an image may be dark."""
+    spikes = (times < t_max).sum(3).to(torch.float32)[:, None]
+    window = torch.ones(1, 1, *geometry.kernel, device=times.device)
+    reaching = conv2d(spikes, window, None, geometry.stride, geometry.padding)
+    return float(reaching.sum() / (reaching > 0).sum().clamp(min=1))
 
 
 class FirstSpikePool(nn.Module):
@@ -335,8 +360,13 @@ class SpikingNetwork(nn.Module):
         self.eval()  # firing rates are counted once, in the pass that learns
         all_times, _ = self._layer_by_layer(times)
         self.train(training)
-        last = all_times[-1].min(1, keepdim=True).values
-        return times.masked_fill(times > last, self.t_max)
+        return up_to_decision(times, all_times[-1], self.t_max)
+
+
+def up_to_decision(times: Tensor, output_times: Tensor, t_max: int) -> Tensor:
+    """Input spike times [batch, ...] without those after the first spike [batch, classes]."""
+    last = output_times.min(1).values.view(-1, *[1] * (times.dim() - 1))
+    return times.masked_fill(times > last, t_max)
 
 
 def decide(times: Tensor, margin: Tensor, t_max: int) -> tuple[Tensor, Tensor]:
@@ -364,10 +394,7 @@ def initialize(
         output = index == len(network.layers) - 1
         drive = recipe.output_drive if output else recipe.hidden_drive
         spread = recipe.output_spread if output else recipe.hidden_spread
-        theta = float(layer.threshold.abs().mean())
         times = network.before[index](times, margin)
-        spikes = max(layer.mean_fan_in(times), 1.0)
-        noise = torch.randn(layer.weight.shape, generator=generator).to(layer.weight.device)
-        layer.weight.copy_(drive * theta / spikes + noise * (spread * theta / spikes**0.5))
+        layer.draw(times, drive, spread, generator)
         layer.eval()
         times, margin = layer(times)
