@@ -18,7 +18,7 @@ from sstdp_train.backends.choice import backend_for
 from sstdp_train.network.export import load_weights, to_float_network
 from sstdp_train.network.layers import SpikingNetwork, decide
 from sstdp_train.recipes.recipe import Recipe
-from sstdp_train.training.loop import Training
+from sstdp_train.training.loop import Training, encode
 
 LAYERS = ("conv6k3p1", "pool2", "conv8k2s1x2", 20)
 
@@ -128,7 +128,7 @@ def test_a_resumed_run_ends_at_the_same_bits(recipe, bars, tmp_path, interrupted
             np.testing.assert_array_equal(one.threshold, two.threshold, other)
 
 
-def test_a_network_with_planes_is_refused_before_training(trained, bars, tmp_path):
+def test_a_network_with_planes_trains_on(trained, bars, tmp_path):
     source = FloatNetwork.load(trained[0])
     first = source.layers[0]
     doubled = replace(first, weight=np.repeat(first.weight, 2, axis=1))
@@ -138,12 +138,19 @@ def test_a_network_with_planes_is_refused_before_training(trained, bars, tmp_pat
         layers=(doubled, *source.layers[1:]),
     )
     planes.save(tmp_path / "planes.safetensors")
-    with pytest.raises(UserError, match=r"encoder must be one table to train, .*, not 2 planes"):
-        train(
-            _recipe_of(source), bars, out=tmp_path / "run", init=tmp_path / "planes.safetensors",
-            device="cpu",
-        )  # fmt: skip
-    assert not (tmp_path / "run").exists()
+    recipe = _recipe_of(source).with_(epochs=1)
+    train(recipe, bars, out=tmp_path / "run", init=tmp_path / "planes.safetensors", device="cpu")
+    network = FloatNetwork.load(tmp_path / "run")
+    np.testing.assert_array_equal(network.encoder, planes.encoder)
+    model = SpikingNetwork((2, 6, 6), 4, recipe, backend_for("auto", torch.device("cpu")))
+    load_weights(model, network)
+    table = torch.from_numpy(network.encoder)
+    with torch.no_grad():
+        every, _ = model.eval()(encode(table, torch.from_numpy(bars.images)))
+    found = reference.run(network, bars.images).spike_times
+    assert found[0].shape[1] == 2
+    np.testing.assert_array_equal(found[1], every[0].movedim(-1, 1).numpy())
+    assert not np.array_equal(network.layers[0].weight, doubled.weight), "nothing was learned"
 
 
 def test_channels_of_the_first_weights_must_be_those_of_the_images(trained, bars, tmp_path):
