@@ -10,7 +10,7 @@ from sstdp_hw.blocks.pipeline import BANK_ROWS, SPRAM_ROWS, WORD_BITS, rom_laten
 from sstdp_hw.blocks.widths import index_width
 
 from ..loading.loader import load_layout
-from .rom import RomCollector, banks_verilog
+from .rom import RomCollector, banks_verilog, give_in_columns
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,7 @@ class LoadableMemory(wiring.Component):
         if self.rows == 1:
             m.d.comb += self.data.eq(port.data)
             return m
-        rows = [port.data]  # of this cycle, of the one before, ...
-        for stage in range(self.latency - 1 + len(self.columns) - 1):
-            rows.append(Signal(self.width, name=f"row_{stage}"))
-            m.d.sync += rows[-1].eq(rows[-2])
-        ends = [*self.columns[1:], self.width]
-        for row, low, end in zip(rows[self.latency - 1 :], self.columns, ends, strict=True):
-            m.d.comb += self.data[low:end].eq(row[low:end])
+        give_in_columns(m, self, port)
         return m
 
     def verilog(self, name):

@@ -29,6 +29,19 @@ def is_constant(rows):
     return len(set(rows)) == 1
 
 
+def give_in_columns(m, component, port):
+    """For the Amaranth simulator: what ``port`` reads as ``component.data``, after its latency, and
+    every column a cycle after the one before."""
+    width, columns, latency = component.width, component.columns, component.latency
+    rows = [port.data]  # of this cycle, of the one before, ...
+    for stage in range(latency - 1 + len(columns) - 1):
+        rows.append(Signal(width, name=f"row_{stage}"))
+        m.d.sync += rows[-1].eq(rows[-2])
+    ends = [*columns[1:], width]
+    for row, low, end in zip(rows[latency - 1 :], columns, ends, strict=True):
+        m.d.comb += component.data[low:end].eq(row[low:end])
+
+
 def rom_verilog(name, width, rows, style, columns=(0,)):
     """Verilog of a `Rom`; the same input gives the same text."""
     addr_width = index_width(len(rows))
@@ -209,13 +222,7 @@ class Rom(wiring.Component):
             )
             port = rom.read_port()
             m.d.comb += port.addr.eq(self.addr)
-            rows = [port.data]  # of this cycle, of the one before, ...
-            for stage in range(self.latency - 1 + len(self.columns) - 1):
-                rows.append(Signal(self.width, name=f"row_{stage}"))
-                m.d.sync += rows[-1].eq(rows[-2])
-            ends = [*self.columns[1:], self.width]
-            for row, low, end in zip(rows[self.latency - 1 :], self.columns, ends, strict=True):
-                m.d.comb += self.data[low:end].eq(row[low:end])
+            give_in_columns(m, self, port)
         return m
 
     def verilog(self, name):
