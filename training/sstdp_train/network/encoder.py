@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from torch import Tensor
 
 from sstdp_hw.network.layers import Array
 from sstdp_hw.network.ttfs import PIXEL_VALUES, check_table, ttfs_table
@@ -84,3 +85,14 @@ def bright_dark_tables(
         times = t_max - 1 - np.minimum(early, t_max - 1)
         tables.append(np.where(distance < 0, t_max, times))
     return np.array(tables, np.uint8)
+
+
+def planes_of(table: Array | Tensor) -> int:
+    """Spike channels of one pixel channel, by the table [256] or [planes, 256]."""
+    return 1 if table.ndim == 1 else len(table)
+
+
+def spike_shape(shape: Sequence[int], planes: int) -> tuple[int, ...]:
+    """Channels, height and width of the spikes of images [channels, height, width]."""
+    channels, *extents = shape
+    return (channels * planes, *extents)

@@ -17,6 +17,7 @@ from sstdp_hw.network.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d
 
 from ..recipes.architecture import PooledLayer, place
 from ..recipes.recipe import Recipe
+from .encoder import planes_of, spike_shape
 from .layers import DenseIF, IFLayer, SpikingNetwork
 from .normalized import NormalizedIF, NormalizedNetwork, PotentialOutput, to_file
 from .quantization import Grid
@@ -39,9 +40,8 @@ def to_float_network(
     layers: list[Layer] = []
     scales: list[float | None] = []
     modules = iter(network.layers)
-    channels, *extents = samples.images.shape[1:]
-    planes = 1 if encoder is None or encoder.ndim == 1 else len(encoder)
-    shape = (channels * planes, *extents)
+    planes = 1 if encoder is None else planes_of(encoder)
+    shape = spike_shape(samples.images.shape[1:], planes)
     for layer in place(recipe.layers, shape, network.classes):
         if layer.spec.dense and len(layer.inputs) == 3:
             layers.append(Flatten())

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.network.chain import MAX_T
+from sstdp_hw.network.chain import MAX_PLANES, MAX_T
 from sstdp_hw.network.layers import Array
 from sstdp_hw.network.ttfs import PIXEL_VALUES, ttfs_table
 
+from ..network.encoder import planes_of, spike_shape
 from ..training.loop import encode
 from .spikes import Spikes
-
-MAX_PLANES = 4
 
 
 class TTFSEncoder(nn.Module):
@@ -53,7 +52,7 @@ class TTFSEncoder(nn.Module):
 
     @property
     def planes(self) -> int:
-        return 1 if self.table.dim() == 1 else len(self.table)
+        return planes_of(self.table)
 
     def forward(self, images: Tensor) -> Spikes:
         if not isinstance(images, Tensor) or images.dtype != torch.uint8:
@@ -68,8 +67,8 @@ class TTFSEncoder(nn.Module):
             raise UserError(
                 f"TTFSEncoder: images must be [N, C, H, W] or [N, H, W], not {list(images.shape)}"
             )
-        shape = (len(images), images.shape[1] * self.planes, *images.shape[2:])
-        return Spikes(encode(self.table, images).view(shape), None, self.t_max)
+        shape = spike_shape(images.shape[1:], self.planes)
+        return Spikes(encode(self.table, images).view(len(images), *shape), None, self.t_max)
 
     def extra_repr(self) -> str:
         return f"t_max={self.t_max}, planes={self.planes}"

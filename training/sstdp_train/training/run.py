@@ -38,6 +38,8 @@ from ..network.encoder import (
     bright_dark_tables,
     earliness_table,
     equalized_table,
+    planes_of,
+    spike_shape,
     ttfs_table,
 )
 from ..network.layers import SpikingNetwork, initialize
@@ -307,7 +309,7 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device, backend: Backend) ->
         torch.from_numpy(samples.labels[part].astype(np.int64)) for part in parts
     )
     table = torch.from_numpy(_table(recipe, job).copy())
-    shape = spike_shape(images.shape[1:], 1 if table.dim() == 1 else len(table))
+    shape = spike_shape(images.shape[1:], planes_of(table))
     kind = SpikingNetwork if recipe.normalization == "none" else NormalizedNetwork
     network = kind(shape, len(samples.class_names), recipe, backend)
     if not isinstance(network, NormalizedNetwork):
@@ -348,12 +350,6 @@ def _begin_normalized(
         network.load(export.weights_of(job.init, network.placed), first)
     else:
         network.initialize(first, generator_of(recipe.seed, 0))
-
-
-def spike_shape(images: tuple[int, ...], planes: int) -> tuple[int, ...]:
-    """Channels, height and width of the spikes of images [channels, height, width]."""
-    channels, *extents = images
-    return (channels * planes, *extents)
 
 
 def _resume(
