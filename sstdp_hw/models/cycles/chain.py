@@ -29,14 +29,19 @@ class Decision:
         self.answers: list[int] = []
         self.popped = LONG_AGO
         self.free = LONG_AGO  # it waits for an item again
+        self.seen = LONG_AGO  # the item it took last was at its input
         self.decided = False
+
+    def occupied(self) -> tuple[int, int]:
+        """First and last cycle of the item taken last."""
+        return self.seen, self.free - 1
 
     def push(
         self, image: int, written: int, step: int, pieces: list[int], close: bool, final: bool,
         indices: Sequence[int],
     ) -> int:  # fmt: skip
         """One group of the output layer, written into its queue; returns the cycle of its pop."""
-        seen = max(readable(written, self.popped), self.free)
+        self.seen = seen = max(readable(written, self.popped), self.free)
         if seen >= self.stale[image]:
             self.popped, self.free = seen, seen + 1
             return seen
@@ -181,6 +186,10 @@ class Layer:
         self.walked = -1  # the last image seen
         self.spikes: list[GroupCounts] = []
         self.first_image = 0
+
+    def occupied(self) -> tuple[int, int]:
+        """First and last cycle of the event taken last."""
+        return self.popped + 1, self.busy
 
     def push(self, image: int, written: int, step: int, last: bool, end: bool, index: int) -> int:
         """One event, written into its queue; returns the cycle of its pop."""
