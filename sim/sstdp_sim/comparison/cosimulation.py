@@ -170,9 +170,7 @@ def cosimulate(
         spike_mismatches: list[tuple[Divergence, Array]] = []
         if every_spike:
             spike_mismatches = _compare_spikes(directory, answers, inference, len(images), shards)
-        first, seen = min(
-            spike_mismatches, key=lambda found: found[0].image, default=(None, None)
-        )
+        first, seen = min(spike_mismatches, key=lambda found: found[0].image, default=(None, None))
         if len(wrong) and first is None:
             row = int(wrong[0])
             first, seen = diagnose(
