@@ -46,12 +46,14 @@ def figure(
     return Figure(title, spec, note, narrow)
 
 
-def steps(t_max: int, *, title: str | None = "time step", beyond: bool = False) -> alt.X:
+def steps(
+    t_max: int, *, title: str | None = "time step", beyond: bool = False, field: str = "step"
+) -> alt.X:
     """The horizontal axis of time steps; ``beyond``: with a place for silent."""
     last = t_max if beyond else t_max - 1
     every = max(1, -(-t_max // 16))
     axis = alt.Axis(values=list(range(0, last + 1, every)), format="d", title=title)
-    return alt.X("step:Q", scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False), axis=axis)
+    return alt.X(f"{field}:Q", scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False), axis=axis)
 
 
 def left_axis(title: str | None, **options: Any) -> alt.Axis:

@@ -100,7 +100,8 @@ def _cycles(parameters: AcceleratorParameters, evidence: Evidence) -> Figure:
         bound = float(cycle_bound(parameters, evidence.inference).mean())
         marks.append({"cycles": rounded(bound, 1), "what": "bound: the busiest layer alone"})
     bars = chart().mark_bar(color=BLUE, opacity=0.75, binSpacing=0).encode(
-        x=alt.X("from:Q", title="clock cycles from the answer before", scale=alt.Scale(zero=False)),
+        x=alt.X("from:Q", bin="binned", title="clock cycles from the answer before",
+                scale=alt.Scale(zero=False)),
         x2="to:Q", y=alt.Y("images:Q", axis=left_axis("images")),
         tooltip=["from:Q", "to:Q", "images:Q"],
     )  # fmt: skip

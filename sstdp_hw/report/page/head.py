@@ -48,14 +48,24 @@ def _verdict(report: RunReport) -> Text:
 
 
 def _accuracies(evidence: Evidence, figures: dict[str, Any]) -> list[Fact]:
+    report = evidence.report
+    trained = pick(report.origin, "test_images")
+    integers = [
+        (figures["integer_accuracy"], pick(report.quantize, "images")),
+        (pick(report.evaluate, "accuracy"), pick(report.evaluate, "images")),
+        (pick(report.results, "software_accuracy"), pick(report.results, "images")),
+    ]
+    accuracy, images = next((pair for pair in integers if pair[0] is not None), (None, None))
     named = (
-        ("float", figures["float_accuracy"]),
-        ("fine-tuned", figures["fine_tuned_accuracy"]),
-        ("integers", figures["integer_accuracy"] or pick(evidence.report.evaluate, "accuracy")
-         or pick(evidence.report.results, "software_accuracy")),
-        ("hardware", figures["hardware_accuracy"]),
-    )  # fmt: skip
-    return [Fact("accuracy, " + name, percent(value)) for name, value in named if value is not None]
+        ("float", figures["float_accuracy"], trained),
+        ("fine-tuned", figures["fine_tuned_accuracy"], trained),
+        ("integers", accuracy, images),
+        ("hardware", figures["hardware_accuracy"], figures["images"]),
+    )
+    return [
+        Fact(f"accuracy, {name}", percent(value), f"on {number(count)} images" if count else "")
+        for name, value, count in named if value is not None
+    ]  # fmt: skip
 
 
 def _speed(figures: dict[str, Any]) -> list[Fact]:

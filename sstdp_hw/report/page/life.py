@@ -12,9 +12,9 @@ from ...network.network import Network
 from ...reference.inference import Inference
 from . import pictures
 from .evidence import Evidence
-from .parts import Choice, Fact, Facts, Option, PageSection, Part, Picture, Pictures
+from .parts import Choice, Fact, Facts, Option, PageSection, Part, Picture, Pictures, Text
 from .potentials import potentials
-from .raster import feature_maps, rasters
+from .raster import ONE, feature_maps, rasters
 from .timeline import timeline
 
 INTRO = (
@@ -80,6 +80,10 @@ def _parts(
     yield Pictures(
         [*_shown(network, samples, image), feature_maps("its spikes", times[0], network.t_max)]
     )
+    yield Text(
+        f"Colours tell the step of a spike, from yellow (0) to violet ({network.t_max - 1}); who "
+        "is silent has none. The dashed line is the decision."
+    )
     yield from rasters(network, times, last, not silent)
     yield potentials(network, times[-2].reshape(-1), answer, label, step)
     if evidence.hardware:
@@ -93,7 +97,7 @@ def _shown(network: Network, samples: Samples, image: int) -> list[Picture]:
     pixels = pictures.of_pixels(samples.images[image])
     return [
         Picture(
-            "the image", pictures.uri(pixels), 168,
+            "the image", pictures.uri(pixels), ONE,
             f"test image {image} of {samples.name}", f"test image {image} of {samples.name}",
         )
     ]  # fmt: skip

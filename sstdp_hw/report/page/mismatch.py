@@ -11,7 +11,7 @@ from ..run_report import pick
 from . import pictures
 from .evidence import Evidence
 from .parts import Fact, Facts, PageSection, Part, Picture, Pictures, Text
-from .raster import compared
+from .raster import ONE, compared
 
 
 def mismatch(evidence: Evidence) -> PageSection | None:
@@ -47,7 +47,7 @@ def _rasters(evidence: Evidence, first: dict[str, Any]) -> list[Part]:
     made: list[Part] = []
     if samples.images.shape[1] in (1, 3):
         made.append(Pictures([Picture(
-            "the image", pictures.uri(pictures.of_pixels(samples.images[image])), 168,
+            "the image", pictures.uri(pictures.of_pixels(samples.images[image])), ONE,
             f"test image {image}", f"label {network.class_names[int(samples.labels[image])]}",
         )]))  # fmt: skip
     live = evidence.hardware.parameters.live_inputs if evidence.hardware else None

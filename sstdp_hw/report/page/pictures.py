@@ -19,6 +19,8 @@ from ...network.layers import Array
 VIRIDIS = (
     "#fde725", "#a0da39", "#4ac16d", "#1fa187", "#277f8e", "#365c8d", "#46327e", "#440154",
 )  # fmt: skip
+#: Between the tiles of a sheet.
+GRID = (138, 145, 156, 90)
 POSITIVE, NEGATIVE = "#d55e00", "#3a8fd6"
 
 
@@ -67,6 +69,8 @@ def sheet(tiles: Array, gap: int = 1) -> Array:
     columns = min(count, max(1, math.ceil(math.sqrt(2 * count * height / width))))
     rows = -(-count // columns)
     made = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, depth), np.uint8)
+    if depth == 4:
+        made[:] = GRID
     for number, tile in enumerate(tiles):
         y, x = divmod(number, columns)
         made[y * (height + gap) :, x * (width + gap) :][:height, :width] = tile

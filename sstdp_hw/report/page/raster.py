@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import altair as alt
 import numpy as np
 
+from ...base.tables import counted
 from ...network.layers import Array
 from ...network.network import Network
 from . import pictures
@@ -17,6 +18,8 @@ from .parts import Figure, Part, Picture, Pictures
 MOST_NEURONS = 1024
 #: Height of a raster in pixels: some for each neuron, between these two.
 LOWEST, HIGHEST = 70, 190
+#: Widths of pictures in CSS pixels, of one tile and of many.
+ONE, MANY = 224, 520
 NEEDED, LATER, MISSING, EXTRA = "before the decision", "after it", "missing", "not expected"
 
 
@@ -59,7 +62,7 @@ def raster(name: str, times: Array, t_max: int, last_step: int, decided: bool) -
     fired = np.flatnonzero(flat < t_max)
     told = f"{name}: {len(fired):,} of {flat.size:,} neurons fire"
     if flat.size > MOST_NEURONS:
-        return _by_channel(told, times, t_max, last_step, decided)
+        return _by_channel(told, times, t_max, last_step if decided else None)
     rows = [
         {"step": int(flat[neuron]), "neuron": int(neuron),
          "what": NEEDED if flat[neuron] <= last_step else LATER}
@@ -89,26 +92,12 @@ def _ticks(
     kinds: list[tuple[str, str]],
 ) -> Figure:  # fmt: skip
     height = max(LOWEST, min(HIGHEST, 3 * neurons))
-    size = max(14, min(110, 90 * height // max(neurons, 1)))
-    marks = chart().mark_square(opacity=0.9, size=size).encode(
-        x=steps(t_max, title=None),
-        y=alt.Y("neuron:Q", scale=alt.Scale(domain=[-0.5, neurons - 0.5], nice=False, reverse=True),
-                axis=left_axis("neuron", tickCount=4, format="d")),
-        color=colours(kinds),
-        tooltip=[alt.Tooltip("neuron:Q"), alt.Tooltip("step:Q"), alt.Tooltip("what:N")],
-    )  # fmt: skip
-    return figure(title, *_with_rule(marks, rows, decision), height=height,
-                  decision=[{"step": decision}] if decision is not None else [])  # fmt: skip
+    tooltips = [alt.Tooltip("neuron:Q"), alt.Tooltip("step:Q"), alt.Tooltip("what:N")]
+    marks = _dashes("neuron", neurons, t_max, height, tooltips).encode(color=colours(kinds))
+    return _figure(title, marks, rows, height, decision)
 
 
-def _with_rule(
-    marks: alt.Chart, rows: Rows, decision: int | None
-) -> tuple[alt.Chart | alt.LayerChart, Rows]:
-    rule = others("decision").mark_rule(strokeDash=[4, 3], color=ORANGE, strokeWidth=1.5)
-    return (marks if decision is None else marks + rule.encode(x="step:Q")), rows
-
-
-def _by_channel(title: str, times: Array, t_max: int, last_step: int, decided: bool) -> Figure:
+def _by_channel(title: str, times: Array, t_max: int, decision: int | None) -> Figure:
     """Spikes of each channel in each step, by colour."""
     channels = times.reshape(len(times), -1)
     counts = np.stack([(channels == step).sum(axis=1) for step in range(t_max)])
@@ -116,20 +105,39 @@ def _by_channel(title: str, times: Array, t_max: int, last_step: int, decided: b
         {"step": int(step), "neuron": int(channel), "spikes": int(counts[step, channel])}
         for step, channel in zip(*np.nonzero(counts), strict=True)
     ]
-    height = max(LOWEST, min(HIGHEST, 6 * len(times)))
-    size = max(16, 150 * height // (len(times) * 10))
-    marks = chart().mark_square(size=size).encode(
-        x=steps(t_max, title=None),
-        y=alt.Y("neuron:Q", axis=left_axis("channel", tickCount=4, format="d"),
-                scale=alt.Scale(domain=[-0.5, len(times) - 0.5], nice=False, reverse=True)),
+    height = max(LOWEST, min(HIGHEST, 4 * len(times)))
+    tooltips = [
+        alt.Tooltip("neuron:Q", title="channel"), alt.Tooltip("step:Q"), alt.Tooltip("spikes:Q")
+    ]  # fmt: skip
+    marks = _dashes("channel", len(times), t_max, height, tooltips).encode(
         color=alt.Color("spikes:Q", title="spikes", scale=alt.Scale(scheme="viridis", reverse=True),
                         legend=alt.Legend(orient="top", gradientLength=120, gradientThickness=8)),
-        tooltip=[alt.Tooltip("neuron:Q", title="channel"), alt.Tooltip("step:Q"),
-                 alt.Tooltip("spikes:Q")],
     )  # fmt: skip
-    decision = last_step if decided else None
-    return figure(title, *_with_rule(marks, rows, decision), height=height,
-                  decision=[{"step": decision}] if decided else [])  # fmt: skip
+    return _figure(title, marks, rows, height, decision)
+
+
+def _dashes(
+    name: str, count: int, t_max: int, height: int, tooltips: list[alt.Tooltip]
+) -> alt.Chart:
+    """A dash for each row, as wide as its step."""
+    thickness = max(1.2, min(8.0, 0.8 * height / count))
+    base = chart().transform_calculate(begin="datum.step - 0.42", end="datum.step + 0.42")
+    made: alt.Chart = base.mark_rule(strokeWidth=thickness).encode(
+        x=steps(t_max, title=None, field="begin"), x2="end:Q",
+        y=alt.Y("neuron:Q", axis=left_axis(name, tickCount=4, format="d"),
+                scale=alt.Scale(domain=[-0.5, count - 0.5], nice=False, reverse=True)),
+        tooltip=tooltips,
+    )  # fmt: skip
+    return made
+
+
+def _figure(title: str, marks: alt.Chart, rows: Rows, height: int, decision: int | None) -> Figure:
+    """With a line at the decision, if there is one."""
+    if decision is None:
+        return figure(title, marks, rows, height=height)
+    rule = others("decision").mark_rule(strokeDash=[4, 3], color=ORANGE, strokeWidth=1.5)
+    made = marks + rule.encode(x="step:Q")
+    return figure(title, made, rows, height=height, decision=[{"step": decision}])
 
 
 def feature_maps(name: str, times: Array, t_max: int) -> Picture:
@@ -138,8 +146,14 @@ def feature_maps(name: str, times: Array, t_max: int) -> Picture:
     channels, height, width = times.shape
     fired = int((times < t_max).sum())
     told = f"{name}: {channels} x {height} x {width}, {fired:,} spikes"
-    wide = max(160, min(560, made.shape[1] * max(1, 480 // made.shape[1])))
+    wide = shown_width(made.shape[1], channels)
     return Picture(
         name, pictures.uri(made), wide, f"spike times of {told}",
-        f"{channels} channel{'s' if channels > 1 else ''} of {height} x {width}, {fired:,} spikes",
+        f"{counted(channels, 'channel')} of {height} x {width}, {fired:,} spikes",
     )  # fmt: skip
+
+
+def shown_width(pixels: int, tiles: int) -> int:
+    """Width of a picture in CSS pixels: whole multiples of its own, where there is room."""
+    most = ONE if tiles == 1 else MANY
+    return max(ONE // 2, min(most, pixels * max(1, most // pixels)))

@@ -14,6 +14,7 @@ from . import pictures
 from .charts import BLUE, ORANGE, chart, colours, figure, left_axis, rounded
 from .evidence import Evidence
 from .parts import Figure, PageSection, Part, Picture, Pictures
+from .raster import shown_width
 
 BEFORE, AFTER = "before, in units of the scale", "after"
 #: Bins of the histogram before quantization to one integer step.
@@ -56,7 +57,7 @@ def _histogram(evidence: Evidence, network: Network, index: int, layer: Weighted
         rows += _before(np.asarray(real.layers[index].weight) / scale)  # type: ignore[attr-defined]
         kinds = [(BEFORE, ORANGE), (AFTER, BLUE)]
     bars = chart().mark_bar(opacity=0.6, binSpacing=0).encode(
-        x=alt.X("from:Q", title="weight", axis=alt.Axis(tickMinStep=1)), x2="to:Q",
+        x=alt.X("from:Q", bin="binned", title="weight", axis=alt.Axis(tickMinStep=1)), x2="to:Q",
         y=alt.Y("share:Q", stack=None, axis=left_axis("share", format=".0%")),
         color=colours(kinds),
         tooltip=["what:N", "from:Q", "to:Q", alt.Tooltip("share:Q", format=".2%")],
@@ -115,7 +116,7 @@ def _busiest(evidence: Evidence, index: int) -> Array:
 
 def _sheet(title: str, tiles: Array, note: str) -> Picture:
     made = pictures.sheet(pictures.of_weights(tiles))
-    width = max(160, min(560, made.shape[1] * max(1, 480 // made.shape[1])))
+    width = shown_width(made.shape[1], len(tiles))
     return Picture(
         title, pictures.uri(made), width, f"{title}: {note}",
         f"{note}; orange excites, blue inhibits",
