@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
@@ -17,7 +17,7 @@ from sstdp_hw.report.run_sections import sections
 
 FILE_NAME, PAGE_NAME = "report.md", "report.html"
 SAMPLES = 1000
-LIBRARIES = ("altair", "vl_convert", "jinja2")
+PAGE_MODULE = "sstdp_hw.report.page.write"
 
 DESCRIPTION = """\
 Show what the steps of a run gave and write it to RUN/report.md. Read are, as far as they are there:
@@ -53,23 +53,11 @@ def _run(options: argparse.Namespace) -> Result:
     if options.samples < 1:
         raise UserError(f"Samples must be at least 1, not {options.samples}")
     if options.html:
-        check_page()  # before the work
+        import_module(PAGE_MODULE)  # before the work: what it needs is in an extra
     result = write_report(options.run)
     return (
         result | {"page": str(write_page(options.run, options.samples))} if options.html else result
     )
-
-
-def check_page() -> None:
-    """Refuse to make a page where its libraries are missing.
-
-    Raises
-    ------
-    UserError
-    """
-    for name in LIBRARIES:
-        if find_spec(name) is None:
-            raise UserError(f"--html needs {name}; pip install 'sstdp-hw[report]' brings it")
 
 
 def write_page(run: Path, samples: int = SAMPLES) -> Path:

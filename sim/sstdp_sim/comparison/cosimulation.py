@@ -309,8 +309,9 @@ def _compare_spikes(
     count: int,
     shards: int,
 ) -> list[tuple[Divergence, Array]]:
-    """Every image whose spikes differ anywhere, with the hardware's (probe, step, neuron). Without early exit every image's end passes every
-    probe, so counting changes of the tag numbers the images."""
+    """Every image whose spikes differ anywhere, with the hardware's (probe, step, neuron). Without
+    early exit every image's end passes every probe, so counting changes of the tag numbers the
+    images."""
     names = [probe["layer"] for probe in directory.manifest["probes"]]
     size = -(-count // shards)
     found = []

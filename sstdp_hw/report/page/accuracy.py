@@ -13,13 +13,29 @@ from ...network.layers import Array
 from ...network.network import Network
 from ...reference.additions import additions
 from ...reference.inference import Inference, sent_places
-from .charts import BLUE, GREEN, GREY, ORANGE, chart, colours, figure, left_axis, rounded, steps
+from .charts import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    chart,
+    colours,
+    figure,
+    left_axis,
+    others,
+    rounded,
+    steps,
+)
 from .evidence import Evidence
 from .parts import Figure, PageSection, Part, Table
 from .potentials import output_potentials
 
 #: More classes than that have no numbers in the confusion matrix.
 MOST_NUMBERS = 20
+#: Light enough for dark figures on them.
+ERRORS = alt.SchemeParams("oranges", extent=[0.1, 0.6])
+#: Points closer than this share of the axis have one number.
+APART = 0.025
 RIGHT, WRONG = "right", "wrong"
 
 
@@ -68,7 +84,7 @@ def _confusion(network: Network, classes: Array, labels: Array) -> Figure:
     fill = base.mark_rect(stroke=None).encode(
         color=alt.condition(
             "datum.diagonal", alt.value(GREY),
-            alt.Color("error:Q", scale=alt.Scale(scheme="oranges"), legend=None),
+            alt.Color("error:Q", scale=alt.Scale(scheme=ERRORS), legend=None),
         ),
         opacity=alt.condition("datum.diagonal", alt.value(0.3), alt.value(1)),
     )  # fmt: skip
@@ -167,6 +183,11 @@ def stop_curve(network: Network, inference: Inference, labels: Array) -> list[di
 
 def _stopped(network: Network, inference: Inference, labels: Array) -> Iterator[Figure]:
     rows = stop_curve(network, inference, labels)
+    named: list[dict[str, float]] = []
+    apart = APART * (rows[-1]["additions"] - rows[0]["additions"])
+    for row in rows:
+        if not named or row["additions"] - named[-1]["additions"] >= apart:
+            named.append(row)
     base = chart().encode(
         x=alt.X("additions:Q", title="additions per image, mean", scale=alt.Scale(zero=False)),
         y=alt.Y("share:Q", scale=alt.Scale(zero=False), axis=left_axis("accuracy", format=".0%")),
@@ -174,9 +195,10 @@ def _stopped(network: Network, inference: Inference, labels: Array) -> Iterator[
         tooltip=["step:Q", alt.Tooltip("share:Q", format=".2%"), "additions:Q"],
     )  # fmt: skip
     made = base.mark_line(color=GREEN) + base.mark_circle(color=GREEN, size=60, opacity=1)
-    text = base.mark_text(dy=-11, fontSize=11).encode(text="step:Q")
+    text = others("named").mark_text(dy=-11, fontSize=11)
+    text = text.encode(x="additions:Q", y="share:Q", text="step:Q")
     yield figure(
-        "What accuracy costs", made + text, rows, height=240,
+        "What accuracy costs", made + text, rows, height=240, named=named,
         note="If every image had to be answered after the step beside the point, at the latest.",
     )  # fmt: skip
 

@@ -68,7 +68,7 @@ def _utilisation(parameters: AcceleratorParameters, evidence: Evidence) -> Itera
     name = max(busy, key=lambda block: busy[block])
     told = f"{titles[name]} bounds the rest: it is busy in {busy[name]:.0%} of the cycles."
     if blocked:
-        told += f" {', '.join(blocked)} wait{'s' if len(blocked) == 1 else ''} for room behind."
+        told += f" {' and '.join(blocked)} wait{'s' if len(blocked) == 1 else ''} for room behind."
     bars = chart().mark_bar(height={"band": 0.72}).encode(
         x=alt.X("share:Q", stack="zero", title="share of the cycles", axis=alt.Axis(format=".0%"),
                 scale=alt.Scale(domain=[0, 1], nice=False)),

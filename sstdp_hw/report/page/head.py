@@ -34,7 +34,7 @@ def _verdict(report: RunReport) -> Text:
             f"The hardware differs from the integer reference in {wrong} of {images} images.", "bad"
         )
     equal = (
-        f"Hardware equals reference on all {images} test images of {results.get('dataset')}, "
+        f"Hardware equals reference on all {images} test images of {results.get('dataset')}: "
         "class, decision step and silent flag"
         + (", and every spike of every layer." if results.get("every_spike_compared") else ".")
     )

@@ -20,7 +20,7 @@ VIRIDIS = (
     "#fde725", "#a0da39", "#4ac16d", "#1fa187", "#277f8e", "#365c8d", "#46327e", "#440154",
 )  # fmt: skip
 #: Between the tiles of a sheet.
-GRID = (138, 145, 156, 90)
+GRID = (110, 118, 130, 170)
 POSITIVE, NEGATIVE = "#d55e00", "#3a8fd6"
 
 
@@ -74,4 +74,6 @@ def sheet(tiles: Array, gap: int = 1) -> Array:
     for number, tile in enumerate(tiles):
         y, x = divmod(number, columns)
         made[y * (height + gap) :, x * (width + gap) :][:height, :width] = tile
+    left = count - (rows - 1) * columns  # tiles of the last row
+    made[(rows - 1) * (height + gap) :, left * (width + gap) :] = 0
     return made

@@ -8,6 +8,7 @@ import altair as alt
 import numpy as np
 
 from ...base.tables import counted
+from ...blocks.hardware import BLOCKS
 from ...network.layers import Array
 from ...network.network import Network
 from . import pictures
@@ -28,7 +29,7 @@ def layer_names(network: Network) -> list[tuple[int, str]]:
     spikes on."""
     named = [(0, "input")]
     for index, layer in enumerate(network.layers):
-        if network.shapes[index + 1] != network.shapes[index] and layer.name != "flatten":
+        if layer.kind in BLOCKS:
             named.append((index + 1, f"layers.{index}: {layer.name}"))
     return named
 

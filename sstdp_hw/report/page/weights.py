@@ -58,7 +58,7 @@ def _histogram(evidence: Evidence, network: Network, index: int, layer: Weighted
         kinds = [(BEFORE, ORANGE), (AFTER, BLUE)]
     bars = chart().mark_bar(opacity=0.6, binSpacing=0).encode(
         x=alt.X("from:Q", bin="binned", title="weight", axis=alt.Axis(tickMinStep=1)), x2="to:Q",
-        y=alt.Y("share:Q", stack=None, axis=left_axis("share", format=".0%")),
+        y=alt.Y("share:Q", stack=None, axis=left_axis("share per unit", format=".0%")),
         color=colours(kinds),
         tooltip=["what:N", "from:Q", "to:Q", alt.Tooltip("share:Q", format=".2%")],
     )  # fmt: skip
