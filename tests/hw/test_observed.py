@@ -1,5 +1,7 @@
 """What each block is at, cycle by cycle: the model of the cycles, watched."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from support.conv_networks import random_conv_case
@@ -27,7 +29,7 @@ def test_a_watch_changes_nothing(make, seed, early_exit):
     assert {span.block for span in spans} == set(names)
     for name in names:
         own = [span for span in spans if span.block == name]
-        for before, after in zip(own, own[1:], strict=False):
+        for before, after in pairwise(own):
             assert after.first > before.last, (name, before, after)
         assert all(0 <= span.waited <= max(0, span.last - span.first + 1) for span in own), name
 

@@ -25,6 +25,7 @@ from .charts import (
     others,
     rounded,
     steps,
+    when,
 )
 from .evidence import Evidence
 from .parts import Figure, PageSection, Part, Table
@@ -79,20 +80,21 @@ def _confusion(network: Network, classes: Array, labels: Array) -> Figure:
     base = chart().encode(
         x=alt.X("answer:N", sort=None, scale=alt.Scale(domain=names), axis=alt.Axis(labelAngle=0)),
         y=alt.Y("label:N", sort=None, scale=alt.Scale(domain=names), axis=left_axis("label")),
-        tooltip=["label:N", "answer:N", "images:Q", alt.Tooltip("share:Q", format=".2%")],
+        tooltip=[alt.Tooltip("label:N"), alt.Tooltip("answer:N"), alt.Tooltip("images:Q"),
+                 alt.Tooltip("share:Q", format=".2%")],
     )  # fmt: skip
     fill = base.mark_rect(stroke=None).encode(
         color=alt.condition(
             "datum.diagonal", alt.value(GREY),
             alt.Color("error:Q", scale=alt.Scale(scheme=ERRORS), legend=None),
         ),
-        opacity=alt.condition("datum.diagonal", alt.value(0.3), alt.value(1)),
+        opacity=when(alt.OpacityValue, "datum.diagonal", 0.3, 1),
     )  # fmt: skip
     made: alt.Chart | alt.LayerChart = fill
     if count <= MOST_NUMBERS:
         text = base.mark_text(fontSize=11).encode(
-            text="images:Q",
-            color=alt.condition("datum.diagonal", alt.value(GREY), alt.value("#222")),
+            text=alt.Text("images:Q"),
+            color=when(alt.ColorValue, "datum.diagonal", GREY, "#222"),
         )
         made = fill + text
     return figure(
@@ -117,7 +119,9 @@ def _per_class(network: Network, classes: Array, labels: Array) -> Figure:
         y=alt.Y("class:N", sort=None, axis=left_axis("class")),
         color=colours([("recall", BLUE), ("precision", ORANGE)]),
         shape=alt.Shape("what:N", legend=None),
-        tooltip=["class:N", "what:N", alt.Tooltip("share:Q", format=".2%"), "images:Q"],
+        tooltip=[alt.Tooltip("class:N"), alt.Tooltip("what:N"),
+                 alt.Tooltip("share:Q", format=".2%"),
+                 alt.Tooltip("images:Q")],
     )  # fmt: skip
     return figure(
         "Class by class", points, rows, height=min(460, 60 + 24 * len(network.class_names)),
@@ -140,7 +144,7 @@ def _by_step(network: Network, right: Array, times: Array) -> Iterator[Figure]:
         x=steps(network.t_max, title="decision step", beyond=True),
         y=alt.Y("images:Q", stack=True, axis=left_axis("images")),
         color=colours([(RIGHT, BLUE), (WRONG, ORANGE)]),
-        tooltip=["step:Q", "what:N", "images:Q"],
+        tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("what:N"), alt.Tooltip("images:Q")],
     )  # fmt: skip
     yield figure(
         "When images are decided", bars, rows, narrow=True,
@@ -153,7 +157,8 @@ def _by_step(network: Network, right: Array, times: Array) -> Iterator[Figure]:
     dots = chart().mark_line(point={"size": 45, "filled": True}, color=BLUE).encode(
         x=steps(network.t_max, title="decision step", beyond=True),
         y=alt.Y("share:Q", scale=alt.Scale(zero=False), axis=left_axis("accuracy", format=".0%")),
-        tooltip=["step:Q", alt.Tooltip("share:Q", format=".2%"), "images:Q"],
+        tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("share:Q", format=".2%"),
+                 alt.Tooltip("images:Q")],
     )  # fmt: skip
     yield figure(
         "Accuracy by decision step", dots, shares, narrow=True,
@@ -191,12 +196,13 @@ def _stopped(network: Network, inference: Inference, labels: Array) -> Iterator[
     base = chart().encode(
         x=alt.X("additions:Q", title="additions per image, mean", scale=alt.Scale(zero=False)),
         y=alt.Y("share:Q", scale=alt.Scale(zero=False), axis=left_axis("accuracy", format=".0%")),
-        order="step:Q",
-        tooltip=["step:Q", alt.Tooltip("share:Q", format=".2%"), "additions:Q"],
+        order=alt.Order("step:Q"),
+        tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("share:Q", format=".2%"),
+                 alt.Tooltip("additions:Q")],
     )  # fmt: skip
     made = base.mark_line(color=GREEN) + base.mark_circle(color=GREEN, size=60, opacity=1)
     text = others("named").mark_text(dy=-11, fontSize=11)
-    text = text.encode(x="additions:Q", y="share:Q", text="step:Q")
+    text = text.encode(x=alt.X("additions:Q"), y=alt.Y("share:Q"), text=alt.Text("step:Q"))
     yield figure(
         "What accuracy costs", made + text, rows, height=240, named=named,
         note="If every image had to be answered after the step beside the point, at the latest.",

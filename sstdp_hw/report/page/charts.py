@@ -38,7 +38,7 @@ def figure(
     narrow: bool = False, **more: Rows,
 ) -> Figure:  # fmt: skip
     """A chart as wide as the page, with its rows, and others by name."""
-    spec: dict[str, Any] = made.properties(width="container", height=height).to_dict()
+    spec: dict[str, Any] = made.properties(width="container", height=height).to_dict(validate=False)
     for left in ("$schema", "config"):  # the page has both
         spec.pop(left, None)
     spec["datasets"] = {ROWS: list(rows), **{name: list(given) for name, given in more.items()}}
@@ -68,6 +68,14 @@ def colours(kinds: Iterable[tuple[str, str]], *, title: str | None = None) -> al
         "what:N", title=title, scale=alt.Scale(domain=list(names), range=list(values)),
         legend=alt.Legend(orient="top", title=title, columns=3, labelLimit=240),
     )  # fmt: skip
+
+
+def when(channel: Any, test: str, value: Any, otherwise: Any) -> Any:
+    """A channel with one value where the test holds, and another elsewhere.
+
+    Channels are always given as objects: what Altair has to find out by itself takes it a while.
+    """
+    return channel(otherwise, condition={"test": test, "value": value})
 
 
 def rounded(value: float, digits: int = 4) -> float:

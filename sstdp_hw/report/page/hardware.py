@@ -14,7 +14,7 @@ from ...base.tables import number, percent
 from ...blocks.hardware import AcceleratorParameters
 from ...models.area import area_by_block, predict_area
 from ...models.cost import cycle_bound
-from .charts import BLUE, GREY, ORANGE, chart, colours, figure, left_axis, others, rounded
+from .charts import BLUE, GREY, ORANGE, chart, colours, figure, left_axis, others, rounded, when
 from .evidence import Evidence
 from .parts import Figure, PageSection, Part, Table, Text
 from .timeline import block_titles, shares
@@ -75,9 +75,9 @@ def _utilisation(parameters: AcceleratorParameters, evidence: Evidence) -> Itera
         y=alt.Y("block:N", sort=None, axis=alt.Axis(title=None, labelLimit=130),
                 scale=alt.Scale(domain=list(titles.values()))),
         color=colours([("busy", BLUE), ("blocked", ORANGE), ("starved", GREY)]),
-        opacity=alt.condition("datum.what == 'starved'", alt.value(0.3), alt.value(1)),
+        opacity=when(alt.OpacityValue, "datum.what == 'starved'", 0.3, 1),
         order=alt.Order("rank:Q"),
-        tooltip=["block:N", "what:N", alt.Tooltip("share:Q", format=".1%")],
+        tooltip=[alt.Tooltip("block:N"), alt.Tooltip("what:N"), alt.Tooltip("share:Q", format=".1%")],
     ).transform_calculate(rank="indexof(['busy', 'blocked', 'starved'], datum.what)")  # fmt: skip
     yield figure(
         "Who is busy", bars, rows, height=34 * len(titles),
@@ -102,11 +102,11 @@ def _cycles(parameters: AcceleratorParameters, evidence: Evidence) -> Figure:
     bars = chart().mark_bar(color=BLUE, opacity=0.75, binSpacing=0).encode(
         x=alt.X("from:Q", bin="binned", title="clock cycles from the answer before",
                 scale=alt.Scale(zero=False)),
-        x2="to:Q", y=alt.Y("images:Q", axis=left_axis("images")),
-        tooltip=["from:Q", "to:Q", "images:Q"],
+        x2=alt.X2("to:Q"), y=alt.Y("images:Q", axis=left_axis("images")),
+        tooltip=[alt.Tooltip("from:Q"), alt.Tooltip("to:Q"), alt.Tooltip("images:Q")],
     )  # fmt: skip
     rules = others("marks").mark_rule(strokeWidth=2).encode(
-        x="cycles:Q", tooltip=["what:N", "cycles:Q"],
+        x=alt.X("cycles:Q"), tooltip=[alt.Tooltip("what:N"), alt.Tooltip("cycles:Q")],
         color=colours([("mean, measured", ORANGE), ("bound: the busiest layer alone", GREY)]),
     )  # fmt: skip
     return figure("Cycles per image", bars + rules, rows, marks=marks,
@@ -204,9 +204,9 @@ def _front(found: dict[str, Any], unit: str, label: str) -> Figure:
         y=alt.Y("cycles:Q", scale=logarithmic,
                 axis=left_axis("cycles per image", format="~s", tickCount=5)),
         color=colours([("front", BLUE), ("beaten", GREY)]),
-        size=alt.condition("datum.what == 'front'", alt.value(70), alt.value(22)),
-        order=alt.Order("what:N"),
-        tooltip=["lanes:N", alt.Tooltip("pixels:Q", title="pixels a beat"), "cycles:Q",
-                 "lut:Q", "ff:Q", "bram:Q"],
-    )  # fmt: skip
+        size=when(alt.SizeValue, "datum.what == 'front'", 70, 22),
+        order=alt.Order("rank:Q"),
+        tooltip=[alt.Tooltip("lanes:N"), alt.Tooltip("pixels:Q", title="pixels a beat"), alt.Tooltip("cycles:Q"),
+                 alt.Tooltip("lut:Q"), alt.Tooltip("ff:Q"), alt.Tooltip("bram:Q")],
+    ).transform_calculate(rank="datum.what == 'front' ? 1 : 0")  # fmt: skip
     return figure(f"Cycles against {label}", dots, rows, height=280, narrow=True)

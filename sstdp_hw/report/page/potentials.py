@@ -57,7 +57,7 @@ def potentials(network: Network, arriving: Array, answer: int, label: int, step:
     base = chart().encode(
         x=steps(network.t_max),
         y=alt.Y("margin:Q", axis=left_axis("potential - threshold")),
-        detail="neuron:N", color=colours(kinds),
+        detail=alt.Detail("neuron:N"), color=colours(kinds),
         tooltip=[alt.Tooltip(f"{name}:{kind}") for name, kind in (
             ("neuron", "N"), ("step", "Q"), ("potential", "Q"), ("threshold", "Q"))],
     )  # fmt: skip
@@ -66,14 +66,14 @@ def potentials(network: Network, arriving: Array, answer: int, label: int, step:
     ends = (
         base.transform_filter(f"datum.step == {network.t_max - 1} && datum.what != '{OTHER}'")
         .mark_text(align="left", dx=5, fontSize=12, fontWeight="bold")
-        .encode(text="neuron:N")
+        .encode(text=alt.Text("neuron:N"))
     )
-    zero = others("zero").mark_rule(strokeDash=[2, 2], color=GREY).encode(y="margin:Q")
+    zero = others("zero").mark_rule(strokeDash=[2, 2], color=GREY).encode(y=alt.Y("margin:Q"))
     made = zero + lines + points + ends
     decided = step < network.t_max
     if decided:
         rule = others("decision").mark_rule(strokeDash=[4, 3], color=ORANGE, strokeWidth=1.5)
-        made = made + rule.encode(x="step:Q")
+        made = made + rule.encode(x=alt.X("step:Q"))
     where = (
         f"Class {names[answer]} exceeds its threshold first, in step {step}."
         if decided

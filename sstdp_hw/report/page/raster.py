@@ -13,7 +13,7 @@ from ...network.layers import Array
 from ...network.network import Network
 from . import pictures
 from .charts import BLUE, GREY, ORANGE, Rows, chart, colours, figure, left_axis, others, steps
-from .parts import Figure, Part, Picture, Pictures
+from .parts import Figure, Part, Picture, Pictures, Text
 
 #: A layer with more neurons than that is shown by channel.
 MOST_NEURONS = 1024
@@ -54,6 +54,9 @@ def rasters(network: Network, times: list[Array], last_step: int, decided: bool)
     if maps:
         yield Pictures(maps)
     for place, name in layer_names(network):
+        if not (times[place] < network.t_max).any():
+            yield Text(f"{name}: none of {times[place].size:,} neurons fires.")
+            continue
         yield raster(name, times[place], network.t_max, last_step, decided)
 
 
@@ -124,7 +127,7 @@ def _dashes(
     thickness = max(1.2, min(8.0, 0.8 * height / count))
     base = chart().transform_calculate(begin="datum.step - 0.42", end="datum.step + 0.42")
     made: alt.Chart = base.mark_rule(strokeWidth=thickness).encode(
-        x=steps(t_max, title=None, field="begin"), x2="end:Q",
+        x=steps(t_max, title=None, field="begin"), x2=alt.X2("end:Q"),
         y=alt.Y("neuron:Q", axis=left_axis(name, tickCount=4, format="d"),
                 scale=alt.Scale(domain=[-0.5, count - 0.5], nice=False, reverse=True)),
         tooltip=tooltips,
@@ -137,7 +140,7 @@ def _figure(title: str, marks: alt.Chart, rows: Rows, height: int, decision: int
     if decision is None:
         return figure(title, marks, rows, height=height)
     rule = others("decision").mark_rule(strokeDash=[4, 3], color=ORANGE, strokeWidth=1.5)
-    made = marks + rule.encode(x="step:Q")
+    made = marks + rule.encode(x=alt.X("step:Q"))
     return figure(title, made, rows, height=height, decision=[{"step": decision}])
 
 

@@ -13,7 +13,7 @@ from ...models.cycles import observe
 from ...models.cycles.observed import DECISION, INPUT, SORT, Span
 from ...network.chain import PIXELS
 from ...reference.inference import Inference
-from .charts import BLUE, GREY, ORANGE, chart, colours, figure, left_axis
+from .charts import BLUE, GREY, ORANGE, chart, colours, figure, left_axis, when
 from .parts import Figure
 
 OWN, STALLED, OTHER = "this image", "this image, no room behind", "images before and behind"
@@ -49,12 +49,12 @@ def timeline(parameters: AcceleratorParameters, inference: Inference, image: int
     bars = chart().mark_bar(height={"band": 0.72}).encode(
         x=alt.X("from:Q", title="clock cycle since the image's first beat",
                 scale=alt.Scale(domain=[0, end - begin + 1], nice=False)),
-        x2="to:Q",
+        x2=alt.X2("to:Q"),
         y=alt.Y("block:N", sort=None, title=None, axis=left_axis(None, labelLimit=130),
                 scale=alt.Scale(domain=list(titles.values()))),
         color=colours([(OWN, BLUE), (STALLED, ORANGE), (OTHER, GREY)]),
-        opacity=alt.condition(f"datum.what == '{OTHER}'", alt.value(0.35), alt.value(1)),
-        tooltip=["block:N", "what:N", "step:Q", "from:Q", "to:Q"],
+        opacity=when(alt.OpacityValue, f"datum.what == '{OTHER}'", 0.35, 1),
+        tooltip=[alt.Tooltip("block:N"), alt.Tooltip("what:N"), alt.Tooltip("step:Q"), alt.Tooltip("from:Q"), alt.Tooltip("to:Q")],
     )  # fmt: skip
     bars.encoding.y.axis.maxExtent = alt.Undefined
     cycles = int(answers[own] - answers[own - 1]) if own else end + 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import vl_convert
+from altair.utils.schemapi import debug_mode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -28,6 +29,11 @@ TEMPLATE, STYLE, SCRIPT = "page.html.jinja", "page.css", "page.js"
 
 def sections(evidence: Evidence) -> list[PageSection]:
     """What can be shown, in order; what is wrong comes first."""
+    with debug_mode(False):  # the tests check charts against the schema, which takes seconds
+        return _sections(evidence)
+
+
+def _sections(evidence: Evidence) -> list[PageSection]:
     made = (
         mismatch(evidence), head(evidence), life(evidence), accuracy(evidence), weights(evidence),
         hardware(evidence), explored(evidence), training(evidence), provenance(evidence),
