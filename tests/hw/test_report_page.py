@@ -257,6 +257,7 @@ def test_memories_and_paths_in_words():
         == "layer 0, weights, rom, memory"
     )
     assert memory_name("accelerator.input_queue.fifo.storage") == "input queue"
+    assert memory_name("serial.mine_accelerator.encoder.queue.fifo.storage") == "encoder, queue"
     path = {
         "start": "layer_1.weights$42.rom.memory_0.0.0.DOA1", "end": "layer_0.own_0_TRELLIS_FF_Q.M",
         "delay_ns": 7.277, "logic_ns": 5.609, "routing_ns": 1.668, "levels": 1,

@@ -77,7 +77,8 @@ def _utilisation(parameters: AcceleratorParameters, evidence: Evidence) -> Itera
         color=colours([("busy", BLUE), ("blocked", ORANGE), ("starved", GREY)]),
         opacity=when(alt.OpacityValue, "datum.what == 'starved'", 0.3, 1),
         order=alt.Order("rank:Q"),
-        tooltip=[alt.Tooltip("block:N"), alt.Tooltip("what:N"), alt.Tooltip("share:Q", format=".1%")],
+        tooltip=[alt.Tooltip("block:N"), alt.Tooltip("what:N"),
+                 alt.Tooltip("share:Q", format=".1%")],
     ).transform_calculate(rank="indexof(['busy', 'blocked', 'starved'], datum.what)")  # fmt: skip
     yield figure(
         "Who is busy", bars, rows, height=34 * len(titles),
@@ -161,7 +162,7 @@ def _built(build: dict[str, Any]) -> Iterator[Part]:
 
 def memory_name(name: str) -> str:
     """What a reader calls a memory, of its path in the design."""
-    name = re.sub(r"\$\d+", "", name.partition(".")[2] or name)
+    name = re.sub(r"\$\d+|^([\w.]*\.)?\w*accelerator\.", "", name)
     name = re.sub(r"\.(fifo\.)?storage$|\.numbers$|_\d+$", "", name)
     return name.replace("_", " ").replace(".", ", ")
 
@@ -206,7 +207,8 @@ def _front(found: dict[str, Any], unit: str, label: str) -> Figure:
         color=colours([("front", BLUE), ("beaten", GREY)]),
         size=when(alt.SizeValue, "datum.what == 'front'", 70, 22),
         order=alt.Order("rank:Q"),
-        tooltip=[alt.Tooltip("lanes:N"), alt.Tooltip("pixels:Q", title="pixels a beat"), alt.Tooltip("cycles:Q"),
+        tooltip=[alt.Tooltip("lanes:N"), alt.Tooltip("pixels:Q", title="pixels a beat"),
+                 alt.Tooltip("cycles:Q"),
                  alt.Tooltip("lut:Q"), alt.Tooltip("ff:Q"), alt.Tooltip("bram:Q")],
     ).transform_calculate(rank="datum.what == 'front' ? 1 : 0")  # fmt: skip
     return figure(f"Cycles against {label}", dots, rows, height=280, narrow=True)

@@ -54,7 +54,8 @@ def timeline(parameters: AcceleratorParameters, inference: Inference, image: int
                 scale=alt.Scale(domain=list(titles.values()))),
         color=colours([(OWN, BLUE), (STALLED, ORANGE), (OTHER, GREY)]),
         opacity=when(alt.OpacityValue, f"datum.what == '{OTHER}'", 0.35, 1),
-        tooltip=[alt.Tooltip("block:N"), alt.Tooltip("what:N"), alt.Tooltip("step:Q"), alt.Tooltip("from:Q"), alt.Tooltip("to:Q")],
+        tooltip=[alt.Tooltip("block:N"), alt.Tooltip("what:N"), alt.Tooltip("step:Q"),
+                 alt.Tooltip("from:Q"), alt.Tooltip("to:Q")],
     )  # fmt: skip
     bars.encoding.y.axis.maxExtent = alt.Undefined
     cycles = int(answers[own] - answers[own - 1]) if own else end + 1
