@@ -75,7 +75,8 @@ def _curve(
         x=alt.X("epoch:Q", axis=alt.Axis(format="d", tickMinStep=1)),
         y=alt.Y("value:Q", scale=alt.Scale(zero=form != ".0%" or "fire" in title), axis=axis),
         color=colours(kinds) if len(kinds) > 1 else alt.ColorValue(kinds[0][1]),
-        tooltip=[alt.Tooltip("what:N"), alt.Tooltip("epoch:Q"), alt.Tooltip("value:Q", format=".4~g")],
+        tooltip=[alt.Tooltip("what:N"), alt.Tooltip("epoch:Q"),
+                 alt.Tooltip("value:Q", format=".4~g")],
     )  # fmt: skip
     return figure(title, made, rows, height=170, narrow=True)
 
