@@ -57,7 +57,8 @@ def _histogram(evidence: Evidence, network: Network, index: int, layer: Weighted
         rows += _before(np.asarray(real.layers[index].weight) / scale)  # type: ignore[attr-defined]
         kinds = [(BEFORE, ORANGE), (AFTER, BLUE)]
     bars = chart().mark_bar(opacity=0.6, binSpacing=0).encode(
-        x=alt.X("from:Q", bin="binned", title="weight", axis=alt.Axis(tickMinStep=1)), x2=alt.X2("to:Q"),
+        x=alt.X("from:Q", bin="binned", title="weight", axis=alt.Axis(tickMinStep=1)),
+        x2=alt.X2("to:Q"),
         y=alt.Y("share:Q", stack=None, axis=left_axis("share per unit", format=".0%")),
         color=colours(kinds),
         tooltip=[alt.Tooltip("what:N"), alt.Tooltip("from:Q"), alt.Tooltip("to:Q"), alt.Tooltip("share:Q", format=".2%")],
