@@ -1,7 +1,9 @@
-"""Screenshots of reports for the documentation: python tools/report_pictures.py PAGE NAME [PAGE NAME ...]
+"""Screenshots of reports for the documentation.
 
-Writes docs/pictures/NAME.png (1400 pixels wide, light) and docs/pictures/NAME-narrow.png (400, dark),
-few colours and half the size, so that they stay small in the repository.
+    python tools/report_pictures.py PAGE NAME [PAGE NAME ...]
+
+Writes docs/pictures/NAME.png (1400 pixels wide, light) and docs/pictures/NAME-narrow.png (400,
+dark), few colours and half the size, so that they stay small in the repository.
 """
 
 import io

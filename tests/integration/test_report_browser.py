@@ -1,5 +1,5 @@
-"""The report's page in headless Chromium: it opens without a network, draws every chart, says nothing
-on the console, and its controls work."""
+"""The report's page in headless Chromium: it opens without a network, draws every chart, says
+nothing on the console, and its controls work."""
 
 import re
 

@@ -61,7 +61,8 @@ def _histogram(evidence: Evidence, network: Network, index: int, layer: Weighted
         x2=alt.X2("to:Q"),
         y=alt.Y("share:Q", stack=None, axis=left_axis("share per unit", format=".0%")),
         color=colours(kinds),
-        tooltip=[alt.Tooltip("what:N"), alt.Tooltip("from:Q"), alt.Tooltip("to:Q"), alt.Tooltip("share:Q", format=".2%")],
+        tooltip=[alt.Tooltip("what:N"), alt.Tooltip("from:Q"), alt.Tooltip("to:Q"),
+                 alt.Tooltip("share:Q", format=".2%")],
     )  # fmt: skip
     zero = float(np.mean(layer.weight == 0))
     return figure(
