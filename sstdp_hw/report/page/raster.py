@@ -21,7 +21,8 @@ MOST_NEURONS = 1024
 LOWEST, HIGHEST = 70, 190
 #: Widths of pictures in CSS pixels, of one tile and of many.
 ONE, MANY = 224, 520
-NEEDED, LATER, MISSING, EXTRA = "before the decision", "after it", "missing", "not expected"
+NEEDED, LATER = "before the decision", "after it"
+BOTH, MISSING, EXTRA = "in both", "missing", "not expected"
 
 
 def layer_names(network: Network) -> list[tuple[int, str]]:
@@ -81,13 +82,13 @@ def compared(name: str, wanted: Array, got: Rows, t_max: int, last_step: int) ->
     times = {int(n): int(wanted[n]) for n in np.flatnonzero(wanted <= last_step)}
     seen = {(row["neuron"], row["step"]) for row in got if row["step"] <= last_step}
     both = set(times.items())
-    kinds = {NEEDED: both & seen, MISSING: both - seen, EXTRA: seen - both}
+    kinds = {BOTH: both & seen, MISSING: both - seen, EXTRA: seen - both}
     rows = [
         {"step": step, "neuron": neuron, "what": what}
         for what, spikes in kinds.items() for neuron, step in sorted(spikes)
     ]  # fmt: skip
     told = f"{name}: {len(kinds[MISSING])} spikes missing, {len(kinds[EXTRA])} not expected"
-    kinds_shown = [(NEEDED, GREY), (MISSING, ORANGE), (EXTRA, BLUE)]
+    kinds_shown = [(BOTH, GREY), (MISSING, ORANGE), (EXTRA, BLUE)]
     return _ticks(told, rows, wanted.size, t_max, None, kinds_shown)
 
 
