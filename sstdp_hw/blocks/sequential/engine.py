@@ -37,8 +37,8 @@ def widths_of(layers: list[SequentialLayer]) -> Widths:
         layer.own_membrane_width for layer in layers
     )  # of those that need fewer bits no sum is out of range
     channel = index_width(max(layer.groups * layer.lanes for layer in layers))
-    x = (max(layer.shape[2] for layer in layers) - 1).bit_length()
-    return Widths(weight, membrane, channel, x)
+    y, x = ((max(layer.shape[axis] for layer in layers) - 1).bit_length() for axis in (1, 2))
+    return Widths(weight, membrane, channel, x, y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ class EngineParameters:
     @property
     def y_width(self) -> int:
         """Bits of y of an output; 0 if it has no positions."""
-        return (self.most(lambda layer: layer.shape[1]) - 1).bit_length()
+        return self.widths.y
 
     @property
     def x_width(self) -> int:

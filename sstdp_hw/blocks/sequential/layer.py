@@ -26,14 +26,15 @@ class Widths:
     ----------
     weight, membrane : int
         Bits of a weight and of a potential: those of the layer that needs most.
-    channel, x : int
-        Bits of channel and x in the index of a spike.
+    channel, x, y : int
+        Bits of channel, x and y in the index of a spike.
     """
 
     weight: int
     membrane: int
     channel: int
     x: int
+    y: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,6 +272,12 @@ class SequentialLayer(LaneParameters):
         return FeatureMap(
             self.shape, 1 << self.widths.channel, 1 << self.widths.channel + self.widths.x
         )
+
+    @property
+    def spike_width(self) -> int:
+        """Bits of the index of a spike at the probe."""
+        assert self.widths, "the engine has been made"
+        return self.widths.channel + self.widths.x + self.widths.y
 
     @property
     def sent(self) -> Array:

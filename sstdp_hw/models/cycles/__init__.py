@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...blocks.hardware import AcceleratorParameters, WeightedBlock
+from ...blocks.hardware import AcceleratorParameters, Block, WeightedBlock
 from ...blocks.pipeline import PIECE, RELOAD_LATENCY
 from ...contract.memory_image import loading_cycles
 from ...network.layers import Array
@@ -25,6 +25,7 @@ from ...reference.inference import Inference, sent_places
 from .chain import NEVER, Decision, Layer, Serializer, Splitter
 from .conv import Conv, word_times
 from .encoder import Encoder
+from .engine import Engine
 from .event_port import EventPort
 from .pool import Pool
 from .server import EventServer
@@ -153,7 +154,7 @@ def _answers(
     _input, *places = sent_places(parameters.network).values()
     for first in range(0, count, CHUNK):
         part = chunk(inference, first, CHUNK)
-        for layer, place in zip(layers, places, strict=True):
+        for layer, place in zip(layers, places[: len(layers)], strict=True):
             layer.first_image = first
             if isinstance(layer, Conv):
                 layer.spikes = word_times(layer.p, part.spike_times[place], parameters.t_max)
@@ -175,12 +176,17 @@ def _chain(
     parameters: AcceleratorParameters, stale: list[int]
 ) -> tuple[list[Layer | Conv], list[Stamps], Source]:
     """The blocks, each joined to the one behind it: weighted layers in order, the stamps of all
-    blocks that have them, and what stands in front."""
+    blocks that have them, and what stands in front. A sequential engine computes its spikes itself,
+    and has no layers that wait for them."""
     decision = Decision(parameters.output, parameters.configuration.early_exit, stale)
     layers: list[Layer | Conv] = []
     stamps: list[Stamps] = []
     after: EventServer | None = None
-    for block in reversed(parameters.blocks):
+    blocks: tuple[Block, ...] = parameters.blocks
+    if parameters.sequential is not None:
+        blocks = parameters.sequential.filters
+        after = Engine(parameters.engine, decision, parameters.configuration.early_exit)
+    for block in reversed(blocks):
         if not isinstance(block, WeightedBlock):
             assert after is not None, "the network ends with a dense layer"
             after = FILTERS[block.kind](block, after)

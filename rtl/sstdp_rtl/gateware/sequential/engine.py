@@ -58,7 +58,7 @@ class Engine(wiring.Component):
         self.p, self.index_width, self.early_exit = parameters, index_width, early_exit
         self.step_width = step_width
         p = parameters
-        probe = group_layout(p.lanes, p.widths.channel + p.x_width + p.y_width, step_width)
+        probe = group_layout(p.lanes, p.output.spike_width, step_width)
         self.spikes = Signal(probe, attrs=TRACED)
         self.spikes_valid = [
             Signal(name=f"spikes_valid_{number}", attrs=TRACED) for number in range(len(p.layers))
