@@ -252,10 +252,10 @@ class Walk(wiring.Component):
                 place.group.eq(Mux(last_group, 0, place.group + 1)),
                 place.weight.eq(place.weight + next_group),
             ]
-        with m.If(load | load_all):
-            m.d.sync += [place.group.eq(0), place.weight.eq(head.weight)]
         if p.maps:
             self._positions(m, place, walks, load, load_all, last_group, last_x)
+        with m.If(load | load_all):
+            m.d.sync += [place.group.eq(0), place.weight.eq(head.weight)]
         return place
 
     def _positions(self, m, place, walks, load, load_all, last_group, last_x):
