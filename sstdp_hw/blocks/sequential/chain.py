@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def sequential_chain(
     UserError
         If the lanes are out of range.
     """
-    present = [
+    present: list[tuple[int, Any]] = [
         (index, layer) for index, layer in enumerate(network.layers) if not layer.passes_inputs_on
     ]
     if lanes is None:

@@ -106,11 +106,8 @@ class EngineParameters:
 
     @property
     def maps(self) -> bool:
-        """Whether any layer has positions; else an event is a row of weights, and a word a group.
-        """
-        return any(
-            layer.kind == "conv2d" or layer.arriving[1:] != (1, 1) for layer in self.layers
-        )
+        """Whether any layer has positions; else an event is a row of weights, a word a group."""
+        return any(layer.kind == "conv2d" or layer.arriving[1:] != (1, 1) for layer in self.layers)
 
     @property
     def pooled(self) -> bool:

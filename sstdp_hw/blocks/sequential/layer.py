@@ -290,6 +290,16 @@ class SequentialLayer(LaneParameters):
         return self.lanes
 
     @property
+    def memory_bits(self) -> int:
+        """Bits of the layer's weights; all else belongs to the engine."""
+        return self.weight_bits
+
+    @property
+    def queue_depth(self) -> int:
+        """Places in a queue of events behind the layer: there is none."""
+        return 0
+
+    @property
     def most_cycles(self) -> int:
         """Cycles that an image can take here, with room to spare: every word of every walk stalls,
         and all words are compared in every step."""

@@ -42,9 +42,7 @@ class Decision:
         seen = max(readable(written, self.popped), self.free)
         return self.take(image, seen, step, bool(pieces), close, final)
 
-    def take(
-        self, image: int, seen: int, group: int, fires: bool, close: bool, final: bool
-    ) -> int:
+    def take(self, image: int, seen: int, group: int, fires: bool, close: bool, final: bool) -> int:
         """One group, at the input when nothing else is being looked at; returns the cycle of its
         pop."""
         if seen >= self.stale[image]:

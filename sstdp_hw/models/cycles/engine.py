@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 
-
 from ...blocks.pipeline import QUEUE_LATENCY, RESET_BEFORE_BEAT
 from ...blocks.sequential.engine import COMPARE_INTERVAL, HAZARD, EngineParameters
 from .chain import Decision
@@ -152,5 +151,3 @@ class Engine:
         if self.number == len(self.layers):
             self.number, self.image = 0, self.image + 1
         self._begin(cycle + 1)
-
-

@@ -146,9 +146,7 @@ class EngineLanes(wiring.Component):
         if not any(layer.padding for layer in p.layers):
             return 0
         groups = by_layer(m, self.layer, [layer.groups - 1 for layer in p.layers], "last_group")
-        masks = [
-            ((1 << layer.padding) - 1) << (p.lanes - layer.padding) for layer in p.layers
-        ]
+        masks = [((1 << layer.padding) - 1) << (p.lanes - layer.padding) for layer in p.layers]
         return Mux(
             word.place.group == groups, by_layer(m, self.layer, masks, "padding", p.lanes), 0
         )

@@ -79,9 +79,7 @@ class Pooled(wiring.Component):
             write.addr.eq(Mux(starts, self.word.address, delayed(m, address, 1, "address"))),
             write.data.eq(Mux(starts, 0, read.data | self.fires)),
             write.en.eq(self.done & Mux(starts, small, self.word.compare & inside & pools)),
-            self.passes.eq(
-                Mux(inside, self.fires & ~Mux(pools, read.data, 0), 0)
-            ),
+            self.passes.eq(Mux(inside, self.fires & ~Mux(pools, read.data, 0), 0)),
             self.place.group.eq(delayed(m, group, 2, "group_late")),
             self.place.x.eq(delayed(m, columns.place, 2, "x")),
             self.place.y.eq(delayed(m, rows.place, 2, "y")),

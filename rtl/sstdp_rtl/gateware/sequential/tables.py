@@ -37,10 +37,7 @@ def table(m, name, layer, coordinate, fields, style, latency):
     """
     size = 1 << len(coordinate)
     shape = data.StructLayout(
-        {
-            key: unsigned(index_width(max(map(max, values)) + 1))
-            for key, values in fields.items()
-        }
+        {key: unsigned(index_width(max(map(max, values)) + 1)) for key, values in fields.items()}
     )
     rows = []
     for number in range(len(next(iter(fields.values())))):

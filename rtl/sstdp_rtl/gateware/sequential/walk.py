@@ -120,9 +120,7 @@ class Walk(wiring.Component):
         # ---- The list of candidates; it is complete when it is read.
         count, next_one = (Signal(range(p.words + 1), name=n) for n in ("count", "next_one"))
         second = Signal()  # of the cycles between two comparisons
-        shape = data.StructLayout(
-            {"address": unsigned(p.address_width), "place": place_layout(p)}
-        )
+        shape = data.StructLayout({"address": unsigned(p.address_width), "place": place_layout(p)})
         deep = p.words > LUT_RAM_DEPTH
         m.submodules.candidates = candidates = memory.Memory(
             shape=shape, depth=p.words, init=[],
@@ -183,7 +181,10 @@ class Walk(wiring.Component):
                 with m.Else():
                     m.d.comb += [self.i.ready.eq(1), load.eq(1)]
                     m.d.sync += [active.eq(head.reaches), starting.eq(0), adding.eq(1)]
-            with m.State("SETTLE"), m.If(idle):  # the step is complete, and all candidates are there
+            with (
+                m.State("SETTLE"),
+                m.If(idle),
+            ):  # the step is complete, and all candidates are there
                 m.d.sync += [starting.eq(0), adding.eq(0), next_one.eq(0)]
                 with m.If(count == 0):
                     m.d.sync += self.step.eq(head.step)
@@ -263,9 +264,7 @@ class Walk(wiring.Component):
         p, head, layer = self.p, self.i.payload, self.layer
         layers, width = p.layers, len(place.weight)
         # From the last group at a position to the first at the next, a column further.
-        back = [
-            found.arriving[0] - (found.groups - 1) * found.group_rows for found in layers
-        ]
+        back = [found.arriving[0] - (found.groups - 1) * found.group_rows for found in layers]
         address_pitch = by_layer(
             m, layer, [found.shape[2] * found.groups for found in layers], "address_pitch"
         )
