@@ -92,6 +92,7 @@ ICE40 = Family(
             toolchain="IceStorm",
         ),
     ),
+    models=("ice40/cells_sim.v",),
 )
 
 # The UltraPlus has single-port RAM, too; yosys must be told.
@@ -134,6 +135,7 @@ def _gowin(series: str) -> Family:
             # nextpnr 0.11 takes no delays of BSRAM from Apicula's database.
             untimed="paths from and to block RAM",
         ),
+        models=("gowin_block_ram.v", "gowin/cells_sim.v"),
     )
 
 

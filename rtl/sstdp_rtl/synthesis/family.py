@@ -147,6 +147,9 @@ class Family:
         Rewrites the netlist at a path.
     place : PlaceAndRoute, optional
         None: the family is only synthesized.
+    models : tuple of str
+        Verilog of how its cells behave, in yosys' library or, without a folder, beside this file;
+        none where yosys has no model of its block RAM.
     pll : bool
         Whether a board's clock can go through a PLL.
     global_reset : bool
@@ -162,6 +165,7 @@ class Family:
     bare_synthesis: str = ""
     netlist_pass: Callable[[Path], int] | None = None
     place: PlaceAndRoute | None = None
+    models: tuple[str, ...] = ()
     pll: bool = False
     global_reset: bool = False
 

