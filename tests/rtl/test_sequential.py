@@ -62,7 +62,7 @@ def directed(seed, *layers, shape, t_max=4, lanes=2, images=3, early_exit=False)
     return Case(seed, network, configuration, pixels)
 
 
-@pytest.mark.parametrize("seed, early_exit", [(1, True), (6, False), (8, False), (9, True)])
+@pytest.mark.parametrize("seed, early_exit", [(6, False), (9, True)])
 def test_random_networks(seed, early_exit):
     check(sequential(random_case(seed, early_exit=early_exit, images=4)))
 
@@ -73,9 +73,8 @@ def test_random_conv_networks(seed, early_exit):
     check(sequential(random_conv_case(seed, early_exit=early_exit, images=3)))
 
 
-@pytest.mark.parametrize("seed", [5, 8])
-def test_stalls(seed):
-    case = random_case(seed, early_exit=True, images=9)  # more than there are tags
+def test_stalls():
+    case = random_case(8, early_exit=True, images=9)  # more than there are tags
     check(sequential(case), stalls=0.4)
 
 
@@ -96,7 +95,7 @@ def test_events_as_input(early_exit):
 
 
 def test_planes():
-    check(sequential(random_conv_case(6, early_exit=False, images=3, planes=2)))
+    check(sequential(random_conv_case(6, early_exit=False, images=2, planes=2)))
 
 
 @pytest.mark.parametrize("lanes", [1, 3, 4])
@@ -156,9 +155,8 @@ def test_equal_margins_go_to_the_lowest_index():
     check(case)
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_reset_at_any_moment_leaves_no_trace(seed):
-    check(sequential(replace(random_case(6, early_exit=True, images=3), seed=seed)), resets=3)
+def test_reset_at_any_moment_leaves_no_trace():
+    check(sequential(random_case(6, early_exit=True, images=3)), resets=4)
 
 
 def test_the_bound_is_the_work_of_all_layers():
