@@ -16,6 +16,7 @@ from support.simulation import expected_spikes, expected_words, run
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.blocks.presets import preset
+from sstdp_hw.models.area import predict_area
 from sstdp_hw.models.cost import cycle_bound, layer_work
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.network.layers import Dense, Flatten, Pool2d
@@ -186,6 +187,9 @@ def test_lanes_that_do_not_fit(lanes, message):
 def test_what_is_not_built_is_refused():
     with pytest.raises(UserError, match="Weights must be rom in a sequential architecture"):
         Configuration((4,), weights="loadable", architecture="sequential")
+    parameters = AcceleratorParameters(small_network(), Configuration(architecture="sequential"))
+    with pytest.raises(UserError, match="Area is predicted of streaming accelerators only"):
+        predict_area(parameters)
     with pytest.raises(UserError, match="Architecture must be streaming or sequential"):
         Configuration((4,), architecture="systolic")
 

@@ -11,13 +11,14 @@ from support.networks import random_dense, small_network
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.cli import main
 from sstdp_hw.contract.directory import GeneratedDirectory
-from sstdp_hw.models.cycles import cycles_per_image
+from sstdp_hw.models.cycles import cycles_per_image, latency_per_image
 from sstdp_hw.network.layers import Pool2d
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.comparison.cosimulation import cosimulate
 from sstdp_sim.comparison.mutation import choose, find
+from sstdp_sim.simulation.packets import Traffic
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,17 @@ def test_every_spike_and_every_cycle(made):
     predicted = cycles_per_image(directory.parameters, reference.run(directory.network, images))
     np.testing.assert_array_equal(predicted, report.arrays["cycles"])
     assert len({*reference.run(directory.network, images).classes.tolist()}) > 1, "a dull set"
+
+
+def test_images_that_come_one_at_a_time(made):
+    directory, images = made
+    images = images[:4]
+    report = cosimulate(
+        directory, images, np.zeros(len(images), int), simulator="icarus",
+        traffic=Traffic(isolated=True),
+    )  # fmt: skip
+    predicted = latency_per_image(directory.parameters, reference.run(directory.network, images))
+    np.testing.assert_array_equal(predicted[1:], report.arrays["latency"][1:])
 
 
 @pytest.mark.parametrize("kind", ["weight", "threshold"])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...base.errors import UserError
 from ...blocks.hardware import AcceleratorParameters
 from ...network.layers import Array
 from .block_ram import block_rams
@@ -44,7 +45,18 @@ class Area:
 
 
 def predict_area(parameters: AcceleratorParameters) -> Area:
-    """Area of the bare accelerator."""
+    """Area of the bare accelerator.
+
+    Raises
+    ------
+    UserError
+        If its architecture is sequential: no figures are fitted to that.
+    """
+    if parameters.sequential is not None:
+        raise UserError(
+            "Area is predicted of streaming accelerators only, not of sequential ones; count it "
+            "with `sstdp-hw build DIR --device ecp5-25k`"
+        )
     parts, fitted = count_parts(parameters), _coefficients()
 
     def total(names: tuple[str, ...], kind: str) -> int:
