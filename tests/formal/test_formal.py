@@ -45,18 +45,12 @@ def tiny_network():
 #: the first seven cycles are followed to their end.
 LATENCY, FRAMES = 28, 36
 
-#: The same of a sequential engine, which waits at the end of each step and for each group.
-SEQUENTIAL_LATENCY, SEQUENTIAL_FRAMES = 40, 48
 
-
-def accelerator_holds(
-    folder, change=lambda text: text, latency=LATENCY, frames=FRAMES, architecture="streaming"
-):
-    configuration = Configuration((2,), 2, True, architecture=architecture)
-    parameters = AcceleratorParameters(tiny_network(), configuration)
+def accelerator_holds(folder, change=lambda text: text, latency=LATENCY):
+    parameters = AcceleratorParameters(tiny_network(), Configuration((2,), 2, True))
     (folder / "dut.v").write_text(change(emit(parameters)))
     return holds_for(
-        folder, "one_answer", frames, design=folder / "dut.v",
+        folder, "one_answer", FRAMES, design=folder / "dut.v",
         parameters={"WIDTH": 16, "BEATS": 1, "LATENCY": latency},
     )  # fmt: skip
 
@@ -89,12 +83,6 @@ def test_every_packet_gets_one_answer_in_time(tmp_path):
     """Whatever comes, however it stalls; and the bound is not a generous one."""
     assert accelerator_holds(tmp_path)
     assert not accelerator_holds(tmp_path, latency=LATENCY - 2)
-
-
-def test_every_packet_gets_one_answer_from_a_sequential_engine(tmp_path):
-    bounds = {"frames": SEQUENTIAL_FRAMES, "architecture": "sequential"}
-    assert accelerator_holds(tmp_path, latency=SEQUENTIAL_LATENCY, **bounds)
-    assert not accelerator_holds(tmp_path, latency=SEQUENTIAL_LATENCY - 2, **bounds)
 
 
 def test_an_accelerator_that_answers_too_much_is_found(tmp_path):
