@@ -1,4 +1,4 @@
-"""The bytes on the serial line: those of `sstdp_hw.contract.serial_protocol`, which the host has, too."""
+"""The bytes on the serial line, as the host has them: `sstdp_hw.contract.serial_protocol`."""
 
 from sstdp_hw.contract.serial_protocol import (
     ANSWER_BYTES,
