@@ -32,6 +32,8 @@ DEFAULT_BAUD = 1_000_000
 _QUIET_SECONDS = 0.05
 #: What must be on its way for the line to stay busy while a USB adapter keeps answers back.
 _AHEAD_SECONDS = 0.03
+#: Answers carry no number. Now and then the line runs empty, and what came before is sure.
+_BETWEEN_PAUSES = 16
 _TRIES = 5
 NO_ANSWER = -1
 
@@ -156,7 +158,7 @@ class Host:
         if identity is None:
             return 0.0
         clock = identity.divisor * self.port.baud
-        return int(self.directory.parameters.most_cycles) / clock
+        return float(self.directory.parameters.most_cycles / clock)
 
     def _identify(self) -> Identity:
         self.resynchronize()
@@ -248,9 +250,9 @@ class Host:
     ) -> Played:
         """Send samples [N, ...] and collect the answers, in order.
 
-        Several are on their way at once. At anything wrong the line falls quiet and all without an
-        answer are sent again, fewer at a time; one that had ``retries`` more attempts alone is left
-        without. Three such in a row, or the end of the port, end it.
+        Several are on their way at once. At anything wrong the line falls quiet, and all whose
+        answer is missing, or not sure, are sent again one by one; a sample that had ``retries``
+        more attempts is left without. Three such in a row, or the end of the port, end it.
 
         Parameters
         ----------
@@ -275,31 +277,38 @@ class Host:
         progress: Callable[[int], None],
     ) -> None:
         most = self._most_ahead(requests)
-        ahead, failures, lost_in_a_row = most, 0, 0
-        done = sent = 0
+        ahead, failing, failures, given_up, shown = most, -1, 0, 0, 0
+        sure = done = sent = 0
         while done < len(requests):
-            first = sent
-            while sent < min(done + ahead, len(requests)):
-                sent += 1
+            if sent == done:  # nothing is on its way, so no answer can have been another's
+                sure = done
+            first, sent = sent, max(
+                sent, min(done + ahead, sure + most * _BETWEEN_PAUSES, len(requests))
+            )  # fmt: skip
             if sent > first:
                 self.port.send(b"".join(requests[first:sent]))
                 played.attempts += sent - first
             wrong = self._answer_to(played, done, sum(map(len, requests[done:sent])))
             if not wrong:
-                done, failures, lost_in_a_row = done + 1, 0, 0
-                ahead = min(most, ahead + 1)
-                progress(1)
-                continue
-            played.errors[wrong] = played.errors.get(wrong, 0) + 1
-            played.resynchronized += 1
-            failures += 1
-            ahead, sent = max(1, ahead // 2), done
-            if failures > retries:
-                failures, lost_in_a_row = 0, lost_in_a_row + 1
-                done, sent = done + 1, done + 1
-                progress(1)
-            self.resynchronize()
-            if lost_in_a_row == 3:
+                done, given_up = done + 1, 0
+                ahead = min(most, ahead + 1) if done > failing else 1
+            else:
+                played.errors[wrong] = played.errors.get(wrong, 0) + 1
+                played.resynchronized += 1
+                failures = failures + 1 if failing == done else 1
+                failing, ahead = done, 1
+                if failures > retries:
+                    given_up, failures, done = given_up + 1, 0, done + 1
+                else:
+                    # A whole answer may have been lost before, and the next ones taken for it.
+                    played.words[sure:done] = NO_ANSWER
+                    done = sure
+                sent = done
+                self.resynchronize()
+            if done > shown:
+                progress(done - shown)
+                shown = done
+            if given_up == 3:
                 raise UserError(
                     f"{self.name}: three samples in a row were not answered in {retries + 1} "
                     f"attempts each (last: {wrong}); is the line too noisy?"

@@ -36,12 +36,15 @@ GROUP = "sstdp_hw.boards"
 PORT = "sim"
 #: Clock cycles of a bit: the least that the receiver can do with.
 DIVISOR = 4
-QUIET_CYCLES, QUIET_MS = 20_000, 20
+QUIET_CYCLES, QUIET_MS = 3_000, 20
 _PROGRAM = "board"
 _FLAGS = (
     "-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-TIMESCALEMOD", "-O3", "--x-assign", "fast",
     "--x-initial", "fast", "-CFLAGS", "-O1 -std=c++17",
 )  # fmt: skip
+
+#: Boards of this process, by accelerator and quiet cycles.
+_made: dict[tuple[str, int], str] = {}
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ class SimulatedBoard:
         conditions: Conditions = Conditions(),
     ) -> None:
         longest = directory.parameters.most_cycles
-        quiet = max(QUIET_CYCLES, 2 * longest)
+        quiet = max(QUIET_CYCLES, longest // 4)
         self._folder = temporary_folder()
         folder = Path(self._folder.name)
         try:
@@ -194,10 +197,12 @@ class SimulatedBoard:
 
 
 def _compiled(directory: GeneratedDirectory, folder: Path, quiet: int) -> Path:
-    verilog = _board_verilog()(directory, divisor=DIVISOR, quiet=quiet, quiet_ms=QUIET_MS)
+    key = (str(directory.manifest["verilog_sha256"]), quiet)
+    if key not in _made:
+        _made[key] = _board_verilog()(directory, divisor=DIVISOR, quiet=quiet, quiet_ms=QUIET_MS)
     sources = {
         VERILOG_FILE: directory.verilog.encode(),
-        "board.v": verilog.encode(),
+        "board.v": _made[key].encode(),
         "board.cpp": resources.files(__package__).joinpath("board.cpp").read_bytes(),
     }
     for name, data in sources.items():
