@@ -48,12 +48,13 @@ struct Random {
 struct Noise {
     double changed, lost, doubled;
     Random random;
+    bool at_work = false;
     uint64_t bytes = 0, damaged = 0;
 
     void carry(uint8_t byte, std::deque<uint8_t>& line) {
         ++bytes;
         const double chance = random.unit();
-        if (chance >= changed + lost + doubled) {
+        if (!at_work || chance >= changed + lost + doubled) {
             line.push_back(byte);
             return;
         }
@@ -157,8 +158,9 @@ class Line {
         if (count == 0) return false;
         read_speed();
         for (ssize_t place = 0; place < count; ++place) {
+            if (to_board_.bytes == static_cast<uint64_t>(settings_["after"]))
+                to_board_.at_work = to_host_.at_work = true;
             to_board_.carry(data[place], rx_);
-            if (settings_["unplug"] > 0 && to_board_.bytes >= settings_["unplug"]) return false;
         }
         last_wall_ = wall_ms();
         return true;
@@ -188,6 +190,7 @@ class Line {
                 if (left_-- == 0) {
                     sending_ = false;
                     last_wall_ = wall_ms();
+                    if (++carried_ == static_cast<uint64_t>(settings_["unplug"])) ended = 1;
                     if (!rx_.empty()) return step();  // the next byte follows without a pause
                 } else {
                     board_.rx = frame_ & 1;
@@ -241,7 +244,7 @@ class Line {
     unsigned frame_ = 0, left_ = 0, bits_ = 0;
     uint8_t byte_ = 0;
     double next_bit_ = 0, sample_ = 0, last_wall_ = 0;
-    uint64_t cycle_ = 1, last_active_ = 0, rx_cycles_ = 0, rx_first_ = 0, rx_last_ = 0;
+    uint64_t carried_ = 0, cycle_ = 1, last_active_ = 0, rx_cycles_ = 0, rx_first_ = 0, rx_last_ = 0;
 };
 
 }  // namespace

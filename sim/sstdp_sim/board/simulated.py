@@ -55,6 +55,8 @@ class Conditions:
     ----------
     changed, lost, doubled : float
         Chance of each byte, on both ways.
+    after : int
+        Nothing happens to bytes before so many have come from the host.
     seed : int
         Of what happens to which byte.
     baud : int
@@ -68,6 +70,7 @@ class Conditions:
     changed: float = 0.0
     lost: float = 0.0
     doubled: float = 0.0
+    after: int = 0
     seed: int = 1
     baud: int = 1_000_000
     pace: int = 0
@@ -83,7 +86,7 @@ class Conditions:
             raise UserError("Port sim: changed, lost and doubled must be at most 1 together")
         for name, least, most in (
             ("seed", 0, 2**31 - 1), ("baud", 1200, 12_000_000), ("pace", 0, 12_000_000),
-            ("unplug", 0, 2**31 - 1),
+            ("after", 0, 2**31 - 1), ("unplug", 0, 2**31 - 1),
         ):  # fmt: skip
             if not least <= getattr(self, name) <= most:
                 raise UserError(

@@ -42,7 +42,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", required=True, metavar="PORT",
         help="serial port of the board, /dev/ttyUSB0 or COM3, or sim[:NAME=VALUE,...]; names: "
-        "changed, lost, doubled (chances of a byte), seed, baud, pace, unplug",
+        "changed, lost, doubled (chances of a byte), after, seed, baud, pace, unplug",
     )  # fmt: skip
     parser.add_argument(
         "--dataset", required=True, metavar="NAME",
