@@ -9,6 +9,7 @@ from support.networks import small_network
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.command.interruption import Terminated
 from sstdp_hw.contract.board_identity import WORDS, Identity
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.reference import inference as reference
@@ -86,6 +87,24 @@ def test_three_in_a_row_end_it(directory, images):
     result = played(directory, images, always=silent).result
     assert result["answered"] == 6
     assert "three samples in a row were not answered in 3 attempts" in result["ended"]
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), Terminated(15)], ids=["INT", "TERM"])
+def test_what_was_answered_outlives_an_interrupt(directory, images, signal):
+    samples = images[:COUNT]
+    expected = words(directory.network, samples)
+    done = []
+
+    def progress(count):
+        done.append(count)
+        if len(done) == 8:
+            raise signal
+
+    with FakeBoard(directory, expected) as board, Host(directory, board.port) as host:
+        found = host.play(samples, progress=progress)
+        assert host.interruption is signal
+    assert found.words.tolist() == expected[:8] + [NO_ANSWER] * (COUNT - 8)
+    assert found.ended == "interrupted"
 
 
 def test_a_board_of_an_earlier_version_is_told_from_none(directory):

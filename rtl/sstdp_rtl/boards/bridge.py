@@ -1,6 +1,6 @@
 """Between the bytes of the serial port and the streams of the accelerator."""
 
-from amaranth.hdl import Array, Const, Module, Mux
+from amaranth.hdl import Cat, Const, Module, Mux
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -96,13 +96,13 @@ class Bridge(wiring.Component):
         connect(m, receiver.error, sender.error)
         connect(m, sender.o, flipped(self.tx))
         number = receiver.question.payload
-        words = Array(Const(word, 32) for word in self.identity)
+        # Of one constant: yosys would make a memory of an array, and block RAM is for weights.
+        words = Cat(Const(word, 32) for word in self.identity)
+        asked = words.word_select(number[: WORDS.bit_length() - 1], 32)
         m.d.comb += [
             sender.told.valid.eq(receiver.question.valid),
             receiver.question.ready.eq(sender.told.ready),
-            sender.told.payload.eq(
-                Mux(number & ECHO, number, words[number[: WORDS.bit_length() - 1]])
-            ),
+            sender.told.payload.eq(Mux(number & ECHO, number, asked)),
         ]
         m.d.comb += [
             self.clear.eq(receiver.clear),

@@ -9,6 +9,7 @@ from types import TracebackType
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.command.interruption import Terminated
 from sstdp_hw.contract.board_identity import WORDS, Identity
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.event_packets import event_words
@@ -24,7 +25,7 @@ from sstdp_hw.contract.serial_protocol import (
 )
 from sstdp_hw.network.layers import Array
 
-from .port import LATENCY, NoAnswer, Port, Unplugged
+from .port import LATENCY, NoAnswer, Port
 from .simulated import Conditions, SimulatedBoard
 
 DEFAULT_BAUD = 1_000_000
@@ -79,6 +80,11 @@ class Host:
         A serial port, or ``sim`` with `Conditions`, for a simulated board.
     baud : int, optional
 
+    Members
+    -------
+    interruption : BaseException or None
+        Ctrl-C or the like that ended `play`; to be raised once what was answered is safe.
+
     Raises
     ------
     UserError
@@ -90,6 +96,7 @@ class Host:
             raise UserError(f"--baud must be between 1200 and 12000000, not {baud!r}")
         self.directory, self.name = directory, port
         self.quiet, self.simulated = _QUIET_SECONDS, None
+        self.interruption: BaseException | None = None
         conditions = Conditions.parse(port)
         if conditions is not None:
             self.simulated = SimulatedBoard(directory, conditions)
@@ -135,7 +142,6 @@ class Host:
         ------
         NoAnswer
             If none came, however often it was asked.
-        Unplugged
         """
         seen = b""
         for _ in range(tries):
@@ -263,8 +269,8 @@ class Host:
         played = Played(np.full(len(requests), NO_ANSWER, np.int64))
         try:
             self._play(requests, played, retries, progress or (lambda _: None))
-        except (Unplugged, KeyboardInterrupt) as error:
-            played.ended = str(error) or "interrupted"
+        except (KeyboardInterrupt, Terminated) as error:
+            played.ended, self.interruption = "interrupted", error
         except UserError as error:
             played.ended = str(error)
         return played

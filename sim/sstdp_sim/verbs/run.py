@@ -121,12 +121,17 @@ def _play(
             report = compare(
                 host, samples.images, samples.labels, retries=options.retries, progress=advance
             )
+        interruption = host.interruption
         report.result["simulated_board"] = host.close() or None
     report.result.update(dataset=options.dataset, dataset_digest=samples.digest)
     if options.network is None:
-        return report.result, publish(directory, report)
-    directory.refuse_changed()
-    return report.result, [out / name for name in report.save(out)]
+        written = publish(directory, report)
+    else:
+        directory.refuse_changed()
+        written = [out / name for name in report.save(out)]
+    if interruption is not None:
+        raise interruption
+    return report.result, written
 
 
 def _show(result: Result) -> None:
