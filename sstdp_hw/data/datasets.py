@@ -1,9 +1,10 @@
 """Data sets by name: uint8 images or spike times [N, C, H, W] and integer labels [N], in a fixed
 order.
 
-``digits`` comes with scikit-learn; ``mnist``, ``cifar10`` and ``caltech-face-motorbike`` are looked
-for in the folder that the environment variable ``SSTDP_DATA`` names, then in the local cache; the
-first two are downloaded with a checksum when they are in neither; anything that ends in ``.npz`` is
+``digits`` comes with scikit-learn; ``mnist``, ``cifar10``, ``cifar10-jpeg`` and
+``caltech-face-motorbike`` are looked for in the folder that the environment variable ``SSTDP_DATA``
+names, then in the local cache; the first two are downloaded with a checksum when they are in
+neither; anything that ends in ``.npz`` is
 read as a file, and any other folder as one of pictures or of an event camera's recordings. Behind
 the name of recordings stands how they become spike times: ``nmnist:steps=8,window=100``.
 """
@@ -24,7 +25,7 @@ import numpy as np
 from ..base.errors import UserError
 from ..network.chain import MAX_CLASSES, MAX_T, PIXELS, SPIKES, printable
 from ..network.layers import Array
-from . import cifar10, pictures, recordings
+from . import cifar10, cifar10_jpeg, pictures, recordings
 from .first_spikes import Binning, split_options
 from .places import cache_named, download, folders, keep, md5
 from .samples import Samples as Samples
@@ -136,6 +137,11 @@ def _idx(source: tuple[Path, bytes], rank: int) -> Array:
 def family(name: str) -> str:
     """The data set that ``name`` is a split of; any other name as it is."""
     return CALTECH if name in CALTECH_NAMES else name
+
+
+def looks_like(name: str) -> str:
+    """The data set whose recipe fits ``name``."""
+    return cifar10.NAME if name == cifar10_jpeg.NAME else family(name)
 
 
 def _caltech(name: str, split: Split) -> Samples:
@@ -250,5 +256,6 @@ LOADERS: dict[str, Callable[[Split], Samples]] = {
     "digits": _digits,
     "mnist": _mnist,
     cifar10.NAME: cifar10.load,
+    cifar10_jpeg.NAME: cifar10_jpeg.load,
     **{name: partial(_caltech, name) for name in CALTECH_NAMES},
 }

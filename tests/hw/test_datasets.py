@@ -98,8 +98,8 @@ def test_unknown_name():
     with pytest.raises(UserError) as caught:
         datasets.load("cifar")
     assert str(caught.value) == (
-        "Data set must be digits, mnist, cifar10, caltech-face-motorbike, nmnist, the path of an "
-        ".npz file or a folder of pictures or recordings, not 'cifar'"
+        "Data set must be digits, mnist, cifar10, cifar10-jpeg, caltech-face-motorbike, nmnist, the "
+        "path of an .npz file or a folder of pictures or recordings, not 'cifar'"
     )
 
 

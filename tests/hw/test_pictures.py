@@ -226,3 +226,48 @@ def test_what_is_downloaded_is_kept(archives, monkeypatch):
     first, again = datasets.load("cifar10"), datasets.load("cifar10")
     assert asked == [cifar10.PAGE + cifar10.BINARY]
     assert first.digest == again.digest
+
+
+@pytest.fixture
+def jpeg(folder, tmp_path, monkeypatch):
+    """The folder that SSTDP_DATA names; the one of pictures lies elsewhere, and the cache is empty."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SSTDP_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def pack(archive, *parts):
+    with tarfile.open(archive, "w:xz") as opened:
+        for part in parts:
+            opened.add(part, arcname=part.name)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_cifar10_jpeg_as_a_folder_or_as_its_archive(jpeg, folder, packed):
+    wanted = datasets.load(str(folder), "train")
+    if packed:
+        pack(jpeg / "cifar10-jpeg.tar.xz", folder / "train", folder / "test")
+    else:
+        folder.rename(jpeg / "cifar10-jpeg")
+    found = datasets.load("cifar10-jpeg", "train")
+    assert (found.name, found.class_names) == ("cifar10-jpeg", ("cat", "dog"))
+    assert np.array_equal(found.images, wanted.images)
+    assert np.array_equal(found.labels, wanted.labels)
+    if packed:  # it is unpacked once
+        (jpeg / "cifar10-jpeg.tar.xz").unlink()
+    assert datasets.load("cifar10-jpeg", "train").digest == found.digest
+    assert len(datasets.load("cifar10-jpeg")) == 2
+
+
+def test_cifar10_jpeg_is_missing_cut_short_or_half(jpeg, folder, tmp_path):
+    with pytest.raises(UserError, match=r"cifar10-jpeg: neither the folder .* nor .*tar\.xz is in"):
+        datasets.load("cifar10-jpeg")
+    archive = jpeg / "cifar10-jpeg.tar.xz"
+    pack(archive, folder / "train")
+    with pytest.raises(UserError, match="must hold train and test, and test is missing"):
+        datasets.load("cifar10-jpeg")
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    with pytest.raises(UserError, match="must be a whole archive"):
+        datasets.load("cifar10-jpeg")
+    assert not list((tmp_path / "cache").glob("sstdp-hw/cifar10*"))

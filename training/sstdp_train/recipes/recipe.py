@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.data.datasets import family
+from sstdp_hw.data.datasets import looks_like
 from sstdp_hw.network.chain import MAX_PLANES, MAX_T
 
 from .architecture import begins_dense, canonical, weighted_layers
@@ -476,8 +476,8 @@ def recipe_for(
         Shape of the training images: few of them are trained in small batches and more epochs, and
         are shifted in proportion to their size.
     """
-    if family(dataset) in RECIPES:
-        return RECIPES[family(dataset)]
+    if looks_like(dataset) in RECIPES:
+        return RECIPES[looks_like(dataset)]
     layers = DEFAULT.layers if layers is None else canonical(layers)
     convolutions = any(str(name).startswith("conv") for name in layers)
     recipe = (MNIST_CONV if convolutions else MNIST).with_(

@@ -66,7 +66,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         metavar="NAME",
-        help="digits, mnist, cifar10, caltech-face-motorbike, an .npz file or a folder of pictures",
+        help="digits, mnist, cifar10, cifar10-jpeg, caltech-face-motorbike, an .npz file or a "
+        "folder of pictures",
     )
     parser.add_argument(
         "--test-dataset", metavar="NAME",
