@@ -2,10 +2,10 @@
 
     python benchmarks/serial_line.py DIR [--baud 1000000] [--latency 0.016] [--images 500]
 
-A stand-in behind a pseudo-terminal keeps the times of a board: a byte takes ten bits on either wire,
-an image the most cycles that it can, 12 to a bit, and the USB adapter hands answers on only every
-``--latency`` seconds (an FT231X by default every 16 ms). Its answers are those of the reference, so
-they are compared, too. What is measured is the host.
+A stand-in behind a pseudo-terminal keeps the times of a board: a byte takes ten bits on either
+wire, an image the most cycles that it can, 12 to a bit, and the USB adapter hands answers on only
+every ``--latency`` seconds (an FT231X by default every 16 ms). Its answers are those of the
+reference, so they are compared, too. What is measured is the host.
 """
 
 from __future__ import annotations

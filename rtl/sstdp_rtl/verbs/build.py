@@ -22,12 +22,12 @@ _DESCRIPTION = f"""\
 Read the folder DIR that `sstdp-hw generate` wrote and build it with yosys and nextpnr.
 
   sstdp-hw build DIR --board ulx3s-85f        bitstream with a serial port
-  sstdp-hw build DIR --board ulx3s-85f --flash   and load it, see `sstdp-hw flash`
+  sstdp-hw build DIR --board ulx3s-85f --flash   and load it, as `flash` does
   sstdp-hw build DIR --device ecp5-25k        area and clock, bare accelerator
   sstdp-hw build DIR --device ecp5-25k --seed 1,2,3,4
   sstdp-hw build DIR --device ice40-up5k      the same for another family
   sstdp-hw build DIR --device xilinx-7series  area after synthesis, no clock
-  sstdp-hw build DIR --device ice40-up5k --netlist NEW   for `sstdp-hw simulate NEW`
+  sstdp-hw build DIR --device ice40-up5k --netlist NEW   for `simulate NEW`
 
 Written to DIR/build/TARGET/: utilisation.json, the tools' logs and, for a board, the bitstream.
 The same call again is answered from a cache; docs/build.md says more.
