@@ -15,7 +15,7 @@ _DESCRIPTION = f"""\
 Load the bitstream that `sstdp-hw build DIR --board BOARD` made into the board, with openFPGALoader.
 
   sstdp-hw flash DIR --board ulx3s-85f              until the power goes
-  sstdp-hw flash DIR --board ulx3s-85f --permanent  into the board's flash memory
+  sstdp-hw flash DIR --board ulx3s-85f --permanent  into flash memory
   sstdp-hw flash DIR --board colorlight-5a-75b --cable ft232
 
 The FPGAs of icebreaker and ice40-hx8k-b-evn are always loaded through their flash memory.
