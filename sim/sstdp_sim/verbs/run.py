@@ -27,7 +27,7 @@ with status 1 if not.
 The port `sim` is the board simulated: its whole design in Verilator, as a process of its own behind
 a pseudo-terminal. Bytes can be damaged on the way:
 
-  sstdp-hw run DIR --port sim:changed=0.004,lost=0.003,doubled=0.003,seed=7 --dataset digits
+  sstdp-hw run DIR --port sim:changed=0.004,lost=0.003,seed=7 --dataset digits
 
 Where weights are loaded they are sent first; those of any network that fits, whose results go to
 DIR/loaded:
