@@ -24,10 +24,18 @@ from .inputs import INPUTS, Input, PixelInput
 from .pipeline import MAX_IN_FLIGHT, SORTERS
 from .place import Place
 from .pooling import PoolParameters
+from .sequential.chain import SequentialChain, sequential_chain
+from .sequential.engine import EngineParameters
+from .sequential.layer import SequentialLayer
 from .weight_store import ROM, STORES, WeightStore
 from .widths import index_width
 
 PIXELS_PER_BEAT = (1, 2, 4, 8)
+
+#: How an accelerator computes: every layer with a processor of its own, or one engine for all of
+#: them, one after the other.
+STREAMING, SEQUENTIAL = "streaming", "sequential"
+ARCHITECTURES = (STREAMING, SEQUENTIAL)
 
 #: The top module of an accelerator without a name of its own.
 TOP = "accelerator"
@@ -52,6 +60,7 @@ class Configuration:
     lanes : tuple of int, optional
         Physical adders of each weighted layer, in order, each from 1 (smallest) to the number of
         its neurons (fastest). By default `DEFAULT_LANES`, or fewer where the layer is smaller.
+        One number in a sequential architecture, at most the neurons of the widest layer.
     pixels_per_beat : 1, 2, 4 or 8
         Pixels a beat of the input stream carries; 1 where the input is spikes.
     early_exit : bool
@@ -67,6 +76,8 @@ class Configuration:
     spram : int
         Single-port RAMs of the iCE40 UltraPlus that weights may stand in, only where they are
         loaded; the UP5K has four.
+    architecture : str
+        One of `ARCHITECTURES`.
     """
 
     lanes: tuple[int, ...] | None = None
@@ -76,6 +87,7 @@ class Configuration:
     name: str = ""
     membrane_width: tuple[int, ...] | None = None
     spram: int = 0
+    architecture: str = STREAMING
 
     DEFAULT_LANES = 16
 
@@ -87,6 +99,15 @@ class Configuration:
             )
         if self.weights not in STORES:
             raise UserError(f"Weights must be {' or '.join(STORES)}, not {self.weights!r}")
+        if self.architecture not in ARCHITECTURES:
+            raise UserError(
+                f"Architecture must be {' or '.join(ARCHITECTURES)}, not {self.architecture!r}"
+            )
+        if self.sequential and STORES[self.weights].loaded:
+            raise UserError(
+                f"Weights must be {ROM.kind} in a sequential architecture, not {self.weights}: "
+                "take that, or --architecture streaming"
+            )
         if self.spram < 0:
             raise UserError(f"SPRAM must be a number of at least 0, not {self.spram}")
         for width in self.membrane_width or ():
@@ -100,12 +121,17 @@ class Configuration:
                 f"{LONGEST_NAME} at most, as it begins every module's name, not {self.name!r}"
             )
 
+    @property
+    def sequential(self) -> bool:
+        """Whether one engine computes all layers."""
+        return self.architecture == SEQUENTIAL
+
 
 #: A block that has neurons.
-WeightedBlock = DenseParameters | ConvParameters
+WeightedBlock = DenseParameters | ConvParameters | SequentialLayer
 
 #: A block behind the input.
-Block = DenseParameters | ConvParameters | PoolParameters
+Block = DenseParameters | ConvParameters | PoolParameters | SequentialLayer
 
 #: By the kind of layer: its block, from the layer, its place, the lanes that are still to be given
 #: away, and the store of weights. Kinds that pass their inputs on are no hardware.
@@ -114,6 +140,16 @@ BLOCKS: dict[str, Callable[[Any, Place, Iterator[int], WeightStore], Block]] = {
     "conv2d": ConvParameters.create,
     "pool2d": PoolParameters.create,
 }
+
+
+def check_memory(bits: int, what: str, advice: str = "make the network smaller") -> None:
+    """Refuse memories that no FPGA has room for."""
+    if bits > LARGEST_MEMORY:
+        raise UserError(
+            f"Memories of {what} must take at most {LARGEST_MEMORY // 1024:,} Kbit, as much block "
+            f"RAM as the largest FPGA of the known families has, not {bits // 1024:,} Kbit; "
+            f"{advice}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +167,13 @@ class AcceleratorParameters:
 
     def __post_init__(self) -> None:
         lanes, weighted = self.configuration.lanes, self.network.weighted
-        if lanes is not None and len(lanes) != len(weighted):
+        if self.configuration.sequential:
+            if lanes is not None and len(lanes) != 1:
+                raise UserError(
+                    "Lanes must be one number in a sequential architecture, as one engine computes "
+                    f"all layers, not {','.join(map(str, lanes))}"
+                )
+        elif lanes is not None and len(lanes) != len(weighted):
             raise UserError(
                 f"Lanes must be one number for each of the {len(weighted)} weighted layers, "
                 f"not {len(lanes)}: {','.join(map(str, lanes))}"
@@ -195,8 +237,39 @@ class AcceleratorParameters:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """What stands behind the input, in order: weighted layers and pooling layers; the last
-        one is the output layer."""
-        return self._chain(self.store)
+        one is the output layer. In a sequential architecture the weighted layers are those of the
+        `engine`, which hold the pooling layers behind them."""
+        if self.sequential is None:
+            return self._chain(self.store)
+        return (*self.sequential.filters, *self.sequential.engine.layers)
+
+    @cached_property
+    def sequential(self) -> SequentialChain | None:
+        """What stands behind the input in a sequential architecture; None in another."""
+        if not self.configuration.sequential:
+            return None
+        lanes = self.configuration.lanes
+        found = sequential_chain(
+            self.network, self.input.order, lanes[0] if lanes else None, self.store
+        )
+        bits = self.input.memory_bits + sum(block.memory_bits for block in found.filters)
+        check_memory(bits + found.engine.memory_bits, "the engine")
+        return found
+
+    @property
+    def engine(self) -> EngineParameters:
+        """Of a sequential architecture."""
+        assert self.sequential is not None, "asked of a streaming architecture"
+        return self.sequential.engine
+
+    @property
+    def pooling(self) -> tuple[PoolParameters, ...]:
+        """All pooling layers in order."""
+        found: list[PoolParameters] = []
+        for block in self.blocks:
+            found += block.pools if isinstance(block, SequentialLayer) else ()
+            found += [block] if isinstance(block, PoolParameters) else []
+        return tuple(found)
 
     def _chain(self, store: WeightStore) -> tuple[Block, ...]:
         network = self.network
@@ -224,12 +297,7 @@ class AcceleratorParameters:
     def _with_memory(bits: int, block: Block) -> int:
         """``bits`` and those of the block's memories; refused if no FPGA has so many."""
         bits += block.memory_bits
-        if bits > LARGEST_MEMORY:
-            raise UserError(
-                f"Memories of the layers up to {block.name} must take at most "
-                f"{LARGEST_MEMORY // 1024:,} Kbit, as much block RAM as the largest FPGA of the "
-                f"known families has, not {bits // 1024:,} Kbit; make that layer smaller"
-            )
+        check_memory(bits, f"the layers up to {block.name}", "make that layer smaller")
         return bits
 
     @cached_property
@@ -238,15 +306,17 @@ class AcceleratorParameters:
         return tuple(block for block in self.blocks if isinstance(block, WeightedBlock))
 
     @property
-    def output(self) -> DenseParameters:
+    def output(self) -> DenseParameters | SequentialLayer:
         """The output layer."""
         last = self.layers[-1]
-        assert isinstance(last, DenseParameters), "the network's own check"
+        assert not isinstance(last, ConvParameters), "the network's own check"
         return last
 
     @property
     def lanes(self) -> tuple[int, ...]:
-        """Lanes of every layer, defaults filled in."""
+        """Lanes as a configuration has them, defaults filled in."""
+        if self.sequential is not None:
+            return (self.engine.lanes,)
         return tuple(layer.lanes for layer in self.layers)
 
     @property
@@ -283,6 +353,8 @@ class AcceleratorParameters:
         early_exit = "on" if self.configuration.early_exit else "off"
         lanes = ",".join(map(str, self.lanes))
         text = f"lanes {lanes}, {self.input.summary}, early exit {early_exit}"
+        if self.configuration.sequential:
+            text = f"{SEQUENTIAL}, {text}"
         if self.store.loaded:
             widths = ",".join(map(str, self.membrane_widths))
             text += f", weights {self.store.kind}, potentials of {widths} bits"

@@ -104,9 +104,14 @@ class LaneParameters:
 
     @cached_property
     def membrane_width(self) -> int:
-        """Signed width of a stored potential. Overflow is impossible: a neuron meets each weight at
-        most once, for each input fires at most once, so every partial sum lies between the sum of
-        the negative and that of the positive weights.
+        """Bits of a stored potential."""
+        return self.own_membrane_width
+
+    @property
+    def own_membrane_width(self) -> int:
+        """Signed width that the layer's potentials need. Overflow is impossible: a neuron meets
+        each weight at most once, for each input fires at most once, so every partial sum lies
+        between the sum of the negative and that of the positive weights.
         """
         low, high = self.store.potential_bounds(self.layer)
         needed = signed_width(int((low + self.initial).min()), int((high + self.initial).max()))
@@ -139,6 +144,15 @@ class LaneParameters:
     def initial_latency(self) -> int:
         """Cycles from the number of a group to its initial potentials."""
         return self.store.initial_latency(self.groups)
+
+    def initial_place(self, neuron: int) -> tuple[int, int]:
+        """Row and lane of an initial potential; ``neuron`` is the channel of a convolution."""
+        return divmod(neuron, self.lanes)
+
+    @property
+    def initial_shared(self) -> bool:
+        """Whether all groups share a row, because all rows are equal."""
+        return not self.store.loaded and len(set(self.initial_rows())) == 1
 
     def packed_weights(self, words: Array) -> list[int]:
         """Words [..., lanes] of weights as memory rows, lane 0 in the lowest bits.

@@ -116,7 +116,7 @@ RELOAD_LATENCY = 3
 RESET_BEFORE_BEAT = 1
 
 
-def rom_latency(rows: int, style: str) -> int:
+def rom_latency(rows: int, style: str, bank_rows: int = BANK_ROWS) -> int:
     """Cycles from an address to its row.
 
     1 for ``logic``; for ``block`` RAM, and ``spram``, 3, with its own register and one near what
@@ -124,7 +124,7 @@ def rom_latency(rows: int, style: str) -> int:
     """
     if style == "logic":
         return 1
-    return 3 if rows <= (SPRAM_ROWS if style == "spram" else BANK_ROWS) else 4
+    return 3 if rows <= (SPRAM_ROWS if style == "spram" else bank_rows) else 4
 
 
 def stamp_width(rows: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..base.errors import UserError
 from ..network.chain import PIXELS
 from ..network.network import Network
-from .hardware import Configuration
+from .hardware import SEQUENTIAL, STREAMING, Configuration
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ PRESETS = {
 }
 
 
-def preset(name: str, network: Network, *, early_exit: bool = True) -> Configuration:
+def preset(
+    name: str, network: Network, *, early_exit: bool = True, architecture: str = STREAMING
+) -> Configuration:
     """The configuration called ``name`` for a network.
 
     Raises
@@ -62,4 +64,6 @@ def preset(name: str, network: Network, *, early_exit: bool = True) -> Configura
     *hidden, output = (layer.outputs for _, layer in network.weighted)
     lanes = (*map(found.hidden, hidden), found.output(output))
     pixels_per_beat = found.pixels_per_beat if network.input_kind == PIXELS else 1
-    return Configuration(lanes, pixels_per_beat, early_exit)
+    if architecture == SEQUENTIAL:  # one engine, whose lanes the widest layer has use for
+        lanes = (found.hidden(max(layer.outputs for _, layer in network.weighted)),)
+    return Configuration(lanes, pixels_per_beat, early_exit, architecture=architecture)

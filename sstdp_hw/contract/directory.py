@@ -10,7 +10,7 @@ from typing import Any
 
 from ..base.errors import UserError
 from ..base.files import file_digest, parse_json, read_bytes, refuse_changed
-from ..blocks.hardware import AcceleratorParameters, Configuration
+from ..blocks.hardware import STREAMING, AcceleratorParameters, Configuration
 from ..blocks.weight_store import ROM, STORES
 from ..network.chain import PIXELS, shortened
 from ..network.network import Network
@@ -182,7 +182,7 @@ class GeneratedDirectory:
             tuple(found["lanes"]), found["pixels_per_beat"], found["early_exit"],
             name=found.get("name", ""), weights=found.get("weights", ROM.kind),
             membrane_width=tuple(found["membrane_width"]) if self.loads else None,
-            spram=found.get("spram", 0),
+            spram=found.get("spram", 0), architecture=found.get("architecture", STREAMING),
         )  # fmt: skip
         parameters = AcceleratorParameters(self.generated, configuration)
         # The Verilog names its own configuration, and its checksum vouches for that line.

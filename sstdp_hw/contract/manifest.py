@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..base.errors import UserError
-from ..blocks.hardware import NAME, PIXELS_PER_BEAT, TOP, WIDEST_MEMBRANE
+from ..blocks.hardware import ARCHITECTURES, NAME, PIXELS_PER_BEAT, STREAMING, TOP, WIDEST_MEMBRANE
 from ..blocks.inputs import INPUTS, PixelInput
 from ..blocks.weight_store import ROM, STORES
 from ..network.chain import shortened
@@ -50,6 +50,10 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
         fields.refuse("configuration.early_exit", "must be true or false", early_exit)
     if not isinstance(name := fields.manifest["configuration"].get("name", ""), str):
         fields.refuse("configuration.name", "must be a string", name)
+    architecture = fields.manifest["configuration"].get("architecture", STREAMING)
+    if architecture not in ARCHITECTURES:
+        rule = f"must be {' or '.join(ARCHITECTURES)}"
+        fields.refuse("configuration.architecture", rule, architecture)
     weights = fields.manifest["configuration"].get("weights", ROM.kind)
     if not isinstance(weights, str) or weights not in STORES:
         fields.refuse("configuration.weights", f"must be {' or '.join(STORES)}", weights)

@@ -16,12 +16,14 @@ def layer_work(parameters: AcceleratorParameters, inference: Inference) -> Array
     """
     network = parameters.network
     last = inference.last_steps()
-    if not parameters.configuration.early_exit:
-        last = np.full_like(last, network.t_max - 1)
+    every = np.full_like(last, network.t_max - 1)
     columns = []
     for (index, _), layer in zip(network.weighted, parameters.layers, strict=True):
         times = arriving_spikes(network, inference, index, parameters.live_inputs)
-        columns.append((times <= last[:, None]) @ layer.walk_cycles)
+        # In a sequential architecture a decision spares only work of the output layer.
+        exits = layer.output or not parameters.configuration.sequential
+        upto = last if parameters.configuration.early_exit and exits else every
+        columns.append((times <= upto[:, None]) @ layer.walk_cycles)
     return np.stack(columns, axis=1)
 
 
@@ -31,9 +33,10 @@ def cycle_bound(parameters: AcceleratorParameters, inference: Inference) -> Arra
     The busiest layer at one weight word a cycle, or the input stream at one beat a cycle, whichever
     takes longer: also behind a decision the packet has to be read to its end. Images overlap in the
     chain, so a sequence in which different layers are the busiest can take less than the sum
-    (docs/cost-model.md).
+    (docs/cost-model.md). In a sequential architecture one engine has the work of all layers.
     """
-    busiest = layer_work(parameters, inference).max(axis=1)
+    work = layer_work(parameters, inference)
+    busiest = work.sum(axis=1) if parameters.configuration.sequential else work.max(axis=1)
     return np.asarray(np.maximum(busiest, parameters.input.beats_of(inference.spike_times[0])))
 
 

@@ -10,6 +10,7 @@ import pytest
 from support.finished_run import IMAGES, finished_run, put
 
 from sstdp_hw.base.progress import progress
+from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.data import datasets
 from sstdp_hw.reference import inference as reference
@@ -21,6 +22,7 @@ from sstdp_hw.report.page.timeline import shares
 from sstdp_hw.report.page.write import page, written
 from sstdp_hw.report.page.write import sections as sections_of
 from sstdp_hw.report.run_report import collect
+from sstdp_rtl.generator.generate import generate
 from sstdp_sim.comparison.diagnosis import expected_spikes
 
 VOID = {"meta", "link", "img", "input", "br"}
@@ -154,6 +156,16 @@ def test_sections_are_those_with_data(run, evidence, tmp_path):
     assert alone == ["answer", "life", "accuracy", "weights", "hardware", "provenance"]
     put(tmp_path / "train.json", {"test_accuracy": 0.9})
     assert [s.name for s in sections_of(evidence_of(tmp_path))] == ["answer", "provenance"]
+
+
+def test_a_sequential_accelerator_has_no_chain(tmp_path):
+    network = Network.load("ready:digits-64-64-10-4bit")
+    generate(network, Configuration((4,), architecture="sequential"), tmp_path / "hw")
+    made = {section.name: section for section in sections_of(evidence_of(tmp_path / "hw"))}
+    assert "One engine computes all layers" in made["hardware"].parts[0].text
+    lines = [line for part in made["provenance"].parts if part.kind == "commands"
+             for _, line in part.commands]  # fmt: skip
+    assert any("--architecture sequential" in line for line in lines)
 
 
 def test_head_tells_verdict_and_how_to_check(text, run):

@@ -21,6 +21,7 @@ from .parts.queue import Queue
 from .parts.serializer import SpikeSerializer
 from .parts.splitter import GroupSplitter
 from .pool import PoolLayer
+from .sequential.engine import Engine
 
 #: By the kind of a weighted block: its component.
 LAYERS = {"dense": DenseLayer, "conv2d": ConvLayer}
@@ -112,7 +113,23 @@ class AcceleratorTop(Elaboratable):
             answers = gate.o
         else:
             m.d.comb += decision.errors.eq(encoder.errors)
-        events, layers, pools = encoder.o, 0, 0
+        CHAINS[p.configuration.architecture](self, m, encoder.o, decision, loader)
+        m.d.comb += [
+            self.m_axis_tdata.eq(answers.payload),
+            self.m_axis_tvalid.eq(answers.valid),
+            self.m_axis_tlast.eq(Const(1)),
+            answers.ready.eq(self.m_axis_tready),
+        ]
+        if p.store.loaded:  # the bit stands still while an image is in flight
+            m.d.comb += [
+                self.m_axis_tdata[LOAD.offset].eq(loader.load),
+                loading.answered.eq(self.m_axis_tvalid & self.m_axis_tready),
+            ]
+        return m
+
+    def _streaming(self, m, events, decision, loader):
+        """A processor for every layer."""
+        p, layers, pools = self.p, 0, 0
         for block in p.blocks:
             if block.kind in FILTERS:
                 name = f"pool_{pools}"
@@ -147,18 +164,21 @@ class AcceleratorTop(Elaboratable):
             wiring.connect(m, groups, serializer.i)
             events, layers = serializer.o, layers + 1
 
-        m.d.comb += [
-            self.m_axis_tdata.eq(answers.payload),
-            self.m_axis_tvalid.eq(answers.valid),
-            self.m_axis_tlast.eq(Const(1)),
-            answers.ready.eq(self.m_axis_tready),
-        ]
-        if p.store.loaded:  # the bit stands still while an image is in flight
-            m.d.comb += [
-                self.m_axis_tdata[LOAD.offset].eq(loader.load),
-                loading.answered.eq(self.m_axis_tvalid & self.m_axis_tready),
-            ]
-        return m
+    def _sequential(self, m, events, decision, loader):
+        """One engine for all layers; pooling in front of the first one works on the events."""
+        p = self.p
+        for number, block in enumerate(p.sequential.filters):
+            name = f"pool_{number}"
+            m.submodules[name] = pool = FILTERS[block.kind](block, p.step_width, name=name)
+            wiring.connect(m, events, pool.i)
+            events = pool.o
+        width = len(events.payload.index)
+        m.submodules.engine = engine = Engine(
+            p.engine, width, p.step_width, p.configuration.early_exit
+        )
+        self.probes += engine.probes
+        wiring.connect(m, events, engine.i)
+        wiring.connect(m, engine.o, decision.i)
 
     def _connect_loader(self, m, loader, gate, encoder):
         m.d.comb += [
@@ -179,3 +199,7 @@ def _load(block, loader, first):
         *(block.load[name].eq(loader.o[name]) for name in ("word", "row", "column")),
         block.load.writes.eq(loader.o.writes[first:]),
     ]
+
+
+#: By the architecture: what stands between the encoder and the decision.
+CHAINS = {"streaming": AcceleratorTop._streaming, "sequential": AcceleratorTop._sequential}

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from sstdp_hw import __version__
+from sstdp_hw.blocks.sequential.layer import SequentialLayer
 from sstdp_hw.contract.answer import ANSWER, LOAD
 from sstdp_hw.contract.event_packets import EVENT
 from sstdp_hw.contract.events import event_fields, group_fields
@@ -48,6 +49,7 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
             "early_exit": parameters.configuration.early_exit,
             "name": parameters.configuration.name,
             **_loading_configuration(parameters),
+            **_architecture(parameters),
         },
         "ports": [
             port._asdict()
@@ -68,14 +70,9 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
             _layer(parameters.prefix, number, layer)
             for number, layer in enumerate(parameters.layers)
         ],
-        "pooling": [
-            FILTER_FIELDS[block.kind](block)
-            for block in parameters.blocks
-            if block.kind in FILTER_FIELDS
-        ],
+        "pooling": [FILTER_FIELDS[block.kind](block) for block in parameters.pooling],
         "cycle_model": {
-            "bound": "max(beats, over layers: weight words fetched for input spikes up to the "
-            "decision); a spike fetches groups of them, in a convolution at each position reached",
+            "bound": BOUNDS[parameters.configuration.architecture],
             "beats": parameters.beats,
             "groups": [layer.groups for layer in parameters.layers],
             "steps": network.t_max,
@@ -87,6 +84,23 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
             "yosys": yosys_version,
         },
     }
+
+
+#: By the architecture: fewest cycles of an image.
+BOUNDS = {
+    "streaming": "max(beats, over layers: weight words fetched for input spikes up to the "
+    "decision); a spike fetches groups of them, in a convolution at each position reached",
+    "sequential": "max(beats, sum over layers of the weight words fetched for input spikes, in the "
+    "output layer up to the decision); a spike fetches groups of them, in a convolution at each "
+    "position reached",
+}
+
+
+def _architecture(parameters):
+    """How the accelerator computes, where that is not the streaming way."""
+    if not parameters.configuration.sequential:
+        return {}
+    return {"architecture": parameters.configuration.architecture}
 
 
 def _loading_configuration(parameters):
@@ -182,6 +196,8 @@ FILTER_FIELDS = {"pool2d": _pool_fields}
 def _memories(prefix, number, layer):
     """Where weights and thresholds stand in the Verilog: module, and the place of a number in
     it."""
+    if isinstance(layer, SequentialLayer):
+        return _engine_memories(prefix, layer)
     return {
         "weights": {
             "module": f"{prefix}layer_{number}_weights",
@@ -194,6 +210,26 @@ def _memories(prefix, number, layer):
             "rows": layer.groups,
             "width": layer.membrane_width,
             "row_of": "group; lane in ascending bits; the value is -threshold - 1",
+        },
+    }
+
+
+def _engine_memories(prefix, layer):
+    """The same in an accelerator whose layers share their memories."""
+    return {
+        "weights": {
+            "module": f"{prefix}engine_weights",
+            "first_row": layer.weight_base,
+            "rows": layer.weight_depth,
+            "width": layer.weight_width,
+            "row_of": layer.WEIGHT_ROW + "; lane in ascending bits",
+        },
+        "initial": {
+            "module": f"{prefix}engine_initial",
+            "first_row": layer.initial_base,
+            "rows": layer.groups,
+            "width": layer.membrane_width,
+            "row_of": "first row + group; lane in ascending bits; the value is -threshold - 1",
         },
     }
 
@@ -213,13 +249,17 @@ def _probes(parameters):
     if parameters.input.reorders:  # the input behind every index, -1 for none
         probes[0]["indices"] = parameters.input.order.tolist()
     for number, layer in enumerate(parameters.layers):
+        shows = layer.output and not parameters.configuration.sequential
         fields = group_fields(
-            layer.lanes, layer.spike_width, step_width, layer.membrane_width if layer.output else 0
+            layer.lanes, layer.spike_width, step_width, layer.membrane_width if shows else 0
         )
+        scope, valid = f"layer_{number}", "spikes_valid"
+        if parameters.configuration.sequential:  # one for all layers
+            scope, valid = "engine", f"spikes_valid_{number}"
         probe = {
             "layer": layer.name,
-            "scope": [f"layer_{number}"],
-            "valid": "spikes_valid",
+            "scope": [scope],
+            "valid": valid,
             "payload": "spikes",
             "fields": to_json(fields),
         }

@@ -6,7 +6,13 @@ from pathlib import Path
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.progress import progress
 from sstdp_hw.base.tables import counted
-from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, Configuration
+from sstdp_hw.blocks.hardware import (
+    ARCHITECTURES,
+    PIXELS_PER_BEAT,
+    SEQUENTIAL,
+    STREAMING,
+    Configuration,
+)
 from sstdp_hw.blocks.presets import PRESETS, preset
 from sstdp_hw.blocks.weight_store import ROM, STORES
 from sstdp_hw.command.verb import Verb, VerbFailed
@@ -44,6 +50,11 @@ training:
   sstdp-hw generate NETWORK --weights loadable --out DIR
   sstdp-hw memory NETWORK --for DIR --out weights.bin
 
+Every layer has a processor of its own; or one engine computes all of them, one after the other,
+which is smallest for deep networks. Then lanes are one number:
+
+  sstdp-hw generate NETWORK --architecture sequential --lanes 4 --out DIR
+
 An earlier output in DIR is replaced whole. Its results and builds are kept if the Verilog is the
 same, else they are removed, and named."""
 
@@ -69,7 +80,13 @@ def _configure(parser):
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--lanes", metavar="N,N,...",
-        help=f"lanes of each weighted layer (default: {Configuration.DEFAULT_LANES}, or fewer)",
+        help=f"lanes of each weighted layer (default: {Configuration.DEFAULT_LANES}, or fewer); "
+        "of a sequential architecture one number",
+    )  # fmt: skip
+    parser.add_argument(
+        "--architecture", choices=ARCHITECTURES, default=STREAMING,
+        help="streaming: a processor for each layer, all at work at once (default); sequential: "
+        "one engine for all layers",
     )  # fmt: skip
     parser.add_argument(
         "--pixels-per-beat", type=int, metavar="N",
@@ -147,6 +164,11 @@ def _by_goal(network, options):
     for name in ("lanes", "preset"):
         if getattr(options, name) is not None:
             raise UserError(f"--{name} cannot be given together with a goal: it chooses the lanes")
+    if options.architecture == SEQUENTIAL:
+        raise UserError(
+            "--architecture sequential cannot be given together with a goal: there is no model of "
+            "its area yet; give --lanes"
+        )
     clock = DEFAULT_CLOCK_MHZ if options.clock is None else options.clock
     goal = Goal(options.target_fps, options.max_luts, clock)
     workload = find_workload(network, options.dataset, GOAL_SAMPLES, progress=progress)
@@ -173,10 +195,12 @@ def _by_lanes(network, options):
     if options.preset is not None and options.lanes is not None:
         raise UserError("--preset cannot be given together with --lanes: it chooses them")
     if options.preset is not None:
-        chosen = preset(options.preset, network, early_exit=early_exit)
+        chosen = preset(
+            options.preset, network, early_exit=early_exit, architecture=options.architecture
+        )
     else:
         lanes = None if options.lanes is None else parse_lanes(options.lanes)
-        chosen = Configuration(lanes, early_exit=early_exit)
+        chosen = Configuration(lanes, early_exit=early_exit, architecture=options.architecture)
     chosen = _with_weights(replace(chosen, name=options.name), options)
     if options.pixels_per_beat is None:
         return chosen

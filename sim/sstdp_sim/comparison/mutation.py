@@ -120,7 +120,7 @@ def choose(
     for _ in range(TRIES):
         neuron = int(random.integers(len(p.layer.weight)))
         chosen_input = int(random.choice(inputs)) if kind == "weight" else -1
-        row, lane = divmod(neuron, p.lanes)
+        row, lane = p.initial_place(neuron)
         if kind == "weight":
             row, lane = p.weight_place(neuron, chosen_input)
         bit = lane * memory["width"] + memory["width"] - 1
@@ -159,11 +159,10 @@ def changed_network(directory: GeneratedDirectory, mutation: Mutation) -> Networ
         old = int(weight.flat[place])
         weight.flat[place] = -old if p.weight_width == 1 else _flipped(old, bit, p.weight_width)
     else:
-        rows = p.initial_rows()
         # Equal rows are stored once: then every group has the flipped bit.
         neurons = (
             range(mutation.neuron % p.lanes, len(p.layer.weight), p.lanes)
-            if len(set(rows)) == 1 and not p.store.loaded
+            if p.initial_shared
             else [mutation.neuron]
         )
         bit = mutation.bit % p.membrane_width
@@ -173,6 +172,7 @@ def changed_network(directory: GeneratedDirectory, mutation: Mutation) -> Networ
     changed = dataclasses.replace(
         p.layer,
         weight=weight,
+        weight_width=p.weight_width,
         threshold=np.clip(threshold, limit.min, limit.max).astype(np.int32),
     )
     layers = list(network.layers)

@@ -178,15 +178,15 @@ def _queue(cell: dict[str, Any]) -> list[Any]:
 
 
 def _rotation(cell: dict[str, Any], module: str, directory: GeneratedDirectory) -> list[Any]:
-    found = []
+    found: list[Any] = []
     wires, manifest = cell["connections"], directory.manifest
     for layer, p in zip(manifest["layers"], directory.parameters.layers, strict=True):
         for name, memory in layer["memories"].items():
             rows = p.weight_rows() if name == "weights" else p.initial_rows()
             width, size = memory["width"], memory["width"] * p.lanes
             turned = [row >> width | (row & (1 << width) - 1) << size - width for row in rows]
-            if cell["type"] == memory["module"] and rows != turned:
-                text = f"lanes of the {name} are one place off"
+            if cell["type"] == memory["module"] and rows != turned and not found:
+                text = f"lanes of the {name} are one place off"  # layers may share the memory
                 found.append(("lane", "rotate data", text, 0, len(wires["data"]), memory["width"]))
     for probe in manifest["probes"]:
         fields = {field["name"]: field for field in probe["fields"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sstdp_hw.blocks.dense import DenseParameters
+from sstdp_hw.blocks.hardware import WeightedBlock
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.layers import Array, Dense
 
@@ -23,9 +23,8 @@ def random_flips(
         layer = int(random.integers(len(layers)))
         p, memories = layers[layer], directory.manifest["layers"][layer]["memories"]
         neuron = int(random.integers(len(p.layer.weight)))  # of a convolution, an output channel
-        group, lane = divmod(neuron, p.lanes)
         kind, source = "threshold", -1
-        memory, row = memories["initial"], group
+        memory, (row, lane) = memories["initial"], p.initial_place(neuron)
         sources = p.weight_sources
         if len(found) % 4 != 3 and len(sources):
             kind, memory = "weight", memories["weights"]
@@ -48,12 +47,13 @@ def equivalent(directory: GeneratedDirectory, mutation: Mutation) -> str | None:
     layers = directory.parameters.layers
     place = next(n for n, layer in enumerate(layers) if layer.name == mutation.layer)
     p = layers[place]
-    if not isinstance(p, DenseParameters):
+    if p.kind != "dense":
         return None
     before = layers[place - 1] if place else None
     if (
         mutation.kind == "weight"
-        and isinstance(before, DenseParameters)
+        and before is not None
+        and before.kind == "dense"
         and not _can_fire(before, mutation.input)
     ):
         return f"input neuron {mutation.input} can never fire: its positive weights sum up too low"
@@ -66,12 +66,12 @@ def equivalent(directory: GeneratedDirectory, mutation: Mutation) -> str | None:
     return _same_neurons(p, weight, threshold)
 
 
-def _can_fire(p: DenseParameters, neuron: int) -> bool:
+def _can_fire(p: WeightedBlock, neuron: int) -> bool:
     row = p.layer.weight[neuron].astype(np.int64)
     return bool(row[row > 0].sum() > p.layer.threshold[neuron])
 
 
-def _same_neurons(p: DenseParameters, weight: Array, threshold: Array) -> str | None:
+def _same_neurons(p: WeightedBlock, weight: Array, threshold: Array) -> str | None:
     ours = p.layer.weight.astype(np.int64)
     border = -p.initial - 1
     limit = 1 << (p.membrane_width - 1)
@@ -98,7 +98,7 @@ def made_witness(directory: GeneratedDirectory, mutation: Mutation) -> Array | N
     is no such image.
     """
     p, encoder = directory.parameters.layers[0], directory.network.encoder
-    if not isinstance(p, DenseParameters) or mutation.layer != p.name:
+    if p.kind != "dense" or mutation.layer != p.name:
         return None
     if directory.network.planes > 1:  # one pixel is several inputs
         return None

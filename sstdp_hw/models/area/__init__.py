@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...base.errors import UserError
 from ...blocks.hardware import AcceleratorParameters
 from ...network.layers import Array
 from .block_ram import block_rams, block_rams_by_block
@@ -45,12 +46,24 @@ class Area:
 
 
 def predict_area(parameters: AcceleratorParameters) -> Area:
-    """Area of the bare accelerator."""
+    """Area of the bare accelerator.
+
+    Raises
+    ------
+    UserError
+        If its architecture is sequential: no figures are fitted to that.
+    """
+    if parameters.sequential is not None:
+        raise UserError(
+            "Area is predicted of streaming accelerators only, not of sequential ones; count it "
+            "with `sstdp-hw build DIR --device ecp5-25k`"
+        )
     return _area(count_parts(parameters), block_rams(parameters))
 
 
 def area_by_block(parameters: AcceleratorParameters) -> dict[str, Area]:
-    """The same block by block, as `parts_by_block` names them; their sum differs by rounding."""
+    """The same block by block of a streaming accelerator, as `parts_by_block` names them; their sum
+    differs by rounding."""
     rams = block_rams_by_block(parameters)
     return {
         name: _area(parts, rams.get(name, 0)) for name, parts in parts_by_block(parameters).items()

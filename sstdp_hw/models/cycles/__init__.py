@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...blocks.hardware import AcceleratorParameters, WeightedBlock
+from ...base.errors import UserError
+from ...blocks.hardware import AcceleratorParameters, Block, WeightedBlock
 from ...blocks.pipeline import PIECE, RELOAD_LATENCY
 from ...contract.memory_image import loading_cycles
 from ...network.layers import Array
@@ -25,6 +26,7 @@ from ...reference.inference import Inference, sent_places
 from .chain import NEVER, Decision, Layer, Serializer, Splitter
 from .conv import Conv, word_times
 from .encoder import Encoder
+from .engine import Engine
 from .event_port import EventPort
 from .observed import Origin, Span, Watch
 from .pool import Pool
@@ -136,7 +138,14 @@ def observe(parameters: AcceleratorParameters, inference: Inference) -> tuple[Ar
         Cycle of every answer, from the first beat of the first image on.
     spans : list of Span
         In the order in which the model comes to them; those of one block are in the order of time.
+
+    Raises
+    ------
+    UserError
+        If the architecture is sequential: its one engine is never told apart by layer.
     """
+    if parameters.sequential is not None:
+        raise UserError("Blocks are watched in streaming accelerators only, not in sequential ones")
     watch = Watch()
     return _answers(parameters, inference, watch=watch), watch.spans
 
@@ -166,7 +175,7 @@ def _answers(
     _input, *places = sent_places(parameters.network).values()
     for first in range(0, count, CHUNK):
         part = chunk(inference, first, CHUNK)
-        for layer, place in zip(layers, places, strict=True):
+        for layer, place in zip(layers, places[: len(layers)], strict=True):
             layer.first_image = first
             if isinstance(layer, Conv):
                 layer.spikes = word_times(layer.p, part.spike_times[place], parameters.t_max)
@@ -191,12 +200,17 @@ def _chain(
     parameters: AcceleratorParameters, stale: list[int], watch: Watch | None = None
 ) -> tuple[list[Layer | Conv], list[Stamps], Source]:
     """The blocks, each joined to the one behind it: weighted layers in order, the stamps of all
-    blocks that have them, and what stands in front."""
+    blocks that have them, and what stands in front. A sequential engine computes its spikes itself,
+    and has no layers that wait for them."""
     decision = Decision(parameters.output, parameters.configuration.early_exit, stale)
     layers: list[Layer | Conv] = []
     stamps: list[Stamps] = []
     after: EventServer | None = None
-    for block in reversed(parameters.blocks):
+    blocks: tuple[Block, ...] = parameters.blocks
+    if parameters.sequential is not None:
+        blocks = parameters.sequential.filters
+        after = Engine(parameters.engine, decision, parameters.configuration.early_exit)
+    for block in reversed(blocks):
         if not isinstance(block, WeightedBlock):
             assert after is not None, "the network ends with a dense layer"
             pool = FILTERS[block.kind](block, after)

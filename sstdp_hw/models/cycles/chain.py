@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...blocks.dense import DenseParameters
 from ...blocks.pipeline import SERIALIZER_STAGES, SPLITTER_STAGES, reserve
+from ...blocks.sequential.layer import SequentialLayer
 from .room import LONG_AGO, Room, readable
 from .server import EventServer, GroupServer
 from .spikes import GroupCounts
@@ -24,7 +25,9 @@ class Decision:
         Cycle of each image's answer, so far.
     """
 
-    def __init__(self, parameters: DenseParameters, early_exit: bool, stale: list[int]) -> None:
+    def __init__(
+        self, parameters: DenseParameters | SequentialLayer, early_exit: bool, stale: list[int]
+    ) -> None:
         self.p, self.early_exit, self.stale = parameters, early_exit, stale
         self.answers: list[int] = []
         self.popped = LONG_AGO
@@ -41,16 +44,22 @@ class Decision:
         indices: Sequence[int],
     ) -> int:  # fmt: skip
         """One group of the output layer, written into its queue; returns the cycle of its pop."""
-        self.seen = seen = max(readable(written, self.popped), self.free)
+        seen = max(readable(written, self.popped), self.free)
+        return self.take(image, seen, step, bool(pieces), close, final)
+
+    def take(self, image: int, seen: int, group: int, fires: bool, close: bool, final: bool) -> int:
+        """One group, at the input when nothing else is being looked at; returns the cycle of its
+        pop."""
+        self.seen = seen
         if seen >= self.stale[image]:
             self.popped, self.free = seen, seen + 1
             return seen
-        last_group = step == self.p.groups - 1
+        last_group = group == self.p.groups - 1
         completes = not self.decided and (last_group if final else close)
         ends = completes if self.early_exit else final and last_group
         if ends:
             self.stale[image] = seen + 1
-        scan = self.p.scan_cycles if not self.decided and (final or pieces) else 0
+        scan = self.p.scan_cycles if not self.decided and (final or fires) else 0
         self.popped = seen + scan
         self.free = self.popped + 1
         if completes or ends:

@@ -99,7 +99,10 @@ class Encoder:
         self.decision, self.stale = decision, decision.stale
         assert isinstance(parameters.input, PixelInput), "chosen by its kind"
         self.pixels = parameters.input
-        self.by_place = isinstance(parameters.blocks[0], MapParameters)
+        # Whether it matters to what follows which event comes when.
+        self.by_place = parameters.configuration.sequential or isinstance(
+            parameters.blocks[0], MapParameters
+        )
         self.loader = Loader(self.pixels)
         # The cycle from which each sorter takes beats; after a reset it clears its lists.
         self.free = [parameters.t_max - RESET_BEFORE_BEAT] * 2

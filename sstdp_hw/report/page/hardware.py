@@ -33,11 +33,17 @@ def hardware(evidence: Evidence) -> PageSection | None:
         return None
     parameters = evidence.hardware.parameters
     parts: list[Part] = []
-    if evidence.inference is not None and len(evidence.inference.classes) > 2:
+    streaming = parameters.sequential is None
+    if not streaming:
+        parts.append(
+            Text("One engine computes all layers in turn: there is no chain to be watched.")
+        )
+    if streaming and evidence.inference is not None and len(evidence.inference.classes) > 2:
         parts += _utilisation(parameters, evidence)
     if evidence.answers:
         parts.append(_cycles(parameters, evidence))
-    parts.append(_area(parameters, evidence.report.builds))
+    if streaming:
+        parts.append(_area(parameters, evidence.report.builds))
     for build in evidence.report.builds:
         parts += _built(build)
     return PageSection("hardware", "Hardware", parts, parameters.summary.capitalize() + ".")

@@ -86,7 +86,7 @@ def _parts(
     )
     yield from rasters(network, times, last, not silent)
     yield potentials(network, times[-2].reshape(-1), answer, label, step)
-    if evidence.hardware:
+    if evidence.hardware and evidence.hardware.parameters.sequential is None:
         yield timeline(evidence.hardware.parameters, inference, image)
 
 

@@ -140,6 +140,8 @@ def commands(report: RunReport) -> list[tuple[str, str]]:
         words += [] if chosen.get("early_exit") else ["--no-early-exit"]
         words += ["--name", chosen["name"]] if chosen.get("name") else []
         words += ["--weights", chosen["weights"]] if chosen.get("weights") else []
+        architecture = chosen.get("architecture")
+        words += ["--architecture", architecture] if architecture else []
         made.append(
             ("generate", shlex.join(["sstdp-hw", "generate", file, *words, "--out", folder]))
         )

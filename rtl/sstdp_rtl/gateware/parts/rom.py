@@ -42,13 +42,13 @@ def give_in_columns(m, component, port):
         m.d.comb += component.data[low:end].eq(row[low:end])
 
 
-def rom_verilog(name, width, rows, style, columns=(0,)):
+def rom_verilog(name, width, rows, style, columns=(0,), bank_rows=BANK_ROWS):
     """Verilog of a `Rom`; the same input gives the same text."""
     addr_width = index_width(len(rows))
     if is_constant(rows):
         body = [_literal(0, width, rows[:1]), "  assign data = ROWS_0;"]
     else:
-        body = _memory(width, rows, style, columns, addr_width)
+        body = _memory(width, rows, style, columns, addr_width, bank_rows)
     return "\n".join(
         [
             f"module {name} (",
@@ -63,10 +63,10 @@ def rom_verilog(name, width, rows, style, columns=(0,)):
     )
 
 
-def _memory(width, rows, style, columns, addr_width):
+def _memory(width, rows, style, columns, addr_width, bank_rows):
     """Literals of the rows, the address on its way from column to column, and the columns."""
-    bank_rows = len(rows) if style == "logic" else BANK_ROWS
-    banks = [rows[start : start + bank_rows] for start in range(0, len(rows), bank_rows)]
+    per_bank = len(rows) if style == "logic" else bank_rows
+    banks = [rows[start : start + per_bank] for start in range(0, len(rows), per_bank)]
     per_chunk = max(1, CHUNK_BITS // width)
     chunks, places = [], []  # places: (bank, row in it, chunk, its rows)
     for bank, contents in enumerate(banks):
@@ -94,8 +94,9 @@ def _memory(width, rows, style, columns, addr_width):
             for bank, start, chunk, count in places
         ]
         lines += banks_verilog(
-            column_width, len(banks), addr, addr_width, name, registers=style != "logic"
-        )
+            column_width, len(banks), addr, addr_width, name, registers=style != "logic",
+            bank_rows=bank_rows,
+        )  # fmt: skip
         lines.append(f"  assign data[{end - 1}:{low}] = out{name};")
     return lines
 
@@ -181,6 +182,8 @@ class Rom(wiring.Component):
     style : str
         ``block`` for block RAM, ``logic`` for small tables: the LUT RAM of most FPGAs has no
         initial contents.
+    bank_rows : int
+        Rows of a bank of block RAM.
     columns : sequence of int
         Lowest bit of every part of a row that comes a cycle later than the part before it; by
         default the row comes at once. A constant is always there.
@@ -196,13 +199,13 @@ class Rom(wiring.Component):
     data : Out
     """
 
-    def __init__(self, name, width, rows, style="block", columns=(0,)):
+    def __init__(self, name, width, rows, style="block", columns=(0,), bank_rows=BANK_ROWS):
         if not rows:
             raise ValueError("Rom must have at least one row, not 0")
         self.name, self.width, self.rows, self.style = name, width, list(rows), style
-        self.columns = tuple(columns)
+        self.columns, self.bank_rows = tuple(columns), bank_rows
         self.addr_width = index_width(len(rows))
-        self.latency = rom_latency(len(rows), style)
+        self.latency = rom_latency(len(rows), style, bank_rows)
         super().__init__({"addr": In(self.addr_width), "data": Out(width)})
 
     def elaborate(self, platform):
@@ -227,7 +230,7 @@ class Rom(wiring.Component):
 
     def verilog(self, name):
         """The text of its module."""
-        return rom_verilog(name, self.width, self.rows, self.style, self.columns)
+        return rom_verilog(name, self.width, self.rows, self.style, self.columns, self.bank_rows)
 
 
 class RomCollector:

@@ -1,0 +1,170 @@
+"""The sequential engine: events of the first layer in, groups of the output layer out."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from sstdp_hw.blocks.widths import index_width as bits_of
+
+from ..parts.streams import TRACED, event_layout, group_layout
+from .fetch import Fetch
+from .lanes import EngineLanes
+from .lists import SpikeLists, channel_of
+from .pooled import Pooled
+from .walk import Walk
+
+
+class Probe:
+    """What a simulation sees of one layer; used by nothing else.
+
+    Parameters
+    ----------
+    spikes : Signal
+        The same for all layers.
+    spikes_valid : Signal
+    """
+
+    def __init__(self, spikes, spikes_valid):
+        self.spikes, self.spikes_valid = spikes, spikes_valid
+
+
+class Engine(wiring.Component):
+    """Computes the layers of an image one after the other.
+
+    Events of the next image are taken when the one before has passed the output layer, which ends
+    with its decision if there is early exit. Groups of the output layer are shown one at a time: in
+    a step in which a neuron fires those with one, and the last one with ``close``; at the end of an
+    image all of them, with ``final``.
+
+    Parameters
+    ----------
+    parameters : sstdp_hw.blocks.sequential.engine.EngineParameters
+    index_width, step_width : int
+        Of the events that come in.
+    early_exit : bool
+
+    Attributes
+    ----------
+    probes : list of Probe
+        One for each layer, with groups that fire, and one with ``final`` at the end of the layer.
+
+    Members
+    -------
+    i : stream of `event_layout`
+    o : stream of `group_layout`
+    """
+
+    def __init__(self, parameters, index_width, step_width, early_exit):
+        self.p, self.index_width, self.early_exit = parameters, index_width, early_exit
+        self.step_width = step_width
+        p = parameters
+        probe = group_layout(p.lanes, p.output.spike_width, step_width)
+        self.spikes = Signal(probe, attrs=TRACED)
+        self.spikes_valid = [
+            Signal(name=f"spikes_valid_{number}", attrs=TRACED) for number in range(len(p.layers))
+        ]
+        self.probes = [Probe(self.spikes, valid) for valid in self.spikes_valid]
+        self.group_layout = group_layout(
+            p.lanes, bits_of(p.output.neurons), step_width, p.widths.membrane
+        )
+        super().__init__(
+            {
+                "i": In(stream.Signature(event_layout(index_width, step_width))),
+                "o": Out(stream.Signature(self.group_layout)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self.p
+        m.submodules.fetch = fetch = Fetch(p, self.index_width, self.step_width)
+        m.submodules.lists = lists = SpikeLists(p)
+        m.submodules.walk = walk = Walk(p, self.early_exit)
+        m.submodules.lanes = lanes = EngineLanes(p)
+        wiring.connect(m, wiring.flipped(self.i), fetch.i)
+        wiring.connect(m, lists.o, fetch.spikes)
+        wiring.connect(m, fetch.o, walk.i)
+        place, passes = lanes.word.place, lanes.fires
+        if p.pooled:
+            m.submodules.pooled = pooled = Pooled(p)
+            early = walk.word
+            for stage in range(p.latency - pooled.ahead):
+                later = Signal.like(walk.word, name=f"early_{stage}", reset_less=True)
+                m.d.sync += later.eq(early)
+                early = later
+            m.d.comb += [
+                pooled.early.eq(early),
+                pooled.word.eq(lanes.word),
+                pooled.done.eq(lanes.done),
+                pooled.fires.eq(lanes.fires),
+                pooled.layer.eq(walk.layer),
+            ]
+            place, passes = pooled.place, pooled.passes
+        hidden = lanes.done & lanes.word.compare & ~lanes.word.shown
+        m.d.comb += [
+            fetch.layer.eq(walk.layer),
+            fetch.tag.eq(walk.tag),
+            fetch.restart.eq(walk.ends),
+            lanes.i.eq(walk.word),
+            lanes.valid.eq(walk.valid),
+            lanes.weight.eq(walk.weight),
+            lanes.layer.eq(walk.layer),
+            walk.candidate.eq(lanes.candidate),
+            walk.candidate_valid.eq(lanes.candidate_valid),
+            lists.swap.eq(walk.ends),
+            lists.valid.eq(walk.marks | (hidden & passes.any())),
+        ]
+        with m.If(walk.marks):
+            m.d.comb += lists.item.eq(walk.marker)
+        with m.Else():
+            m.d.comb += [lists.item.place.eq(place), lists.item.fired.eq(passes)]
+        self._show(m, walk, lanes)
+        self._trace(m, walk, lanes)
+        return m
+
+    def _show(self, m, walk, lanes):
+        """Hand groups of the output layer to the decision."""
+        p, word, item = self.p, lanes.word, self.o.payload
+        group = Signal(p.group_width, reset_less=True)
+        close = Signal(reset_less=True)
+        shown = lanes.done & word.shown
+        any_fired = walk.fired | lanes.fires.any()
+        m.d.comb += [
+            walk.showing.eq(self.o.valid),
+            item.tag.eq(walk.tag),
+            item.close.eq(close),
+            item.step.eq(walk.step),
+            item.base.eq(channel_of(p.lanes, group)),
+            item.fired.eq(lanes.fires),
+            item.v.eq(lanes.v),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(shown):
+            m.d.sync += [
+                self.o.valid.eq(word.final | lanes.fires.any() | (word.last & any_fired)),
+                item.final.eq(word.final),
+                close.eq(word.last & ~word.final),
+                group.eq(word.place.group),
+                walk.fired.eq(any_fired),
+            ]
+        with m.If(walk.begins):
+            m.d.sync += walk.fired.eq(0)
+
+    def _trace(self, m, walk, lanes):
+        """Show the spikes of every layer, before pooling, and its end."""
+        p, place, item = self.p, lanes.word.place, self.spikes
+        base = Signal(p.widths.channel)
+        fires = lanes.done & lanes.word.compare & lanes.fires.any()
+        m.d.comb += [
+            base.eq(channel_of(p.lanes, place.group)),
+            item.tag.eq(walk.tag),
+            item.final.eq(walk.ends),
+            item.step.eq(walk.step),
+            item.base.eq(Cat(base, place.x, place.y)),
+            item.fired.eq(lanes.fires),
+            *(
+                valid.eq((walk.layer == number) & (fires | walk.ends))
+                for number, valid in enumerate(self.spikes_valid)
+            ),
+        ]

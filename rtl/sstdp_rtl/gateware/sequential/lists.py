@@ -1,0 +1,167 @@
+"""The spike memory: what one layer of the engine hands to the next."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from sstdp_hw.blocks.widths import index_width
+
+from ..parts.one_hot import all_but_lowest, one_hot_index, several
+from ..parts.rom import NO_COLLISION
+
+
+def place_layout(parameters):
+    """Which group at which position: ``group``, ``x`` and ``y``."""
+    p = parameters
+    return data.StructLayout(
+        {"group": unsigned(p.group_width), "x": unsigned(p.x_width), "y": unsigned(p.y_width)}
+    )
+
+
+def item_layout(parameters):
+    """One item of a list: a group with neurons that fired in the present step; or, with ``marker``,
+    the step that begins, in the lowest bits.
+
+    Members
+    -------
+    place : of `place_layout`
+    fired : one bit a lane
+    marker
+    """
+    p = parameters
+    spare = p.item_width - 1 - p.place_width - p.lanes
+    return data.StructLayout(
+        {
+            "place": place_layout(p),
+            "fired": unsigned(p.lanes),
+            "spare": unsigned(spare),
+            "marker": unsigned(1),
+        }
+    )
+
+
+def channel_of(lanes, group, lane=0):
+    """Channel of a lane: side by side, if the number of lanes is a power of two."""
+    if lanes & (lanes - 1):
+        return group * lanes + lane
+    bits = lanes.bit_length() - 1
+    return Cat(Const(0, bits) if isinstance(lane, int) else lane[:bits], group)
+
+
+def spike_layout(parameters):
+    """A spike on its way to the layer that takes it, or the end.
+
+    Members
+    -------
+    end : the list has no more spikes
+    step : time step
+    channel, x, y : the neuron
+    """
+    p = parameters
+    return data.StructLayout(
+        {
+            "end": unsigned(1),
+            "step": unsigned(index_width(p.t_max)),
+            "channel": unsigned(p.widths.channel),
+            "x": unsigned(p.x_width),
+            "y": unsigned(p.y_width),
+        }
+    )
+
+
+class SpikeLists(wiring.Component):
+    """Two lists, one being written while the other is read.
+
+    An item is written a cycle, at any time. Reading gives one spike after the other, lanes in
+    ascending order, a spike a cycle within an item; between two items a cycle passes, after a
+    marker two.
+
+    Parameters
+    ----------
+    parameters : sstdp_hw.blocks.sequential.engine.EngineParameters
+
+    Members
+    -------
+    item, valid : In
+        `item_layout`: written.
+    swap : In(1)
+        What was written is read from now on; what was read is gone.
+    o : stream of `spike_layout`
+        After the last spike ``end``, as often as it is asked for.
+    """
+
+    def __init__(self, parameters):
+        self.p = parameters
+        super().__init__(
+            {
+                "item": In(item_layout(parameters)),
+                "valid": In(1),
+                "swap": In(1),
+                "o": Out(stream.Signature(spike_layout(parameters))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self.p
+        m.submodules.items = items = memory.Memory(
+            shape=unsigned(p.item_width), depth=2 << p.pointer_width, init=[], attrs=NO_COLLISION
+        )
+        read, write = items.read_port(), items.write_port()
+        half = Signal()
+        written, count, place = (
+            Signal(p.pointer_width, name=name) for name in ("written", "count", "place")
+        )
+        m.d.comb += [
+            write.addr.eq(Cat(written, half)),
+            write.data.eq(self.item),
+            write.en.eq(self.valid),
+            read.addr.eq(Cat(place, ~half)),
+        ]
+
+        # The item at hand: its lanes that are left, and the step it belongs to.
+        found = data.View(item_layout(p), read.data)
+        at_hand = Signal(place_layout(p), reset_less=True)
+        left = Signal(p.lanes, reset_less=True)
+        step = Signal(index_width(p.t_max))
+        rest = all_but_lowest(left)
+        lane = one_hot_index(left & ~rest, index_width(p.lanes))
+        out = self.o.payload
+        m.d.comb += [
+            out.step.eq(step),
+            out.channel.eq(channel_of(p.lanes, at_hand.group, lane)),
+            out.x.eq(at_hand.x),
+            out.y.eq(at_hand.y),
+        ]
+        with m.FSM():
+            with m.State("FETCH"):
+                m.next = "LOAD"
+                with m.If(self.swap):
+                    m.next = "FETCH"
+            with m.State("LOAD"):
+                with m.If(place == count):
+                    m.d.comb += [out.end.eq(1), self.o.valid.eq(1)]
+                with m.Else():
+                    m.d.sync += [
+                        place.eq(place + 1),
+                        at_hand.eq(found.place),
+                        left.eq(found.fired),
+                    ]
+                    m.next = "EMIT"
+                    with m.If(found.marker):
+                        m.d.sync += step.eq(read.data)
+                        m.next = "FETCH"
+                with m.If(self.swap):
+                    m.next = "FETCH"
+            with m.State("EMIT"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.d.sync += left.eq(rest)
+                    with m.If(~several(left)):
+                        m.next = "LOAD"
+                with m.If(self.swap):
+                    m.next = "FETCH"
+        m.d.sync += written.eq(Mux(self.swap, 0, written + self.valid))
+        with m.If(self.swap):
+            m.d.sync += [half.eq(~half), count.eq(written), place.eq(0), step.eq(0)]
+        return m

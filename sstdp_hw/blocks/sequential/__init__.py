@@ -1,0 +1,1 @@
+"""The sequential architecture as hardware: one engine that computes layer after layer."""

@@ -1,0 +1,200 @@
+"""The sequential architecture in Amaranth's simulator: answers, every spike, and every cycle.
+
+`SSTDP_SEQUENTIAL_CASES=60 pytest tests/rtl/test_sequential.py -k many` runs as many random networks
+of each kind.
+"""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.conv_networks import random_conv, random_conv_case
+from support.networks import Case, random_case, random_dense, small_network, with_spikes
+from support.simulation import expected_spikes, expected_words, run
+
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.blocks.presets import preset
+from sstdp_hw.models.area import predict_area
+from sstdp_hw.models.cost import cycle_bound, layer_work
+from sstdp_hw.models.cycles import cycles_per_image
+from sstdp_hw.network.layers import Dense, Flatten, Pool2d
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import inference as reference
+
+CASES = int(os.environ.get("SSTDP_SEQUENTIAL_CASES", "0"))
+
+
+def sequential(case, lanes=None):
+    """The same case for one engine; by default with a number of lanes that follows its seed."""
+    most = max(layer.outputs for _, layer in case.network.weighted)
+    lanes = 1 + 7 * case.seed % min(most, 17) if lanes is None else lanes
+    return replace(
+        case, configuration=replace(case.configuration, lanes=(lanes,), architecture="sequential")
+    )
+
+
+def check(case, *, stalls=0.0, **options):
+    """Answers, without early exit every spike, and without stalls every cycle."""
+    network, configuration, images = case.network, case.configuration, case.images
+    inference = reference.run(network, images)
+    seen = run(network, configuration, images, stalls=stalls, seed=case.seed, **options)
+    assert seen.words == expected_words(inference)
+    if not configuration.early_exit:
+        wanted = [expected_spikes(network, inference, image) for image in range(len(images))]
+        assert set(seen.spikes) == set.union(*wanted)
+        assert len(seen.spikes) == sum(map(len, wanted)), "a spike came twice"
+    if not stalls and not options:
+        parameters = AcceleratorParameters(network, configuration)
+        predicted = cycles_per_image(parameters, inference)
+        assert predicted.tolist() == np.diff(seen.cycles, prepend=-1).tolist()
+
+
+def directed(seed, *layers, shape, t_max=4, lanes=2, images=3, early_exit=False):
+    """A network of layers that are there already, on random images, the last one dark."""
+    rng = np.random.default_rng(seed)
+    encoder = np.clip((255 - np.arange(256)) // 40, 0, t_max).astype(np.uint8)
+    names = tuple(map(str, range(layers[-1].neurons)))
+    network = Network("directed", t_max, shape, names, encoder, layers)
+    pixels = rng.integers(0, 256, (images, *shape)).astype(np.uint8)
+    pixels[-1] = 0
+    configuration = Configuration((lanes,), 1, early_exit, architecture="sequential")
+    return Case(seed, network, configuration, pixels)
+
+
+@pytest.mark.parametrize("seed, early_exit", [(6, False), (9, True)])
+def test_random_networks(seed, early_exit):
+    check(sequential(random_case(seed, early_exit=early_exit, images=4)))
+
+
+@pytest.mark.parametrize("seed, early_exit", [(3, False), (4, True), (6, True)])
+def test_random_conv_networks(seed, early_exit):
+    """Among them pools in front of all layers, and several behind one."""
+    check(sequential(random_conv_case(seed, early_exit=early_exit, images=3)))
+
+
+def test_stalls():
+    case = random_case(8, early_exit=True, images=9)  # more than there are tags
+    check(sequential(case), stalls=0.4)
+
+
+@pytest.mark.skipif(not CASES, reason="SSTDP_SEQUENTIAL_CASES is not set")
+@pytest.mark.parametrize("seed", range(CASES))
+@pytest.mark.parametrize("make", [random_case, random_conv_case])
+def test_many_random_networks(make, seed):
+    case = make(seed, early_exit=seed % 2 > 0, images=4, planes=1 + (seed % 5 == 4))
+    if seed % 7 == 3:
+        case = with_spikes(case)
+    check(sequential(case), stalls=(0.0, 0.0, 0.4)[seed % 3])
+
+
+@pytest.mark.parametrize("early_exit", [True, False])
+def test_events_as_input(early_exit):
+    case = random_conv_case(6, early_exit=early_exit, images=4)
+    check(with_spikes(sequential(case)))
+
+
+def test_planes():
+    check(sequential(random_conv_case(6, early_exit=False, images=2, planes=2)))
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 4])
+def test_a_walk_follows_another_without_a_gap(lanes):
+    """Several rows, columns and groups, and words that the walk before has just touched."""
+    rng = np.random.default_rng(lanes)
+    conv = random_conv(rng, 5, (1, 4, 4), kernel=(2, 3), stride=(1, 1), padding=(1, 0), width=4)
+    conv.threshold[:] = 3
+    shape = conv.output_shape((1, 4, 4))
+    output = random_dense(rng, 3, int(np.prod(shape)), 3)
+    check(directed(lanes, conv, output, shape=(1, 4, 4), lanes=lanes))
+
+
+@pytest.mark.parametrize("kernels", [((2, 2),), ((2, 1), (1, 3))])
+def test_pools_behind_a_layer(kernels):
+    """Windows that leave a rest, one pool behind another; neurons of a window that fire in one step
+    and in several."""
+    rng = np.random.default_rng(len(kernels))
+    layers = [random_conv(rng, 3, (1, 6, 6), kernel=(2, 2), stride=(1, 1), padding=(0, 0), width=3)]
+    layers[0].threshold[:] = 2
+    shape = layers[0].output_shape((1, 6, 6))
+    for kernel in kernels:
+        layers.append(Pool2d(kernel))
+        shape = layers[-1].output_shape(shape)
+    layers.append(random_dense(rng, 3, int(np.prod(shape)), 3))
+    check(directed(1, *layers, shape=(1, 6, 6), lanes=2))
+
+
+def test_neurons_that_fire_without_input():
+    """Hidden and output layers, in step 0, also of a dark image."""
+    rng = np.random.default_rng(2)
+    hidden, output = random_dense(rng, 6, 9, 3), random_dense(rng, 4, 6, 3)
+    hidden.threshold[:], output.threshold[:] = 5, 9
+    hidden.threshold[[1, 4]], output.threshold[2] = -2, -1
+    check(directed(2, Flatten(), hidden, output, shape=(1, 3, 3), images=4))
+    check(directed(2, Flatten(), hidden, output, shape=(1, 3, 3), early_exit=True, images=4))
+
+
+def test_one_layer_whose_events_go_stale():
+    """The rest of an image that is decided is dropped in front of the engine."""
+    rng = np.random.default_rng(3)
+    output = random_dense(rng, 5, 16, 4)
+    output.threshold[:] = 2
+    case = directed(3, output, shape=(1, 4, 4), images=12, early_exit=True)
+    check(case)
+    check(with_spikes(case))
+
+
+def test_equal_margins_go_to_the_lowest_index():
+    """In groups that became candidates in another order than theirs."""
+    weight = np.zeros((6, 4), np.int8)
+    weight[4, 0], weight[1, 1] = 3, 3
+    output = Dense(weight, np.full(6, 2, np.int32), 3)
+    case = directed(0, output, shape=(1, 1, 4), lanes=1, images=3, early_exit=True)
+    case.images[:2] = 255
+    assert reference.run(case.network, case.images).classes.tolist()[:2] == [1, 1]
+    check(case)
+
+
+def test_reset_at_any_moment_leaves_no_trace():
+    check(sequential(random_case(6, early_exit=True, images=3)), resets=4)
+
+
+def test_the_bound_is_the_work_of_all_layers():
+    network = small_network()
+    images = np.random.default_rng(0).integers(0, 256, (5, 1, 8, 8)).astype(np.uint8)
+    parameters = AcceleratorParameters(network, Configuration((4,), architecture="sequential"))
+    inference = reference.run(network, images)
+    work = layer_work(parameters, inference)
+    hidden = (inference.spike_times[0].reshape(5, -1) < network.t_max).sum(axis=1) * 5
+    assert work[:, 0].tolist() == hidden.tolist(), "hidden layers run to the end"
+    bound = cycle_bound(parameters, inference)
+    assert bound.tolist() == np.maximum(work.sum(axis=1), 64).tolist()
+    assert (cycles_per_image(parameters, inference) >= bound)[1:].all()
+
+
+@pytest.mark.parametrize("lanes, message", [
+    ((4, 4), "Lanes must be one number in a sequential architecture"),
+    ((21,), "Lanes must be between 1 and the 20 neurons or channels of the widest layer, not 21"),
+    ((0,), "Lanes must be between 1 and the 20"),
+])  # fmt: skip
+def test_lanes_that_do_not_fit(lanes, message):
+    configuration = Configuration(lanes, architecture="sequential")
+    with pytest.raises(UserError, match=message):
+        AcceleratorParameters(small_network(), configuration)
+
+
+def test_what_is_not_built_is_refused():
+    with pytest.raises(UserError, match="Weights must be rom in a sequential architecture"):
+        Configuration((4,), weights="loadable", architecture="sequential")
+    parameters = AcceleratorParameters(small_network(), Configuration(architecture="sequential"))
+    with pytest.raises(UserError, match="Area is predicted of streaming accelerators only"):
+        predict_area(parameters)
+    with pytest.raises(UserError, match="Architecture must be streaming or sequential"):
+        Configuration((4,), architecture="systolic")
+
+
+def test_presets():
+    network = small_network()
+    lanes = [preset(n, network, architecture="sequential").lanes for n in ("tiny", "full")]
+    assert lanes == [(4,), (20,)]
