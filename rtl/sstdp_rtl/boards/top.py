@@ -35,8 +35,9 @@ class SerialAccelerator(wiring.Component):
         m.submodules.receiver = receiver = UartReceiver(p.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(p.divisor)
         m.submodules.bridge = bridge = Bridge(
-            p.inputs, p.pixels_per_beat, p.quiet, p.input_kind, p.memory_bytes
-        )
+            p.inputs, p.pixels_per_beat, p.quiet, p.input_kind, p.memory_bytes,
+            p.identity.words(),
+        )  # fmt: skip
         connect(m, receiver.o, bridge.rx)
         connect(m, bridge.tx, transmitter.i)
         m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]

@@ -118,6 +118,8 @@ def _plan(
             pll=pll,
             global_reset=family.global_reset,
             memory_bytes=accelerator.memory_bytes,
+            verilog_sha256=accelerator.manifest["verilog_sha256"],
+            quiet_ms=QUIET_MS,
         )
     except ValueError as error:
         raise UserError(f"{accelerator.path}: {error}") from None

@@ -45,12 +45,21 @@ class Board:
     serial : str
         Where the host finds the serial port, for the documentation and the result.
     device : Device
+    loader : tuple of str
+        openFPGALoader's arguments for it.
+    usb : str or None
+        Vendor and product number of its programmer; None if it has none.
+    only_flash : bool
+        Whether the FPGA can only be loaded through the board's flash memory.
     """
 
     name: str
     platform: str
     serial: str
     device: Device
+    loader: tuple[str, ...]
+    usb: str | None
+    only_flash: bool = False
 
 
 def _ecp5(die: str, part: str) -> Callable[[str, str], Device]:
@@ -112,38 +121,55 @@ DEVICES = {
 
 _FTDI = "the board's USB port (FT231X)"
 _FT2232 = "the board's USB port (FT2232H, second channel)"
+# Arguments of openFPGALoader, USB numbers, and whether there is no way but the flash memory.
+_ULX3S = (("--board", "ulx3s"), "0403:6015")
+_ICE40 = (("--board", "ice40_generic"), "0403:6010", True)
 BOARDS = {
     board.name: board
     for board in (
-        Board("ulx3s-12f", "ulx3s:ULX3S_12F_Platform", _FTDI, _LFE5U_12F("CABGA381", "6")),
-        Board("ulx3s-25f", "ulx3s:ULX3S_25F_Platform", _FTDI, _LFE5U_25F("CABGA381", "6")),
-        Board("ulx3s-45f", "ulx3s:ULX3S_45F_Platform", _FTDI, _LFE5U_45F("CABGA381", "6")),
-        Board("ulx3s-85f", "ulx3s:ULX3S_85F_Platform", _FTDI, _LFE5U_85F("CABGA381", "6")),
-        Board("icepi-zero", "icepi_zero:IcepiZero1_3Platform", _FTDI, _LFE5U_25F("CABGA256", "6")),
+        Board("ulx3s-12f", "ulx3s:ULX3S_12F_Platform", _FTDI, _LFE5U_12F("CABGA381", "6"), *_ULX3S),
+        Board("ulx3s-25f", "ulx3s:ULX3S_25F_Platform", _FTDI, _LFE5U_25F("CABGA381", "6"), *_ULX3S),
+        Board("ulx3s-45f", "ulx3s:ULX3S_45F_Platform", _FTDI, _LFE5U_45F("CABGA381", "6"), *_ULX3S),
+        Board("ulx3s-85f", "ulx3s:ULX3S_85F_Platform", _FTDI, _LFE5U_85F("CABGA381", "6"), *_ULX3S),
+        Board(
+            "icepi-zero",
+            "icepi_zero:IcepiZero1_3Platform",
+            _FTDI,
+            _LFE5U_25F("CABGA256", "6"),
+            ("--board", "icepi-zero"),
+            "0403:6015",
+        ),
         Board(
             "icesugar-pro",
             "icesugar_pro:ICESugarProPlatform",
             "the iCELink USB port",
             _LFE5U_25F("CABGA256", "6"),
+            ("--cable", "cmsisdap", "--vid", "0x1d50", "--pid", "0x602b"),
+            "1d50:602b",
         ),
         Board(
             "colorlight-5a-75b",
             "colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
             "an adapter on connector J19: KEY+ receives, DATA_LED- sends",
             _LFE5U_25F("CABGA256", "6"),
+            ("--board", "colorlight"),
+            None,
         ),
-        Board("icebreaker", "icebreaker:ICEBreakerPlatform", _FT2232, _UP5K("sg48", "")),
+        Board("icebreaker", "icebreaker:ICEBreakerPlatform", _FT2232, _UP5K("sg48", ""), *_ICE40),
         Board(
             "ice40-hx8k-b-evn",
             "ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
             _FT2232,
             _HX8K("ct256", ""),
+            *_ICE40,
         ),
         Board(
             "tang-nano-9k",
             "tang_nano_9k:TangNano9kPlatform",
             "the board's USB port (BL702, second channel)",
             _GW1NR_9C,
+            ("--board", "tangnano9k"),
+            "0403:6010",
         ),
     )
 }

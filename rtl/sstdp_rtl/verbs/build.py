@@ -16,16 +16,18 @@ from ..synthesis.implement import implement
 from ..synthesis.mapped import write_mapped
 from ..synthesis.result import BuildResult
 from ..synthesis.targets import BOARDS, DEVICES
+from .flash import run_flash
 
 _DESCRIPTION = f"""\
 Read the folder DIR that `sstdp-hw generate` wrote and build it with yosys and nextpnr.
 
   sstdp-hw build DIR --board ulx3s-85f        bitstream with a serial port
+  sstdp-hw build DIR --board ulx3s-85f --flash   and load it, as `flash` does
   sstdp-hw build DIR --device ecp5-25k        area and clock, bare accelerator
   sstdp-hw build DIR --device ecp5-25k --seed 1,2,3,4
   sstdp-hw build DIR --device ice40-up5k      the same for another family
   sstdp-hw build DIR --device xilinx-7series  area after synthesis, no clock
-  sstdp-hw build DIR --device ice40-up5k --netlist NEW   for `sstdp-hw simulate NEW`
+  sstdp-hw build DIR --device ice40-up5k --netlist NEW   for `simulate NEW`
 
 Written to DIR/build/TARGET/: utilisation.json, the tools' logs and, for a board, the bitstream.
 The same call again is answered from a cache; docs/build.md says more.
@@ -73,6 +75,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="NEW",
         help="device: only synthesize, and write the mapped netlist with models of its cells as "
         "an accelerator folder that simulate takes",
+    )
+    parser.add_argument(
+        "--flash",
+        action="store_true",
+        default=None,
+        help="board: load it then, as `sstdp-hw flash` does",
     )
     parser.add_argument(
         "--force", action="store_true", help="build even if the cache has the result"
@@ -123,7 +131,7 @@ def _run(options: argparse.Namespace) -> Result:
         baud = {} if options.baud is None else {"baud": options.baud}
         result = build_board(options.directory, board=options.board, **common, **baud)
     else:
-        _refuse_options(options, "board", ("baud",))
+        _refuse_options(options, "board", ("baud", "flash"))
         if options.netlist is not None:
             return _write_netlist(options)
         result = implement(
@@ -141,6 +149,9 @@ def _run(options: argparse.Namespace) -> Result:
             f"{result.fmax_best_mhz:g} MHz; try --clock {int(result.fmax_best_mhz)} or more seeds",
             result.to_json(),
         )
+    if options.flash:
+        loaded = run_flash(options.directory, options.board)
+        return result.to_json() | {"flashed": loaded}
     return result.to_json()
 
 

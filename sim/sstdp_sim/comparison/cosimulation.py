@@ -31,6 +31,8 @@ from . import mutation as mutations
 from .diagnosis import Divergence, diagnose, expected_spikes, first_difference
 
 NO_ANSWER = -1
+#: Where images were played, in results.
+SIMULATION, BOARD = "simulation", "board"
 MIN_IMAGES_PER_SHARD = 32  # below that the start of a process costs more than it saves
 
 
@@ -160,7 +162,7 @@ def cosimulate(
         seconds = time.monotonic() - compiled
         processor = _processor_seconds() - processor
         arrays = _arrays(answers, -(-len(images) // shards), inference)
-        wrong = np.flatnonzero(_mismatch(arrays))
+        wrong = np.flatnonzero(mismatch(arrays))
         spike_mismatches: list[Divergence] = []
         if every_spike:
             spike_mismatches = _compare_spikes(directory, answers, inference, len(images), shards)
@@ -198,6 +200,7 @@ def cosimulate(
         "mutation": None if mutation is None else mutation.to_json() | {"text": str(mutation)},
         "verilog_sha256": directory.manifest["verilog_sha256"],
         "network_digest": directory.network.digest,
+        "place": SIMULATION,
         "simulator": simulator,
         "tools": tools,
         "shards": len(answers),
@@ -225,6 +228,14 @@ def _arrays(
         # An image's cycles: since the answer before it; the first one's: since its first beat.
         cycles[found] = np.diff(answer.cycles, prepend=answer.first_beats[:1] - 1)
         latency[found] = answer.cycles - answer.first_beats + 1
+    return answer_arrays(words, cycles, latency, inference)
+
+
+def answer_arrays(
+    words: Array, cycles: Array, latency: Array, inference: reference.Inference
+) -> dict[str, Array]:
+    """What is written of N images: result words, cycles and latencies [N], `NO_ANSWER` where there
+    is none, beside what the reference says."""
     missing, fields = words == NO_ANSWER, unpack_answers(words)
 
     def number(name: str) -> Array:
@@ -271,7 +282,8 @@ def _summary(cycles: Array) -> dict[str, Any] | None:
     }
 
 
-def _mismatch(arrays: dict[str, Array]) -> Array:
+def mismatch(arrays: dict[str, Array]) -> Array:
+    """Which images differ from the reference in class, decision time or the silent flag."""
     wrong: Array = arrays["frame_error"].copy()
     for name in ("predicted", "decision_time", "silent"):
         wrong |= arrays[name] != arrays[f"reference_{name}"]

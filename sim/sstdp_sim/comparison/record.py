@@ -1,8 +1,8 @@
 """The record: what was simulated, byte for byte, and that nothing differed.
 
-`simulate` writes it beside its results when every image was equal, and takes an older one away when
-not. Whoever gets the folder can check it: every hash is computed again, the counts are taken again
-from the answers, and images are simulated again if asked for.
+`simulate` and `run` write it beside their results when every image was equal, and take an older one
+away when not. Whoever gets the folder can check it: every hash is computed again, the counts are
+taken again from the answers, and images are simulated again if asked for.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .cosimulation import Report, cosimulate
 FORMAT_VERSION = 1
 _COUNTS = (
     "images", "mismatches", "protocol_findings", "software_accuracy", "hardware_accuracy",
-    "every_spike_compared", "traffic", "simulator",
+    "every_spike_compared", "traffic", "place", "simulator",
 )  # fmt: skip
 _ANSWERS = ("predicted", "decision_time", "silent")
 
@@ -201,7 +201,7 @@ def _images(
     if chosen:
         again = cosimulate(
             directory, samples.images[:chosen], samples.labels[:chosen], shards=jobs,
-            simulator=str(record["simulator"]),
+            simulator=str(record["simulator"] or "verilator"),  # none: it was a board
         )  # fmt: skip
         _compare(path, again, arrays, chosen)
     return {"reference_checked": count, "simulated_again": chosen}

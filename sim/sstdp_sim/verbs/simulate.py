@@ -11,6 +11,8 @@ from sstdp_hw.base.destination import check_file
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
 
+from .samples import samples_of
+
 if TYPE_CHECKING:
     from sstdp_hw.contract.directory import GeneratedDirectory
     from sstdp_hw.data.datasets import Samples
@@ -93,14 +95,6 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _count(text: str) -> int | None:
-    if text == "all":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"Samples must be a positive number or 'all', not {text!r}")
-    return int(text)
-
-
 def _chance(name: str, value: float) -> int:
     """A probability in 256ths; below one, or nothing would ever move."""
     if not 0 <= value <= 0.95:
@@ -138,7 +132,7 @@ def _run(options: argparse.Namespace) -> Result:
         directory = GeneratedDirectory.load(options.directory)
         if options.network is not None:
             directory = directory.with_loaded(Network.load(options.network))
-        samples = _samples(options)
+        samples = samples_of(options.dataset, options.samples)
         check_samples(directory.network, samples)
         if options.mutate:
             check_mutation(directory, options.mutate, options.mutate_layer)
@@ -166,19 +160,6 @@ def _run(options: argparse.Namespace) -> Result:
     if result["protocol_findings"]:
         raise VerbFailed("; ".join(result["protocol_findings"]), result)
     return result
-
-
-def _samples(options: argparse.Namespace) -> Samples:
-    """The test images asked for."""
-    from sstdp_hw.data import datasets
-
-    samples = datasets.load(options.dataset)
-    count = _count(options.samples)
-    if count is not None and count > len(samples):
-        raise UserError(
-            f"Samples must be at most the {len(samples)} images of {samples.name}, not {count}"
-        )
-    return samples.first(count)
 
 
 def _simulate(

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 import pytest
 from amaranth.sim import Simulator
 
+from sstdp_hw.contract.board_identity import WORDS, Identity
 from sstdp_rtl.boards.bridge import QUEUE_BYTES, Bridge
 from sstdp_rtl.boards.protocol import (
     ANSWER_BYTES,
+    ECHO,
     Answer,
     Status,
     decode_answer,
     encode_answer,
     encode_events,
+    encode_question,
     encode_request,
 )
 
@@ -35,12 +38,15 @@ class Bench:
     input_kind: str = "pixels"
     byte_gap: tuple[int, int] = (8, 14)  # cycles from byte to byte, as of a serial line
     stall: float = 0.3  # share of cycles in which the accelerator and the line are not ready
+    identity: tuple[int, ...] = (0,) * WORDS
     packets: list[list[int]] = field(default_factory=list)
     received: bytearray = field(default_factory=bytearray)
     clears: list[int] = field(default_factory=list)  # how many cycles each took
 
     def __post_init__(self):
-        self.dut = Bridge(self.inputs, self.pixels_per_beat, QUIET, self.input_kind)
+        self.dut = Bridge(
+            self.inputs, self.pixels_per_beat, QUIET, self.input_kind, identity=self.identity
+        )
         self.random = random.Random(self.seed)
 
     def run(self, host):
@@ -329,3 +335,30 @@ def test_protocol_functions_are_inverse_and_refuse_damage():
     for bad in (encode_answer(answer)[:-1], change(encode_answer(answer), 3), b""):
         with pytest.raises(ValueError, match="not an answer"):
             decode_answer(bad)
+
+
+def test_questions_are_answered_with_the_identity_or_with_their_own_number():
+    """Also before a request, and with the line that brings them damaged."""
+    identity = Identity(9, "pixels", 0, 12, 50, "".join(f"{byte:02x}" for byte in range(3, 35)))
+    bench = Bench(9, 4, identity=tuple(identity.words()))
+    (image,) = images(1, 9)
+    numbers = [*range(WORDS), ECHO, ECHO | 0x2A5B3C, ECHO | 0x7FFFFF]
+
+    async def host(ctx):
+        for count, number in enumerate(numbers):
+            await bench.send(ctx, encode_question(number))
+            await bench.answers(ctx, count + 1)
+        await bench.send(ctx, encode_request(image))
+        await bench.answers(ctx, len(numbers) + 1)
+        await bench.send(ctx, change(encode_question(ECHO | 7), 2))
+        await bench.answers(ctx, len(numbers) + 2)
+        await bench.send(ctx, encode_question(4))
+
+    bench.run(host)
+    *told, result, error, last = bench.decoded()
+    assert {answer.status for answer in (*told, last)} == {Status.ANSWER}
+    assert Identity.from_words([answer.word for answer in told[:WORDS]]) == identity
+    assert [answer.word for answer in told[WORDS:]] == numbers[WORDS:]
+    assert (result, error) == (bench.result_of(image), Answer(Status.CHECKSUM, 9))
+    assert last.word == int.from_bytes(bytes(range(3, 7)), "little")
+    assert len(bench.packets) == 1

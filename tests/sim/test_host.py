@@ -1,0 +1,133 @@
+"""What a host makes of boards that misbehave: a stand-in that answers as the reference does."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.fake_board import FakeBoard
+from support.networks import small_network
+
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.command.interruption import Terminated
+from sstdp_hw.contract.board_identity import WORDS, Identity
+from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.reference import inference as reference
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.board.comparison import compare
+from sstdp_sim.board.host import NO_ANSWER, Host
+
+COUNT = 20
+
+
+def words(network, samples):
+    found = reference.run(network, samples)
+    times = found.decision_times.astype(int)
+    return (found.classes | times << 8 | found.silent.astype(int) << 16).tolist()
+
+
+@pytest.fixture(scope="module")
+def directory(generated):
+    return GeneratedDirectory.load(generated)
+
+
+def played(directory, images, **manners):
+    samples = images[:COUNT]
+    answers = words(directory.network, samples)
+    with FakeBoard(directory, answers, **manners) as board, Host(directory, board.port) as host:
+        return compare(host, samples, np.zeros(COUNT, int), retries=2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda answer: answer[:-1] + bytes([answer[-1] ^ 1]),
+        lambda answer: b"",
+        lambda answer: answer[:5],
+        lambda answer: answer + b"\x5a",
+    ],
+    ids=["changed", "lost", "cut off", "added to"],
+)
+def test_damaged_and_missing_answers_are_asked_for_again(directory, images, change):
+    """Also one that is lost whole, so that the next seems to be its: answers have no number."""
+    samples = images[:COUNT]
+    expected = words(directory.network, samples)
+    board = FakeBoard(directory, expected, first={7: change})
+    with board, Host(directory, board.port) as host:
+        found = host.play(samples)
+    assert found.words.tolist() == expected
+    assert (found.resynchronized, found.ended) == (1, "")
+
+
+def wrong(answer):
+    from sstdp_hw.contract.serial_protocol import decode_answer, encode_answer
+
+    found = decode_answer(answer)
+    return encode_answer(replace(found, word=found.word ^ 1))
+
+
+def test_a_wrong_answer_stands_if_the_board_repeats_it(directory, images):
+    """Once, it was the line."""
+    once = played(directory, images, first={4: wrong}).result
+    assert (once["mismatches"], once["line"]["asked_again"]) == (0, 1)
+    twice = played(directory, images, always={4: wrong}).result
+    assert (twice["mismatches"], twice["line"]["asked_again"]) == (1, 1)
+    assert twice["first_mismatch"].startswith("image 4: class must be ")
+
+
+def test_what_is_never_answered_is_reported_and_the_rest_played(directory, images):
+    report = played(directory, images, always={5: lambda answer: answer[:3]})
+    assert (report.result["answered"], report.result["mismatches"]) == (COUNT - 1, 0)
+    assert report.result["protocol_findings"] == ["1 sample was not answered; the first is 5"]
+    assert report.arrays["predicted"][5] == NO_ANSWER
+
+
+def test_three_in_a_row_end_it(directory, images):
+    silent = {place: lambda answer: answer[:3] for place in (6, 7, 8)}
+    result = played(directory, images, always=silent).result
+    assert result["answered"] == 6
+    assert "three samples in a row were not answered in 3 attempts" in result["ended"]
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), Terminated(15)], ids=["INT", "TERM"])
+def test_what_was_answered_outlives_an_interrupt(directory, images, signal):
+    samples = images[:COUNT]
+    expected = words(directory.network, samples)
+    done = []
+
+    def progress(count):
+        done.append(count)
+        if len(done) == 8:
+            raise signal
+
+    with FakeBoard(directory, expected) as board, Host(directory, board.port) as host:
+        found = host.play(samples, progress=progress)
+        assert host.interruption is signal
+    assert found.words.tolist() == expected[:8] + [NO_ANSWER] * (COUNT - 8)
+    assert found.ended == "interrupted"
+
+
+def test_a_board_of_an_earlier_version_is_told_from_none(directory):
+    earlier = r"its bitstream is of an earlier version"
+    with FakeBoard(directory, [], told=False) as board, pytest.raises(UserError, match=earlier):
+        Host(directory, board.port)
+
+
+def test_spikes_are_sent_as_events(tmp_path, images):
+    network = replace(small_network(), encoder=None)
+    generate(network, Configuration((6, 7), 1), tmp_path / "out")
+    directory = GeneratedDirectory.load(tmp_path / "out")
+    times = np.random.default_rng(1).integers(0, network.t_max + 1, (6, *network.input_shape))
+    times = times.astype(np.uint8)
+    with FakeBoard(directory, words(network, times)) as board, Host(directory, board.port) as host:
+        result = compare(host, times, np.zeros(6, int)).result
+    assert (result["answered"], result["mismatches"]) == (6, 0)
+    assert all(request[0] == 0xA6 for request in board.seen)
+
+
+def test_the_identity_is_16_words():
+    told = Identity(784, "spikes", 1 << 20, 12, 50, "0123456789abcdef" * 4)
+    assert len(told.words()) == WORDS
+    assert Identity.from_words(told.words()) == told
+    with pytest.raises(ValueError, match="not the identity of a board"):
+        Identity.from_words([1] * WORDS)
