@@ -68,7 +68,7 @@ def test_random_networks(seed, early_exit):
     check(sequential(random_case(seed, early_exit=early_exit, images=4)))
 
 
-@pytest.mark.parametrize("seed, early_exit", [(3, False), (4, True), (6, True)])
+@pytest.mark.parametrize("seed, early_exit", [(1, True), (3, False), (4, True)])
 def test_random_conv_networks(seed, early_exit):
     """Among them pools in front of all layers, and several behind one."""
     check(sequential(random_conv_case(seed, early_exit=early_exit, images=3)))
@@ -84,7 +84,7 @@ def test_stalls():
 @pytest.mark.parametrize("make", [random_case, random_conv_case])
 def test_many_random_networks(make, seed):
     case = make(seed, early_exit=seed % 2 > 0, images=4, planes=1 + (seed % 5 == 4))
-    if seed % 7 == 3:
+    if seed % 7 == 3 and case.network.planes == 1:
         case = with_spikes(case)
     check(sequential(case), stalls=(0.0, 0.0, 0.4)[seed % 3])
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from ...base.errors import UserError
 from ...blocks.hardware import AcceleratorParameters, Block, WeightedBlock
-from ...blocks.pipeline import PIECE, RELOAD_LATENCY
+from ...blocks.pipeline import PIECE, QUEUE_DEPTH, RELOAD_LATENCY
 from ...contract.memory_image import loading_cycles
 from ...network.layers import Array
 from ...reference.inference import Inference, sent_places
@@ -209,7 +209,8 @@ def _chain(
     blocks: tuple[Block, ...] = parameters.blocks
     if parameters.sequential is not None:
         blocks = parameters.sequential.filters
-        after = Engine(parameters.engine, decision, parameters.configuration.early_exit)
+        depth = blocks[-1].queue_depth if blocks else QUEUE_DEPTH
+        after = Engine(parameters.engine, decision, parameters.configuration.early_exit, depth)
     for block in reversed(blocks):
         if not isinstance(block, WeightedBlock):
             assert after is not None, "the network ends with a dense layer"

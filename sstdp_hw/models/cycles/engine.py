@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 
-from ...blocks.pipeline import QUEUE_LATENCY, RESET_BEFORE_BEAT
+from ...blocks.pipeline import QUEUE_LATENCY, RESET_BEFORE_BEAT, queue_latency
 from ...blocks.sequential.engine import COMPARE_INTERVAL, HAZARD, EngineParameters
 from .chain import Decision
 from .layer_state import LayerState, Spike
-from .room import LONG_AGO
+from .room import LONG_AGO, readable
 
 
 class Engine:
@@ -21,9 +21,14 @@ class Engine:
     parameters : EngineParameters
     decision : Decision
     early_exit : bool
+    depth : int
+        Of the queue of events in front of it.
     """
 
-    def __init__(self, parameters: EngineParameters, decision: Decision, early_exit: bool) -> None:
+    def __init__(
+        self, parameters: EngineParameters, decision: Decision, early_exit: bool, depth: int
+    ) -> None:
+        self.register = queue_latency(depth) - QUEUE_LATENCY
         self.p, self.decision, self.early_exit = parameters, decision, early_exit
         self.layers = [LayerState(layer) for layer in parameters.layers]
         self.drained = parameters.latency + 1  # cycles from an issue until nothing is on its way
@@ -48,16 +53,18 @@ class Engine:
 
     def push(self, image: int, written: int, step: int, last: bool, end: bool, index: int) -> int:
         """One event, written into its queue; returns the cycle of its pop."""
-        seen = max(written + QUEUE_LATENCY, self.popped + 1, self.began)
+        # An item of a deep queue leaves it for the register behind it first.
+        left = readable(written, self.popped - self.register)
+        seen = max(left + self.register, self.began)
         if image != self.image:  # decided already
             self.popped = seen
-            return seen
+            return left if self.register else seen
         self.popped = latched = max(seen + self.p.locate_cycles(0), self.taken)
         spike = None if end else self.layers[0].spike(index)
         going_on = self._take(latched + 1, step, spike)
         while not going_on and self.number:  # the layers behind the first
             going_on = self._run_from_list()
-        return latched
+        return left if self.register else latched
 
     def _run_from_list(self) -> bool:
         """Run a layer on what the one before has listed; False, as of `_take`."""
