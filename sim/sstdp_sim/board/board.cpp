@@ -191,7 +191,10 @@ class Line {
                     sending_ = false;
                     last_wall_ = wall_ms();
                     if (++carried_ == static_cast<uint64_t>(settings_["unplug"])) ended = 1;
-                    if (!rx_.empty()) return step();  // the next byte follows without a pause
+                    if (!rx_.empty()) {  // the next byte follows without a pause
+                        --rx_cycles_;    // in this same cycle
+                        return step();
+                    }
                 } else {
                     board_.rx = frame_ & 1;
                     frame_ >>= 1;

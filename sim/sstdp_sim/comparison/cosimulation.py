@@ -28,7 +28,13 @@ from sstdp_hw.reference import inference as reference
 from ..simulation.packets import Answers, Packets, Traffic
 from ..simulation.simulator import Simulation
 from . import mutation as mutations
-from .diagnosis import Divergence, diagnose, expected_spikes, first_difference
+from .diagnosis import (
+    Divergence,
+    diagnose,
+    expected_spikes,
+    first_difference,
+    spikes_by_layer,
+)
 
 NO_ANSWER = -1
 #: Where images were played, in results.
@@ -163,17 +169,17 @@ def cosimulate(
         processor = _processor_seconds() - processor
         arrays = _arrays(answers, -(-len(images) // shards), inference)
         wrong = np.flatnonzero(mismatch(arrays))
-        spike_mismatches: list[Divergence] = []
+        spike_mismatches: list[tuple[Divergence, Array]] = []
         if every_spike:
             spike_mismatches = _compare_spikes(directory, answers, inference, len(images), shards)
-        first: Divergence | None = min(spike_mismatches, key=lambda d: d.image, default=None)
+        first, seen = min(spike_mismatches, key=lambda found: found[0].image, default=(None, None))
         if len(wrong) and first is None:
             row = int(wrong[0])
-            first = diagnose(
+            first, seen = diagnose(
                 directory, verilog, simulator, images, inference, row, timeout, memories
             )
         tools = simulation.tools
-    mismatched = set(wrong.tolist()) | {divergence.image for divergence in spike_mismatches}
+    mismatched = set(wrong.tolist()) | {divergence.image for divergence, _ in spike_mismatches}
     protocol = [
         text for shard, answer in enumerate(answers) for text in _protocol_findings(answer, shard)
     ]
@@ -184,6 +190,7 @@ def cosimulate(
         "mismatches": len(mismatched),
         "first_mismatch": None if first is None else str(first),
         "first_divergence": None if first is None else first.to_json(),
+        **_first_spikes(directory, seen),
         "protocol_findings": protocol,
         "software_accuracy": inference.accuracy(labels),
         "hardware_accuracy": float(np.mean(arrays["predicted"] == labels)),
@@ -254,6 +261,14 @@ def answer_arrays(
     }
 
 
+def _first_spikes(directory: GeneratedDirectory, spikes: Array | None) -> dict[str, Any]:
+    """The hardware's spikes in the image of the first mismatch; nothing if there is none."""
+    if spikes is None:
+        return {}
+    names = [probe["layer"] for probe in directory.manifest["probes"]]
+    return {"first_divergence_spikes": spikes_by_layer(names, spikes)}
+
+
 def _loading(parameters: AcceleratorParameters, answers: Sequence[Answers]) -> dict[str, Any]:
     """Cycles that loading the memories took, and what the cycle model says; nothing if weights are
     constants."""
@@ -305,9 +320,10 @@ def _compare_spikes(
     inference: reference.Inference,
     count: int,
     shards: int,
-) -> list[Divergence]:
-    """Every image whose spikes differ anywhere. Without early exit every image's end passes every
-    probe, so counting changes of the tag numbers the images."""
+) -> list[tuple[Divergence, Array]]:
+    """Every image whose spikes differ anywhere, with the hardware's (probe, step, neuron). Without
+    early exit every image's end passes every probe, so counting changes of the tag numbers the
+    images."""
     names = [probe["layer"] for probe in directory.manifest["probes"]]
     size = -(-count // shards)
     found = []
@@ -319,12 +335,13 @@ def _compare_spikes(
             spikes[rows, 1] = np.cumsum(np.diff(tags, prepend=0) != 0)
         for row in range(min(size, count - shard * size)):
             image = shard * size + row
+            seen = spikes[spikes[:, 1] == row][:, [0, 2, 3]]
             difference = first_difference(
                 names,
                 expected_spikes(directory, inference, image),
-                spikes[spikes[:, 1] == row][:, [0, 2, 3]],
+                seen,
                 directory.network.t_max - 1,
             )
             if difference:
-                found.append(Divergence.of_spike(image, *difference))
+                found.append((Divergence.of_spike(image, *difference), seen))
     return found

@@ -104,8 +104,14 @@ def diagnose(
     image: int,
     timeout_cycles: int,
     memories: Array | None = None,
-) -> Divergence:
+) -> tuple[Divergence, Array]:
     """Run one image again with every layer watched, after up to `HISTORY` images before it.
+
+    Returns
+    -------
+    Divergence
+    spikes : int64 array [K, 3]
+        (probe, step, neuron) of the image, as the hardware had them.
 
     Parameters
     ----------
@@ -143,14 +149,25 @@ def diagnose(
     names = [probe["layer"] for probe in probes]
     found = first_difference(names, expected_spikes(directory, inference, image), spikes, last_step)
     if found:
-        return Divergence.of_spike(image, *found)
+        return Divergence.of_spike(image, *found), spikes
     if (got_class, got_time) == (expected_class, expected_time):
-        return Divergence(
+        same = Divergence(
             image, names[-1], min(expected_time, t_max - 1), expected_class, "the same again",
             f"the right answer when only {image - start} images come before it",
         )  # fmt: skip
-    return Divergence(
+        return same, spikes
+    decision = Divergence(
         image, f"decision of {names[-1]}", min(expected_time, t_max - 1), expected_class,
         f"class {expected_class} at step {expected_time}",
         "no answer" if got_class < 0 else f"class {got_class} at step {got_time}",
     )  # fmt: skip
+    return decision, spikes
+
+
+def spikes_by_layer(names: list[str], spikes: Array) -> dict[str, list[list[int]]]:
+    """Step and neuron of every spike of an image, in order, by the name of its probe."""
+    found: dict[str, list[list[int]]] = {}
+    for probe, name in enumerate(names):
+        rows = spikes[(spikes[:, 0] == probe) & (spikes[:, 2] >= 0)][:, 1:]
+        found[name] = sorted(rows.tolist())
+    return found

@@ -8,6 +8,7 @@ result lies beside this file. Block RAMs need no fit: their shapes are the chip'
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,8 +18,8 @@ import numpy as np
 from ...base.errors import UserError
 from ...blocks.hardware import AcceleratorParameters
 from ...network.layers import Array
-from .block_ram import block_rams
-from .composition import FLIP_FLOPS, LUTS, count_parts
+from .block_ram import block_rams, block_rams_by_block
+from .composition import FLIP_FLOPS, LUTS, count_parts, parts_by_block
 
 COEFFICIENTS_FILE = Path(__file__).with_name("coefficients.json")
 
@@ -57,12 +58,25 @@ def predict_area(parameters: AcceleratorParameters) -> Area:
             "Area is predicted of streaming accelerators only, not of sequential ones; count it "
             "with `sstdp-hw build DIR --device ecp5-25k`"
         )
-    parts, fitted = count_parts(parameters), _coefficients()
+    return _area(count_parts(parameters), block_rams(parameters))
+
+
+def area_by_block(parameters: AcceleratorParameters) -> dict[str, Area]:
+    """The same block by block of a streaming accelerator, as `parts_by_block` names them; their sum
+    differs by rounding."""
+    rams = block_rams_by_block(parameters)
+    return {
+        name: _area(parts, rams.get(name, 0)) for name, parts in parts_by_block(parameters).items()
+    }
+
+
+def _area(parts: Counter[str], rams: int) -> Area:
+    fitted = _coefficients()
 
     def total(names: tuple[str, ...], kind: str) -> int:
         return round(float(np.dot([parts[name] for name in names], fitted[kind])))
 
-    return Area(total(LUTS, "lut"), total(FLIP_FLOPS, "ff"), block_rams(parameters))
+    return Area(total(LUTS, "lut"), total(FLIP_FLOPS, "ff"), rams)
 
 
 @cache
@@ -75,4 +89,7 @@ def _coefficients() -> dict[str, Array]:
     }
 
 
-__all__ = ["COEFFICIENTS_FILE", "TOLERANCE", "Area", "block_rams", "count_parts", "predict_area"]
+__all__ = [
+    "COEFFICIENTS_FILE", "TOLERANCE", "Area", "area_by_block", "block_rams", "count_parts",
+    "predict_area",
+]  # fmt: skip

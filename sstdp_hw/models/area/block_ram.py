@@ -33,10 +33,17 @@ def beats_in_block_ram(pixels: PixelInput, step_width: int) -> bool:
 
 def block_rams(parameters: AcceleratorParameters) -> int:
     """Block RAMs of the accelerator."""
-    step_width = parameters.step_width
-    count = sum(BLOCK_RAMS[block.kind](block, step_width) for block in parameters.blocks)
-    count += loaded_block_rams(parameters)
-    return count + INPUT_BLOCK_RAMS[parameters.input.kind](parameters.input, step_width)
+    return sum(block_rams_by_block(parameters).values())
+
+
+def block_rams_by_block(parameters: AcceleratorParameters) -> dict[str, int]:
+    """Block RAMs of each block by its name, of the input, and of the memories that are loaded."""
+    width = parameters.step_width
+    return {
+        "input": INPUT_BLOCK_RAMS[parameters.input.kind](parameters.input, width),
+        **{block.name: BLOCK_RAMS[block.kind](block, width) for block in parameters.blocks},
+        "loading": loaded_block_rams(parameters),
+    }
 
 
 def pixel_block_rams(pixels: PixelInput, step_width: int) -> int:

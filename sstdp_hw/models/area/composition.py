@@ -24,6 +24,8 @@ from .cells import CELL_ROWS, cells
 from .convolution import conv_parts, pool_parts
 from .loading import LOADING_FLIP_FLOPS, LOADING_LUTS, initial_is_constant, loading_parts
 
+INPUT, LOADING, TOP = "input", "loading", "top"
+
 #: Parts that take LUTs.
 LUTS = (
     "accelerator",
@@ -76,12 +78,22 @@ FLIP_FLOPS = (
 
 def count_parts(parameters: AcceleratorParameters) -> Counter[str]:
     """How many there are of each part."""
-    parts = Counter({"accelerator": 1})
-    for block in parameters.blocks:
-        parts.update(BLOCK_PARTS[block.kind](block, parameters.step_width))
-    parts.update(INPUT_PARTS[parameters.input.kind](parameters.input, parameters.step_width))
-    parts.update(loading_parts(parameters))
+    parts: Counter[str] = Counter()
+    for found in parts_by_block(parameters).values():
+        parts.update(found)
     return parts
+
+
+def parts_by_block(parameters: AcceleratorParameters) -> dict[str, Counter[str]]:
+    """The parts of each block by its name, beside them `INPUT`, `LOADING` (where there is some)
+    and, for what belongs to no block, `TOP`."""
+    width = parameters.step_width
+    found = {INPUT: INPUT_PARTS[parameters.input.kind](parameters.input, width)}
+    for block in parameters.blocks:
+        found[block.name] = BLOCK_PARTS[block.kind](block, width)
+    if loading := loading_parts(parameters):
+        found[LOADING] = loading
+    return found | {TOP: Counter({"accelerator": 1})}
 
 
 def dense_parts(layer: DenseParameters, step_width: int) -> Counter[str]:

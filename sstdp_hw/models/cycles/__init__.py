@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ...base.errors import UserError
 from ...blocks.hardware import AcceleratorParameters, Block, WeightedBlock
 from ...blocks.pipeline import PIECE, QUEUE_DEPTH, RELOAD_LATENCY
 from ...contract.memory_image import loading_cycles
@@ -27,6 +28,7 @@ from .conv import Conv, word_times
 from .encoder import Encoder
 from .engine import Engine
 from .event_port import EventPort
+from .observed import Origin, Span, Watch
 from .pool import Pool
 from .server import EventServer
 from .spikes import chunk, group_counts
@@ -39,14 +41,11 @@ LAYERS: dict[str, Callable[[Any, list[int]], Layer | Conv]] = {"dense": Layer, "
 FILTERS: dict[str, Callable[[Any, EventServer], Pool]] = {"pool2d": Pool}
 
 
-class Source(Protocol):
+class Source(Origin, Protocol):
     """What makes events of the input."""
 
     def take(self, part: Inference, first: int) -> None:
         """Samples that come next, the first of them number ``first``."""
-
-    def run(self, image: int) -> None:
-        """Emit one of the samples taken; they come in order."""
 
     def sent(self) -> Array:
         """Cycles in which the answers leave: int64 [samples]."""
@@ -130,6 +129,27 @@ LATENCIES: dict[str, Callable[[AcceleratorParameters, Inference], Array]] = {
 }
 
 
+def observe(parameters: AcceleratorParameters, inference: Inference) -> tuple[Array, list[Span]]:
+    """What each block is at in every cycle, images back to back.
+
+    Returns
+    -------
+    answers : int64 array [N]
+        Cycle of every answer, from the first beat of the first image on.
+    spans : list of Span
+        In the order in which the model comes to them; those of one block are in the order of time.
+
+    Raises
+    ------
+    UserError
+        If the architecture is sequential: its one engine is never told apart by layer.
+    """
+    if parameters.sequential is not None:
+        raise UserError("Blocks are watched in streaming accelerators only, not in sequential ones")
+    watch = Watch()
+    return _answers(parameters, inference, watch=watch), watch.spans
+
+
 def _answers(
     parameters: AcceleratorParameters,
     inference: Inference,
@@ -137,12 +157,13 @@ def _answers(
     begin: Callable[[Any, list[Stamps]], None] | None = None,
     loads: Collection[int] = (),
     progress: Callable[[int], None] | None = None,
+    watch: Watch | None = None,
 ) -> Array:
     """Cycle of every answer, from the first beat of the first image on: int64 [N]. ``begin`` makes
     of the encoder and all memories of stamps, which have just been reset, what they are to be."""
     count = len(inference.classes)
     stale = [NEVER] * count
-    layers, stamps, encoder = _chain(parameters, stale)
+    layers, stamps, encoder = _chain(parameters, stale, watch)
     cycles = loading_cycles(parameters)
     if begin is not None:
         begin(encoder, stamps)
@@ -166,14 +187,17 @@ def _answers(
             if image in loads:
                 assert isinstance(encoder, Encoder), "weights are loaded for pixels only"
                 encoder.loader.waits_until(encoder.decision.answers[-1] + RELOAD_LATENCY + cycles)
-            encoder.run(image)
+            if watch is None:
+                encoder.run(image)
+            else:
+                watch.run(encoder, image)
         if progress:
             progress(images)
     return encoder.sent()
 
 
 def _chain(
-    parameters: AcceleratorParameters, stale: list[int]
+    parameters: AcceleratorParameters, stale: list[int], watch: Watch | None = None
 ) -> tuple[list[Layer | Conv], list[Stamps], Source]:
     """The blocks, each joined to the one behind it: weighted layers in order, the stamps of all
     blocks that have them, and what stands in front. A sequential engine computes its spikes itself,
@@ -190,20 +214,21 @@ def _chain(
     for block in reversed(blocks):
         if not isinstance(block, WeightedBlock):
             assert after is not None, "the network ends with a dense layer"
-            after = FILTERS[block.kind](block, after)
-            stamps.append(after.stamps)
+            pool = FILTERS[block.kind](block, after)
+            stamps.append(pool.stamps)
+            after = watch.layer(block.name, pool) if watch else pool
             continue
         layer = LAYERS[block.kind](block, stale)
         if isinstance(layer, Conv):
             stamps.append(layer.stamps)
         if after is None:
-            layer.next = decision
+            layer.next = watch.decision(decision) if watch else decision
         else:
             layer.next = Serializer(stale, after, block.queue_depth)
             if block.lanes > PIECE:
                 layer.next = Splitter(stale, layer.next)
         layers.insert(0, layer)
-        after = layer
+        after = watch.layer(block.name, layer) if watch else layer
     assert after is not None, "there is a layer"
     source: Source = ENCODERS[parameters.input.kind](parameters, decision, after)
     return layers, stamps, source

@@ -32,7 +32,12 @@ class Decision:
         self.answers: list[int] = []
         self.popped = LONG_AGO
         self.free = LONG_AGO  # it waits for an item again
+        self.seen = LONG_AGO  # the item it took last was at its input
         self.decided = False
+
+    def occupied(self) -> tuple[int, int]:
+        """First and last cycle of the item taken last."""
+        return self.seen, self.free - 1
 
     def push(
         self, image: int, written: int, step: int, pieces: list[int], close: bool, final: bool,
@@ -45,6 +50,7 @@ class Decision:
     def take(self, image: int, seen: int, group: int, fires: bool, close: bool, final: bool) -> int:
         """One group, at the input when nothing else is being looked at; returns the cycle of its
         pop."""
+        self.seen = seen
         if seen >= self.stale[image]:
             self.popped, self.free = seen, seen + 1
             return seen
@@ -189,6 +195,10 @@ class Layer:
         self.walked = -1  # the last image seen
         self.spikes: list[GroupCounts] = []
         self.first_image = 0
+
+    def occupied(self) -> tuple[int, int]:
+        """First and last cycle of the event taken last."""
+        return self.popped + 1, self.busy
 
     def push(self, image: int, written: int, step: int, last: bool, end: bool, index: int) -> int:
         """One event, written into its queue; returns the cycle of its pop."""

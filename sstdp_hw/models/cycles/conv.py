@@ -61,6 +61,10 @@ class Conv:
         self.fired: dict[int, dict[int, list[int]]] = {}  # of the present image: step, word, lanes
         self.any_fired = False  # in the present step
 
+    def occupied(self) -> tuple[int, int]:
+        """First and last cycle of the event taken last."""
+        return self.taken + 1, max(self.taken, self.free)
+
     def push(self, image: int, written: int, step: int, last: bool, end: bool, index: int) -> int:
         """One event, written into its queue; returns the cycle of its pop."""
         # An item of a deep queue leaves it for the register behind it first.

@@ -107,11 +107,28 @@ class Encoder:
         # The cycle from which each sorter takes beats; after a reset it clears its lists.
         self.free = [parameters.t_max - RESET_BEFORE_BEAT] * 2
         self.ended = LONG_AGO  # the image before has left, or was dropped
+        self.began = LONG_AGO  # the image has been sorted, and the one before has left
         self.stages = self.pixels.stages
         self.room = Room(reserve(self.stages))
+        self.entering = LONG_AGO  # first beat of the last image
         self.lists: list[ListCounts] = []
         self.indices: list[ListIndices] = []
         self.first_image = 0
+
+    @property
+    def beats(self) -> int:
+        """Of an image."""
+        return self.loader.beats
+
+    @property
+    def read(self) -> tuple[int, int]:
+        """First and last cycle in which beats of the last image entered; there may be gaps."""
+        return self.entering, self.loader.entered
+
+    @property
+    def emitted(self) -> tuple[int, int]:
+        """First and last cycle in which the last image's lists were looked at."""
+        return self.began + 1, self.ended
 
     def idle(self) -> None:
         """The lists are cleared."""
@@ -133,10 +150,12 @@ class Encoder:
         number = image - self.first_image
         counts, indices = self.lists[number], self.indices[number]
         sorter = image % 2
+        self.entering = self.loader.entered + 1
         sorted_ = self.loader.load(self.free[sorter]) + 1
         go = max(sorted_, self.ended + 1)
         if image >= MAX_IN_FLIGHT:
             go = max(go, self.stale[image - MAX_IN_FLIGHT])
+        self.began = go
         cycle, step = go + 1, 0  # the next step to be looked at, and when
         for at, lists in counts:
             if self._dropped(image, sorter, step, cycle, at):

@@ -46,6 +46,13 @@ class EventPort:
         self.apart = False
         self.samples: list[list[tuple[int, int]]] = []  # step and index of every event
         self.first_sample = 0
+        self.read = (self.ended + 1, self.ended)  # first and last cycle of the last packet
+        self.beats = 0  # of the last packet, and a cycle behind it
+
+    @property
+    def emitted(self) -> tuple[int, int]:
+        """Events leave as they come."""
+        return self.read
 
     def stand_apart(self) -> None:
         """Each packet begins when the one before is answered, the first one long after a reset."""
@@ -80,7 +87,7 @@ class EventPort:
         cycle = max(cycle, self.stamps.ready - 1)
         if sample >= MAX_IN_FLIGHT:
             cycle = max(cycle, self.stale[sample - MAX_IN_FLIGHT] - 1)
-        events = self.samples[sample - self.first_sample]
+        events, began = self.samples[sample - self.first_sample], cycle + 1
         if not events:  # a packet of one beat that is no event
             cycle = self._enter(sample, cycle + 1)
         held: tuple[int, int] | None = None
@@ -97,6 +104,7 @@ class EventPort:
         if self.begun:
             self.stamps.advance(cycle)
         self.ended = cycle
+        self.read, self.beats = (began, cycle), max(len(events), 1) + 1
         # An answer waits in a register until its packet is known to be complete.
         self.answers.append(max(self.decision.answers[sample] + 1, cycle + 1))
 

@@ -24,11 +24,15 @@ class Pool:
         self.cells = parameters.pooled.tolist()
         self.room = Room(reserve(parameters.latency), parameters.queue_depth)
         self.stamps = Stamps(parameters.cells, parameters.stamp_width)
-        self.popped = LONG_AGO
+        self.popped = self.seen = LONG_AGO
         self.walked = -1  # the last image seen
         self.clear = LONG_AGO  # no word of an image is on its way from this cycle on
         self.passed: set[int] = set()
         self.held: tuple[int, int, int] | None = None  # image, step and index of an event held back
+
+    def occupied(self) -> tuple[int, int]:
+        """The cycle from which the event taken last could go on, and that in which it did."""
+        return self.seen, self.popped
 
     def push(self, image: int, written: int, step: int, last: bool, end: bool, index: int) -> int:
         """One event, written into its queue; returns the cycle of its pop."""
@@ -43,6 +47,7 @@ class Pool:
             self.clear = arrives + 1
             self.walked = image
             self.passed.clear()
+        self.seen = cycle
         self.popped = cycle = self.room.issue(cycle)
         cell = -1 if end else self.cells[index]
         passes = end or (cell >= 0 and cell not in self.passed)

@@ -29,12 +29,13 @@ class Room:
         Items that the queue holds.
     """
 
-    __slots__ = ("blocked", "pops")
+    __slots__ = ("blocked", "pops", "waited")
 
     def __init__(self, reserved: int, depth: int = QUEUE_DEPTH) -> None:
         spare = most_with_room(reserved, depth)
         self.pops = deque([LONG_AGO] * spare, maxlen=spare)
         self.blocked: deque[tuple[int, int]] = deque()  # [from, until), in order
+        self.waited = 0  # cycles that issues came later than they could have
 
     def wrote(self, cycle: int) -> None:
         """An item is written."""
@@ -49,20 +50,25 @@ class Room:
         """
         while self.blocked and self.blocked[0][1] <= cycle:
             self.blocked.popleft()
+        asked = cycle + count - 1
         for start, until in self.blocked:
             if start > cycle + count - 1:
                 break
             count -= max(0, start - cycle)
             cycle = max(cycle, until)
+        self.waited += cycle + count - 1 - asked
         return cycle + count - 1
 
     def issues(self, cycle: int, count: int) -> list[int]:
         """The cycles of all ``count`` issues; see `issue`."""
         found: list[int] = []
+        asked = cycle + count - 1
         for start, until in self.blocked:
             found += range(cycle, min(start, cycle + count - len(found)))
             if len(found) == count:
+                self.waited += found[-1] - asked if found else 0
                 return found
             cycle = max(cycle, until)
         found += range(cycle, cycle + count - len(found))
+        self.waited += found[-1] - asked if found else 0
         return found
