@@ -13,6 +13,7 @@ from sstdp_hw.base.progress import progress
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.data import datasets
+from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_hw.report.page.accuracy import stop_curve
 from sstdp_hw.report.page.evidence import gather
