@@ -96,7 +96,7 @@ def test_events_as_input(early_exit):
 
 
 def test_planes():
-    check(sequential(random_conv_case(6, early_exit=False, images=2, planes=2)))
+    check(sequential(random_conv_case(6, early_exit=False, images=3, planes=2)))
 
 
 @pytest.mark.parametrize("lanes", [1, 3, 4])

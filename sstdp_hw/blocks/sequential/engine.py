@@ -200,19 +200,20 @@ class EngineParameters:
         return self.most(lambda layer: layer.sent_words if layer.pools else 1)
 
     @property
-    def list_items(self) -> int:
-        """Items at most in the list of a layer's spikes: a group with a neuron that fires each,
-        and a marker a step."""
-        items = (
+    def list_items(self) -> tuple[int, int]:
+        """Places in each of the two lists, which layers write in turn: a group with a neuron that
+        fires each, and a marker a step."""
+        items = [
             min(layer.channels * layer.sends[1] * layer.sends[2], layer.sent_words * self.t_max)
             for layer in self.layers[:-1]
-        )
-        return max(items, default=0) + self.t_max + 1
+        ]
+        first, second = (max(items[which::2], default=0) + self.t_max for which in (0, 1))
+        return first, second + 1
 
     @property
     def pointer_width(self) -> int:
-        """Bits of a place in a list."""
-        return index_width(self.list_items)
+        """Bits of a place in the lists."""
+        return index_width(sum(self.list_items))
 
     @property
     def memory_bits(self) -> int:
@@ -221,7 +222,7 @@ class EngineParameters:
         word = self.lanes * (self.widths.membrane + 1) + 1
         candidate = self.address_width + self.place_width
         potentials = self.words * (word + candidate) + self.marks * self.lanes
-        return words + potentials + 2 * (1 << self.pointer_width) * (self.item_width)
+        return words + potentials + sum(self.list_items) * self.item_width
 
     @property
     def place_width(self) -> int:

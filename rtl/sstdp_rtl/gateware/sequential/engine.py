@@ -112,6 +112,7 @@ class Engine(wiring.Component):
             walk.candidate.eq(lanes.candidate),
             walk.candidate_valid.eq(lanes.candidate_valid),
             lists.swap.eq(walk.ends),
+            lists.starts.eq(walk.image_ends),
             lists.valid.eq(walk.marks | (hidden & passes.any())),
         ]
         with m.If(walk.marks):

@@ -86,6 +86,8 @@ class SpikeLists(wiring.Component):
         `item_layout`: written.
     swap : In(1)
         What was written is read from now on; what was read is gone.
+    starts : In(1)
+        With ``swap``: the next layer is the first, and nothing is read.
     o : stream of `spike_layout`
         After the last spike ``end``, as often as it is asked for.
     """
@@ -97,6 +99,7 @@ class SpikeLists(wiring.Component):
                 "item": In(item_layout(parameters)),
                 "valid": In(1),
                 "swap": In(1),
+                "starts": In(1),
                 "o": Out(stream.Signature(spike_layout(parameters))),
             }
         )
@@ -105,7 +108,7 @@ class SpikeLists(wiring.Component):
         m = Module()
         p = self.p
         m.submodules.items = items = memory.Memory(
-            shape=unsigned(p.item_width), depth=2 << p.pointer_width, init=[], attrs=NO_COLLISION
+            shape=unsigned(p.item_width), depth=sum(p.list_items), init=[], attrs=NO_COLLISION
         )
         read, write = items.read_port(), items.write_port()
         half = Signal()
@@ -113,10 +116,10 @@ class SpikeLists(wiring.Component):
             Signal(p.pointer_width, name=name) for name in ("written", "count", "place")
         )
         m.d.comb += [
-            write.addr.eq(Cat(written, half)),
+            write.addr.eq(written),
             write.data.eq(self.item),
             write.en.eq(self.valid),
-            read.addr.eq(Cat(place, ~half)),
+            read.addr.eq(place),
         ]
 
         # The item at hand: its lanes that are left, and the step it belongs to.
@@ -161,7 +164,17 @@ class SpikeLists(wiring.Component):
                         m.next = "LOAD"
                 with m.If(self.swap):
                     m.next = "FETCH"
-        m.d.sync += written.eq(Mux(self.swap, 0, written + self.valid))
+        # Every other layer writes the second list, from its own place on.
+        second = p.list_items[0]
+        m.d.sync += written.eq(written + self.valid)
         with m.If(self.swap):
-            m.d.sync += [half.eq(~half), count.eq(written), place.eq(0), step.eq(0)]
+            m.d.sync += [
+                half.eq(~half),
+                written.eq(Mux(half, 0, second)),
+                count.eq(written),
+                place.eq(Mux(half, second, 0)),
+                step.eq(0),
+            ]
+            with m.If(self.starts):
+                m.d.sync += [half.eq(0), written.eq(0), count.eq(0), place.eq(0)]
         return m

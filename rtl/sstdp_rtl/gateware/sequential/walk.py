@@ -76,8 +76,8 @@ class Walk(wiring.Component):
         What is being computed.
     begins : Out(1)
         A walk over all words begins.
-    ends : Out(1)
-        The layer is complete.
+    ends, image_ends : Out(1)
+        The layer is complete; the image is, too.
     """
 
     def __init__(self, parameters, early_exit):
@@ -100,6 +100,7 @@ class Walk(wiring.Component):
                 "step": Out(index_width(parameters.t_max)),
                 "begins": Out(1),
                 "ends": Out(1),
+                "image_ends": Out(1),
             }
         )
 
@@ -216,7 +217,7 @@ class Walk(wiring.Component):
                 with m.If(ending | (self.fired & int(self.early_exit))):
                     m.next = "END"
             with m.State("END"):
-                m.d.comb += self.ends.eq(1)
+                m.d.comb += [self.ends.eq(1), self.image_ends.eq(output)]
                 m.d.sync += self.layer.eq(Mux(output, 0, self.layer + 1))
                 with m.If(output):
                     m.d.sync += self.tag.eq(self.tag + 1)
