@@ -11,6 +11,7 @@ from torch import nn
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.network import Network
+from sstdp_hw.quantization.quantize import quantize
 from sstdp_hw.reference import inference as reference
 from sstdp_train.nn import (
     FirstSpikePool2d,
@@ -117,6 +118,18 @@ def test_a_float_model_goes_to_the_verbs(tmp_path):
     network = FloatNetwork.load(tmp_path)
     assert network.name == "mine"
     assert np.array_equal(network.layers[0].weight, model[1][0].weight.detach().numpy())
+
+
+def test_a_float_file_keeps_widths_and_scales_of_fine_tuning(tmp_path):
+    """`quantize` goes on from there with the integers that the model was trained on."""
+    model = quantize_aware(dense(), 4)
+    to_float_network(model, SHAPE).save(tmp_path / "float.safetensors")
+    network = FloatNetwork.load(tmp_path)
+    weighted = [index for index, layer in enumerate(network.layers) if hasattr(layer, "weight")]
+    found = [(network.layers[index].weight_width, network.scales[index]) for index in weighted]
+    assert found == [(4, layer.grid.scale) for layer in if_layers(model)]
+    ours, theirs = quantize(network)[0], to_network(model, input_shape=SHAPE)
+    assert ours.digest == theirs.digest
 
 
 class Fire(torch.autograd.Function):
