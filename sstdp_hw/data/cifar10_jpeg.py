@@ -6,6 +6,7 @@ resolution, about 30 dB of PSNR against the original. A figure from them is not 
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def _unpacked(archive: Path) -> Path:
         try:
             with tarfile.open(archive, mode="r:xz") as opened:
                 opened.extractall(temporary, filter="data")
-        except (tarfile.TarError, OSError, EOFError) as error:
+        except (tarfile.TarError, lzma.LZMAError, OSError, EOFError) as error:
             raise UserError(f"{archive}: must be a whole archive ({error})") from None
         if missing := [part for part in PARTS if not (temporary / part).is_dir()]:
             raise UserError(f"{archive}: must hold train and test, and {missing[0]} is missing")

@@ -267,7 +267,20 @@ def test_cifar10_jpeg_is_missing_cut_short_or_half(jpeg, folder, tmp_path):
     pack(archive, folder / "train")
     with pytest.raises(UserError, match="must hold train and test, and test is missing"):
         datasets.load("cifar10-jpeg")
-    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="must be a whole archive"):
+        datasets.load("cifar10-jpeg")
+    noise = io.BytesIO(np.random.default_rng(0).bytes(100_000))  # so that the damage lies inside
+    with tarfile.open(archive, "w:xz") as opened:
+        opened.add(folder / "train", arcname="train")
+        inside = tarfile.TarInfo("train/noise")
+        inside.size = noise.getbuffer().nbytes
+        opened.addfile(inside, noise)
+    damaged = bytearray(archive.read_bytes())
+    middle = slice(len(damaged) // 2, len(damaged) // 2 + 100)
+    damaged[middle] = bytes(100)
+    archive.write_bytes(damaged)
     with pytest.raises(UserError, match="must be a whole archive"):
         datasets.load("cifar10-jpeg")
     assert not list((tmp_path / "cache").glob("sstdp-hw/cifar10*"))
