@@ -125,6 +125,20 @@ def test_pools_behind_a_layer(kernels):
     check(directed(1, *layers, shape=(1, 6, 6), lanes=2))
 
 
+def test_a_list_has_room_for_every_position_of_a_window():
+    """In one step each position lets another neuron of the group pass: more items than words."""
+    rng = np.random.default_rng(5)
+    conv = random_conv(rng, 4, (1, 5, 5), kernel=(2, 2), stride=(1, 1), padding=(0, 0), width=3)
+    conv.weight[:] = np.eye(4, dtype=np.int8).reshape(4, 1, 2, 2)
+    conv.threshold[:] = 0
+    hidden, output = random_dense(rng, 6, 16, 3), random_dense(rng, 3, 6, 3)
+    hidden.threshold[:] = 0
+    layers = (conv, Pool2d((2, 2)), hidden, output)
+    case = directed(5, *layers, shape=(1, 5, 5), t_max=1, lanes=4, images=8)
+    case.images[:] = np.where(rng.random(case.images.shape) < 0.3, 255, 0)
+    check(case)
+
+
 def test_neurons_that_fire_without_input():
     """Hidden and output layers, in step 0, also of a dark image."""
     rng = np.random.default_rng(2)

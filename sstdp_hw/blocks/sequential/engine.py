@@ -202,9 +202,10 @@ class EngineParameters:
     @property
     def list_items(self) -> tuple[int, int]:
         """Places in each of the two lists, which layers write in turn: a group with a neuron that
-        fires each, and a marker a step."""
+        fires each, and a marker a step. In one step a group at a pooled position can be listed once
+        for every position of its window, as other neurons pass there."""
         items = [
-            min(layer.channels * layer.sends[1] * layer.sends[2], layer.sent_words * self.t_max)
+            min(layer.channels * layer.sends[1] * layer.sends[2], layer.words * self.t_max)
             for layer in self.layers[:-1]
         ]
         first, second = (max(items[which::2], default=0) + self.t_max for which in (0, 1))
