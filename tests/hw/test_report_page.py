@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import altair
@@ -214,6 +215,20 @@ def test_a_mismatch_is_first(run, tmp_path):
         {"step": step, "neuron": neuron, "what": "missing"}
     ]
     assert "differs from the integer reference in 2 of 80" in made[1].parts[0].text
+
+
+def test_a_board_tells_no_cycles_and_may_leave_images_out(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    hardware = tmp_path / "run" / "accelerator"
+    arrays = dict(np.load(hardware / "results.npz"))
+    np.savez(hardware / "results.npz", **arrays | {"cycles": np.full(IMAGES, -1, np.int64)})
+    results = json.loads((hardware / "results.json").read_text())
+    lost = "1 sample was not answered; the first is 4"
+    results |= {"cycles_per_image": None, "efficiency": None, "protocol_findings": [lost]}
+    put(hardware / "results.json", results)
+    text = page("digits", evidence_of(tmp_path / "run"), library="")
+    assert f"No answer differs from the integer reference, but: {lost}." in text
+    assert "Cycles per image" not in text and "images mismatch" not in text
 
 
 def test_potentials_are_those_of_the_plain_reference(evidence):

@@ -40,7 +40,7 @@ def hardware(evidence: Evidence) -> PageSection | None:
         )
     if streaming and evidence.inference is not None and len(evidence.inference.classes) > 2:
         parts += _utilisation(parameters, evidence)
-    if evidence.answers:
+    if evidence.answers and (evidence.answers["cycles"] >= 0).any():  # a board counts none
         parts.append(_cycles(parameters, evidence))
     if streaming:
         parts.append(_area(parameters, evidence.report.builds))

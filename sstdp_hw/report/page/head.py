@@ -29,10 +29,12 @@ def _verdict(report: RunReport) -> Text:
     if not results:
         return Text("Not simulated yet: nothing is proven of the hardware.", "open")
     images, wrong = number(results.get("images")), results.get("mismatches")
-    if wrong or results.get("protocol_findings"):
+    if wrong:
         return Text(
             f"The hardware differs from the integer reference in {wrong} of {images} images.", "bad"
         )
+    if findings := results.get("protocol_findings"):
+        return Text(f"No answer differs from the integer reference, but: {findings[0]}.", "bad")
     equal = (
         f"Hardware equals reference on all {images} test images of {results.get('dataset')}: "
         "class, decision step and silent flag"

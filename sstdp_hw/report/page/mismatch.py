@@ -30,9 +30,11 @@ def mismatch(evidence: Evidence) -> PageSection | None:
         names = ("image", "layer", "step", "neuron", "expected", "got")
         parts.append(Facts([Fact(name, str(first.get(name))) for name in names]))
         parts += _rasters(evidence, first)
+    wrong, images = results.get("mismatches"), results.get("images")
+    title = f"{wrong} of {images} images mismatch" if wrong else "Found beside the answers"
+    told = "The first layer, in it the first step, in it the first neuron that differ."
     return PageSection(
-        "mismatch", f"{results.get('mismatches')} of {results.get('images')} images mismatch",
-        parts, "The first layer, in it the first step, in it the first neuron that differ.", "bad",
+        "mismatch", title, parts, told if isinstance(first, dict) else "", "bad"
     )  # fmt: skip
 
 
