@@ -152,7 +152,11 @@ class OnBoard:
     def loaded(self, directory: GeneratedDirectory) -> None:
         if self._host is not None and directory.loads:
             self._host.directory = directory
-            self._host.load()
+            try:
+                self._host.load()
+            except BaseException:
+                self.close()  # what the board holds now is nobody's: load before the next answer
+                raise
 
     def predict(
         self, directory: GeneratedDirectory, samples: Array, traffic: Traffic

@@ -14,8 +14,9 @@ from sstdp_hw.contract.board_identity import WORDS, Identity
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
+from sstdp_sim.accelerator import Accelerator
 from sstdp_sim.board.comparison import compare
-from sstdp_sim.board.host import NO_ANSWER, Host
+from sstdp_sim.board.host import NO_ANSWER, Host, Played
 
 COUNT = 20
 
@@ -123,6 +124,33 @@ def test_spikes_are_sent_as_events(tmp_path, images):
         result = compare(host, times, np.zeros(6, int)).result
     assert (result["answered"], result["mismatches"]) == (6, 0)
     assert all(request[0] == 0xA6 for request in board.seen)
+
+
+def test_after_weights_that_did_not_get_through_they_are_sent_again(directory, images, monkeypatch):
+    """Else the next answers would be those of whatever the board holds."""
+    wanted, sent = np.array(words(directory.network, images[:3])), []
+
+    class Noisy:
+        def __init__(self, directory, port, baud):
+            self.directory = directory
+
+        def load(self):
+            sent.append(len(sent))
+            if len(sent) == 1:
+                raise UserError("weights did not get through")
+
+        def play(self, samples):
+            return Played(wanted)
+
+        def close(self): ...
+
+    monkeypatch.setattr("sstdp_sim.accelerator.Host", Noisy)
+    monkeypatch.setattr(GeneratedDirectory, "loads", True)
+    with Accelerator(directory.path, on="board", port="any") as accelerator:
+        with pytest.raises(UserError, match="did not get through"):
+            accelerator.predict(images[:3])
+        accelerator.predict(images[:3])
+    assert len(sent) == 2
 
 
 def test_the_identity_is_16_words():
