@@ -2,8 +2,9 @@
 
     python tools/report_pictures.py PAGE NAME [PAGE NAME ...]
 
-Writes docs/pictures/NAME.png (1400 pixels wide, light) and docs/pictures/NAME-narrow.png (400,
-dark), few colours and half the size, so that they stay small in the repository.
+Writes docs/pictures/NAME.png (1400 pixels wide, light), NAME-life.png (1000, one image alone) and
+NAME-narrow.png (400, dark), in few colours and the first at half its size, so that they stay small
+in the repository.
 """
 
 import io
@@ -15,7 +16,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "pictures"
 #: Width, dark, height of what is shown, suffix.
-VIEWS = ((1400, False, 3300, ""), (400, True, 1500, "-narrow"))
+VIEWS = ((1400, False, 3300, ""), (1000, False, 955, "-life"), (400, True, 1500, "-narrow"))
 COLOURS, SCALE = 48, 0.5
 
 

@@ -28,6 +28,8 @@ from sstdp_hw.reference.evaluation import evaluate
 NAMES = ready.names()
 DIGITS = "digits-64-64-10-4bit"
 SHIPPED = ready_files.FOLDER
+MOST_WORK = 10**11  # multiply-accumulates on all test images, a minute or so
+WHOLE = "SSTDP_IMAGES" in os.environ
 
 
 def test_there_is_one_for_the_embedded_default():
@@ -71,7 +73,9 @@ def figures_of(name: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_card_says_what_evaluate_computes_now(name, monkeypatch):
     network = ready.load(name)
-    dataset = network.provenance["dataset"]
+    dataset, images = network.provenance["dataset"], network.provenance["test_images"]
+    if network.multiply_accumulates * images > MOST_WORK and not WHOLE:
+        pytest.skip("minutes of work: SSTDP_IMAGES=10000 computes the figures of large networks")
 
     def no_download(*_arguments, **_options):
         raise OSError("not in a test")

@@ -1,5 +1,6 @@
 """Every Python example of README and docs is run, as a reader would run it."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
+QUICK_START = ROOT / "examples" / "quick_start.py"  # run by test_examples.py
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 #: Pages whose examples build a bitstream: how often they have one that is left out here.
@@ -23,12 +25,22 @@ def workplace(tmp_path_factory):
     """A folder in which README's examples have been run, in their order."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "build").mkdir()
-    make_network, hardware = examples(ROOT / "README.md")
+    _quick_start, make_network, hardware = examples(ROOT / "README.md")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         exec(make_network, {})
         exec(hardware, {})
     return folder
+
+
+def test_the_first_lines_are_those_of_the_example_that_is_run():
+    first = examples(ROOT / "README.md")[0]
+    assert ast.dump(ast.parse(first)) == ast.dump(_without_docstring(QUICK_START))
+
+
+def _without_docstring(file):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return ast.Module(tree.body[1:], [])
 
 
 def test_readme(workplace, capsys):

@@ -19,8 +19,10 @@ from sstdp_hw.ready import rebuild
 from sstdp_hw.ready.card import backend_of
 from sstdp_train import Recipe
 from sstdp_train.backends.torch.backend import TORCH
+from sstdp_train.network.encoder import spike_shape
 from sstdp_train.network.export import to_float_network
 from sstdp_train.network.layers import SpikingNetwork
+from sstdp_train.network.normalized import NormalizedNetwork
 
 TOOL = Path(__file__).parents[2] / "tools" / "ready_networks.py"
 SHIPPED = ready_files.FOLDER
@@ -115,10 +117,12 @@ def test_recorded_commands_still_mean_the_recorded_recipes(name, tmp_path, monke
     def trained(recipe: Recipe, _samples, _test, *, out, backend, device, **_others):
         asked.append((recipe.as_dict(), device, backend))
         provenance = {"recipe": recipe.as_dict(), "asked": {"dataset": "digits"}}
-        shape, classes = (1, 28, 28), tuple("0123456789")  # large enough for every kernel
+        shape, classes = (1, 32, 32), tuple("0123456789")  # large enough for every kernel
         samples = Samples("stand-in", np.zeros((1, *shape), np.uint8), np.zeros(1, int), classes)
-        network = SpikingNetwork(shape, len(classes), recipe, TORCH)
-        encoder = np.zeros(256, np.uint8)
+        planes = len(recipe.bright) + len(recipe.dark)
+        encoder = np.zeros((planes, 256) if planes else 256, np.uint8)
+        kind = SpikingNetwork if recipe.normalization == "none" else NormalizedNetwork
+        network = kind(spike_shape(shape, planes or 1), len(classes), recipe, TORCH)
         stand_in = to_float_network(network, recipe, samples, provenance, encoder)
         stand_in.save(out / "float.safetensors")
         return dict.fromkeys(

@@ -26,10 +26,19 @@ from sstdp_train.network.quantization import Grid
 
 IMAGES = int(os.environ.get("SSTDP_IMAGES", "500"))
 BATCH = 500
+
+
+def _normalized(network: Network) -> bool:
+    """Of those tests/train/test_normalized.py shows it: their model is on integers always."""
+    recipe = network.provenance["ready"]["trainings"][-1]["recipe"]
+    return bool(recipe.get("normalization", "none") != "none")
+
+
 CONVOLUTIONAL = [
     name
     for name in ready.names()
     if any(isinstance(layer, Conv2d) for layer in ready.load(name).layers)
+    and not _normalized(ready.load(name))
 ]
 
 
