@@ -59,6 +59,10 @@ def write_mapped(
     chosen = find_device(device, package=package, speed=speed)
     models = cell_models(device, chosen.family.models)
     accelerator = GeneratedDirectory.load(directory)
+    if Path(out).resolve() == accelerator.path.resolve():  # its own lock would be waited for
+        raise UserError(
+            f"{out}: the netlist must have a folder of its own, not that of the accelerator"
+        )
     plan = bare_plan("device", directory, device, chosen, None, ())
     # Not the script of a build: there the ports lead nowhere.
     script = chosen.family.script(accelerator.top)

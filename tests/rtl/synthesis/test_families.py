@@ -148,3 +148,10 @@ def test_a_netlist_of_cells_without_models_is_refused(accelerator, tmp_path):
     with pytest.raises(UserError, match=r"no model of its block RAM.*ice40-up5k"):
         write_mapped(accelerator.directory, tmp_path / "netlist", device="ecp5-25k")
     assert not (tmp_path / "netlist").exists()
+
+
+def test_a_netlist_in_the_accelerators_own_folder_is_refused(accelerator):
+    """It would wait for ever for who reads the folder: itself."""
+    folder = accelerator.directory
+    with pytest.raises(UserError, match="the netlist must have a folder of its own"):
+        write_mapped(folder, folder / ".." / folder.name, device="ice40-hx8k")
