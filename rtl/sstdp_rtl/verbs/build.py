@@ -109,9 +109,9 @@ def _refuse_options(options: argparse.Namespace, mode: str, names: tuple[str, ..
 
 
 def _write_netlist(options: argparse.Namespace) -> Result:
-    for name in ("seed", "clock", "cache"):
-        if getattr(options, name) is not None:
-            raise UserError(f"--{name} is for place and route, and --netlist stops before it")
+    for name in ("seed", "clock", "cache", "force"):
+        if getattr(options, name) not in (None, False):
+            raise UserError(f"--{name} is for a build, and --netlist stops before place and route")
     result = write_mapped(
         options.directory, options.netlist, device=options.device, speed=options.speed,
         package=options.package,

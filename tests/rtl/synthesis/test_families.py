@@ -13,6 +13,7 @@ from sstdp_hw.base import fpga_tools
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import find_tool, run_tool
 from sstdp_hw.blocks.hardware import TOP, Configuration
+from sstdp_hw.command import cli
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_rtl.synthesis.family import CELLS, RESOURCES
@@ -155,3 +156,13 @@ def test_a_netlist_in_the_accelerators_own_folder_is_refused(accelerator):
     folder = accelerator.directory
     with pytest.raises(UserError, match="the netlist must have a folder of its own"):
         write_mapped(folder, folder / ".." / folder.name, device="ice40-hx8k")
+
+
+@pytest.mark.parametrize(
+    "option", [("--seed", "1"), ("--clock", "9"), ("--cache", "c"), ("--force",), ("--baud", "9")]
+)
+def test_options_of_a_build_do_not_go_with_a_netlist(accelerator, option, tmp_path, capsys):
+    out = tmp_path / "netlist"
+    device = ["--device", "ice40-hx8k", "--netlist", str(out)]
+    assert cli.main(["build", str(accelerator.directory), *device, *option]) == 2
+    assert f"{option[0]} " in capsys.readouterr().err and not out.exists()
