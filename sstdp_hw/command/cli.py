@@ -28,7 +28,7 @@ from .verb import GROUP, Result, Verb, VerbFailed, named_verb, with_subverbs
 
 ORDER = (
     "train", "import", "quantize", "export", "ready", "evaluate", "explore", "generate", "memory",
-    "simulate", "verify", "build", "report", "demo",
+    "simulate", "verify", "build", "flash", "run", "board-test", "report", "demo",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from sstdp_hw.reference.evaluation import ties_told
 
 VERBS = [
     "train", "import", "quantize", "export", "ready", "evaluate", "explore", "generate", "memory",
-    "simulate", "verify", "build", "report", "demo",
+    "simulate", "verify", "build", "flash", "run", "board-test", "report", "demo",
 ]  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from ..simulation.environment import temporary_folder, tool_environment
 
 #: Entry points: the board around an accelerator, as Verilog. The generator publishes it; nothing
 #: here imports it.
-GROUP = "sstdp_hw.boards"
+GROUP = "sstdp_sim.board"
 PORT = "sim"
 #: Clock cycles of a bit: the least that the receiver can do with.
 DIVISOR = 4
