@@ -63,7 +63,7 @@ def test_help_lists_every_verb(capsys):
     status, out, _ = run(capsys, "--help")
     assert status == 0
     for verb in VERBS:
-        assert re.search(rf"^    {verb} +\w", out, re.MULTILINE), verb
+        assert re.search(rf"^    {verb}\s+\w", out, re.MULTILINE), verb
 
 
 @pytest.mark.parametrize("verb", VERBS)

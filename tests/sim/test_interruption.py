@@ -35,6 +35,18 @@ def works(tmp_path):
     return path
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Under nohup, and in a script's background, some signals are ignored, and rightly stay so."""
+    before = {number: signal.getsignal(number) for number in ENDS}
+    for number, handler in before.items():
+        if handler is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     folder = tmp_path_factory.mktemp("interrupted") / "accelerator"
