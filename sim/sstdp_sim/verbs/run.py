@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.command.verb import Result, Verb, VerbFailed
+from sstdp_hw.command.verb import Result, Verb
 
+from .outcome import refuse_differences, written
 from .samples import samples_of
 
 if TYPE_CHECKING:
@@ -86,17 +87,10 @@ def _run(options: argparse.Namespace) -> Result:
         if options.network is not None:
             out = out / LOADED_FOLDER
         with locks.output(out / RESULTS_FILE):
-            result, written = _play(options, directory, samples, out)
+            result, files = _play(options, directory, samples, out)
     _show(result)
-    print(f"Written: {', '.join(map(str, written))}")
-    if result["mismatches"]:
-        raise VerbFailed(
-            f"{result['mismatches']} of {result['images']} images mismatch; first: "
-            f"{result['first_mismatch']}",
-            result,
-        )
-    if result["protocol_findings"]:
-        raise VerbFailed("; ".join(result["protocol_findings"]), result)
+    print(f"Written: {', '.join(map(str, files))}")
+    refuse_differences(result)
     return result
 
 
@@ -109,7 +103,6 @@ def _play(
 
     from ..board.comparison import compare
     from ..board.host import Host
-    from ..comparison.record import publish
 
     if options.port.partition(":")[0] == "sim":
         say("Compiling the simulated board, unless it was before ...")
@@ -124,14 +117,10 @@ def _play(
         interruption = host.interruption
         report.result["simulated_board"] = host.close() or None
     report.result.update(dataset=options.dataset, dataset_digest=samples.digest)
-    if options.network is None:
-        written = publish(directory, report)
-    else:
-        directory.refuse_changed()
-        written = [out / name for name in report.save(out)]
+    files = written(directory, report, out, own=options.network is None)
     if interruption is not None:
         raise interruption
-    return report.result, written
+    return report.result, files
 
 
 def _show(result: Result) -> None:

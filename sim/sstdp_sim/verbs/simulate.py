@@ -11,6 +11,7 @@ from sstdp_hw.base.destination import check_file
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
 
+from .outcome import refuse_differences, written
 from .samples import samples_of
 
 if TYPE_CHECKING:
@@ -144,21 +145,14 @@ def _run(options: argparse.Namespace) -> Result:
         if options.mutate:
             out = out / MUTATION_FOLDER
         with locks.output(out / RESULTS_FILE):
-            result, written = _simulate(options, directory, samples, traffic, out)
+            result, files = _simulate(options, directory, samples, traffic, out)
     _show(result)
     if options.waves is not None:
-        written.append(options.waves)
-    print(f"Written: {', '.join(map(str, written))}")
+        files.append(options.waves)
+    print(f"Written: {', '.join(map(str, files))}")
     if options.mutate and not result["mismatches"]:
         raise VerbFailed("the mutation was not noticed by these images", result)
-    if result["mismatches"]:
-        raise VerbFailed(
-            f"{result['mismatches']} of {result['images']} images mismatch; first: "
-            f"{result['first_mismatch']}",
-            result,
-        )
-    if result["protocol_findings"]:
-        raise VerbFailed("; ".join(result["protocol_findings"]), result)
+    refuse_differences(result)
     return result
 
 
@@ -171,7 +165,6 @@ def _simulate(
     from sstdp_hw.base.tables import counted
 
     from ..comparison.cosimulation import cosimulate
-    from ..comparison.record import publish
 
     mutate = None
     if options.mutate:
@@ -183,10 +176,8 @@ def _simulate(
             every_spike=options.every_spike, waves=options.waves, mutate=mutate, progress=advance,
         )  # fmt: skip
     report.result.update(dataset=options.dataset, dataset_digest=samples.digest)
-    if mutate is None and options.network is None:
-        return report.result, publish(directory, report)
-    directory.refuse_changed()
-    return report.result, [out / name for name in report.save(out)]
+    own = mutate is None and options.network is None
+    return report.result, written(directory, report, out, own=own)
 
 
 def _show(result: Result) -> None:
