@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from sstdp_hw.base.waiting import completed
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.interruption import Terminated, signals_raised
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.engine.local import Local
+from sstdp_hw.engine.work import Work
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.mutants import campaign
 from sstdp_sim.mutants.equivalence import LogicProof
@@ -58,13 +61,12 @@ def directory(tmp_path_factory):
 def test_a_signal_reaches_the_simulators(number, works, tmp_path, monkeypatch):
     began = Began(tmp_path, 2, number, monkeypatch)
 
-    def run(_simulation, _part, **_options):
+    def play(_nothing, _item, _advance):
         run_program([str(works)], tmp_path, dict(os.environ), heard=print)
 
-    monkeypatch.setattr(Simulation, "run", run)
-    simulation = object.__new__(Simulation)  # without compiling anything
-    with pytest.raises(ENDS[number]), signals_raised():
-        simulation.run_sharded([0, 1], 2)
+    work = Work(nullcontext, play)
+    with pytest.raises(ENDS[number]), signals_raised(), Local(2).session(work, None) as session:
+        session.map([0, 1])
     assert began.all_ended()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -14,19 +15,24 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.base.files import json_text, written_whole
+from sstdp_hw.base.files import json_text, sha256, written_whole
+from sstdp_hw.base.progress import say
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.answer import unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image, words_of_an_image
+from sstdp_hw.engine.identity import identity
+from sstdp_hw.engine.local import Local
+from sstdp_hw.engine.speed import measured
+from sstdp_hw.engine.work import Engine, Session, Work
 from sstdp_hw.models.cost import cycle_bound, efficiency
 from sstdp_hw.network.layers import Array
 from sstdp_hw.ready import known_as
 from sstdp_hw.reference import inference as reference
 
 from ..simulation.packets import Answers, Packets, Traffic
-from ..simulation.simulator import Simulation
+from ..simulation.simulator import design_of, tools_of
 from . import mutation as mutations
 from .diagnosis import (
     Divergence,
@@ -35,11 +41,12 @@ from .diagnosis import (
     first_difference,
     spikes_by_layer,
 )
+from .kept import Kept
+from .segments import Segment, group_of, groups_of, play, playing, segments_of
 
 NO_ANSWER = -1
 #: Where images were played, in results.
 SIMULATION, BOARD = "simulation", "board"
-MIN_IMAGES_PER_SHARD = 32  # below that the start of a process costs more than it saves
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +59,13 @@ class Report:
         Plain JSON: images, mismatches, accuracies, cycles, efficiency, first mismatch.
     arrays : dict of arrays
         One entry per image: what the hardware said and what the reference says.
+    kept : Kept, optional
+        Answers on disk that are not needed any more once the results are.
     """
 
     result: dict[str, Any]
     arrays: dict[str, Array]
+    kept: Kept | None = None
 
     def save(self, folder: Path) -> dict[str, str]:
         """Write results.json and results.npz; return their SHA-256, by name."""
@@ -68,6 +78,8 @@ class Report:
         for name, data in contents.items():
             with written_whole(folder / name) as temporary:
                 temporary.write_bytes(data)
+        if self.kept is not None:
+            self.kept.discard()
         return {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
 
 
@@ -102,6 +114,8 @@ def cosimulate(
     waves: Path | None = None,
     mutate: tuple[str, int, int] | None = None,
     progress: Callable[[int], None] | None = None,
+    engine: Engine | None = None,
+    keep: bool = False,
 ) -> Report:
     """Compare hardware and reference on every image.
 
@@ -113,7 +127,8 @@ def cosimulate(
     labels : int array [N]
     simulator : str
     shards : int
-        Simulator processes at once; fewer are used where there is little to do.
+        Simulator processes at once on this machine; fewer are used where there is little to do.
+        What comes out does not depend on it.
     traffic : Traffic
     every_spike : bool
         Compare every spike of every layer, too. Needs hardware without early exit.
@@ -123,6 +138,11 @@ def cosimulate(
         Corrupt one number in the hardware first, see `mutation.choose`.
     progress : callable, optional
         Called with the number of images done since the last call.
+    engine : Engine, optional
+        Who plays the images, in place of ``shards`` processes here.
+    keep : bool
+        Keep answers on disk as they come, and begin with those that are there; they stay until the
+        report is saved.
 
     Raises
     ------
@@ -151,39 +171,42 @@ def cosimulate(
             memories = mutations.patch(directory, mutation).applied(memories)
     packets = Packets.of(parameters, images)
     timeout = timeout_cycles(directory, traffic)
-    shards = 1 if waves else max(1, min(shards, len(images) // MIN_IMAGES_PER_SHARD))
-    start = time.monotonic()
-    with Simulation.of(
-        verilog,
-        parameters,
-        simulator=simulator,
+    bound = cycle_bound(parameters, inference)
+    segments = segments_of(bound, whole=waves is not None)
+    engine = engine or Local(shards)
+    design = design_of(
+        verilog, parameters, simulator=simulator,
+        probes=directory.manifest["probes"] if every_spike else (), memories=memories,
         waves=waves,
-        probes=directory.manifest["probes"] if every_spike else (),
-        memories=memories,
-    ) as simulation:
+    )  # fmt: skip
+    work = playing(play, simulator)
+    kept = Kept(_key(design, packets, segments, traffic, timeout, work)) if keep else None
+    start = time.monotonic()
+    with engine.session(work, design) as session:
         compiled, processor = time.monotonic(), _processor_seconds()
-        answers = simulation.run_sharded(
-            packets, shards, traffic=traffic, timeout_cycles=timeout, progress=progress
+        found, processes = _played(
+            session, packets, segments, bound, traffic, timeout, kept, progress
         )
+        answers = [found[segment.number] for segment in segments]
         seconds = time.monotonic() - compiled
         processor = _processor_seconds() - processor
-        arrays = _arrays(answers, -(-len(images) // shards), inference)
+        processor += sum(share.seconds for share in session.shares())  # one thread each
+        arrays = _arrays(answers, segments, inference)
         wrong = np.flatnonzero(mismatch(arrays))
         spike_mismatches: list[tuple[Divergence, Array]] = []
         if every_spike:
-            spike_mismatches = _compare_spikes(directory, answers, inference, len(images), shards)
+            spike_mismatches = _compare_spikes(directory, answers, inference, segments)
         first, seen = min(spike_mismatches, key=lambda found: found[0].image, default=(None, None))
         if len(wrong) and first is None:
             row = int(wrong[0])
             first, seen = diagnose(
                 directory, verilog, simulator, images, inference, row, timeout, memories
             )
-        tools = simulation.tools
+        tools = tools_of(simulator)
     mismatched = set(wrong.tolist()) | {divergence.image for divergence, _ in spike_mismatches}
     protocol = [
         text for shard, answer in enumerate(answers) for text in _protocol_findings(answer, shard)
     ]
-    bound = cycle_bound(parameters, inference)
     result = {
         "name": known_as(directory.network),
         "images": len(images),
@@ -211,6 +234,7 @@ def cosimulate(
         "simulator": simulator,
         "tools": tools,
         "shards": len(answers),
+        "processes": processes,
         "seconds": {
             "compile": round(compiled - start, 3),
             "simulate": round(seconds, 3),
@@ -218,19 +242,79 @@ def cosimulate(
         },
         "images_per_second": round(len(images) / seconds, 1),
         "images_per_processor_second": round(len(images) / max(processor, 1e-3), 1),
+        **measured(session, seconds),
     }
-    return Report(result, arrays)
+    return Report(result, arrays, kept)
+
+
+def _key(
+    design: dict[str, Any], packets: Packets, segments: Sequence[Segment], traffic: Traffic,
+    timeout: int, work: Work,
+) -> str:  # fmt: skip
+    """Hash of all that answers depend on."""
+    memories = design["memories"]
+    plain = {name: value for name, value in design.items() if name not in ("memories", "waves")}
+    plain |= {"traffic": vars(traffic), "timeout": timeout, "who": identity(work.tools)}
+    plain |= {"tools": tools_of(design["simulator"])}
+    borders = [segment.first for segment in segments]
+    return sha256(
+        json.dumps([plain, borders], sort_keys=True, default=str).encode(),
+        b"" if memories is None else memories.tobytes(),
+        packets.data.tobytes(), packets.beats.tobytes(), packets.last.tobytes(),
+    )  # fmt: skip
+
+
+def _played(
+    session: Session, packets: Packets, segments: Sequence[Segment], bound: Array,
+    traffic: Traffic, timeout: int, kept: Kept | None, progress: Callable[[int], None] | None,
+) -> tuple[dict[int, Answers], int]:  # fmt: skip
+    """Answers by segment, those that are kept and those that are played; simulators at once."""
+    found: dict[int, Answers] = {}
+    if kept is not None:
+        for segment in segments:
+            answers = kept.find(segment.number, segment.count)
+            if answers is not None:
+                found[segment.number] = answers
+        again = sum(segment.count for segment in segments if segment.number in found)
+        if again:
+            say(f"{again:,} of {len(packets):,} images were simulated before, and go on from there")
+            if progress:
+                progress(again)
+    runs: list[list[Segment]] = []
+    for segment in segments:  # consecutive ones that are missing
+        if segment.number not in found:
+            if not runs or runs[-1][-1].number + 1 != segment.number:
+                runs.append([])
+            runs[-1].append(segment)
+    missing = sum(map(len, runs))
+    groups = [
+        group
+        for run in runs
+        for group in groups_of(run, bound, max(1, -(-session.slots * len(run) // missing)))
+    ]
+
+    def keep(number: int, made: list[Answers]) -> None:
+        for segment, answers in zip(groups[number], made, strict=True):
+            found[segment.number] = answers
+            if kept is not None:
+                kept.keep(segment.number, answers)
+
+    session.map(
+        [group_of(packets, group, traffic, timeout) for group in groups],
+        units=[sum(segment.count for segment in group) for group in groups],
+        advance=progress, done=keep,
+    )  # fmt: skip
+    return found, min(session.slots, len(groups))
 
 
 def _arrays(
-    answers: Sequence[Answers], shard_size: int, inference: reference.Inference
+    answers: Sequence[Answers], segments: Sequence[Segment], inference: reference.Inference
 ) -> dict[str, Array]:
     """Hardware and reference per image; `NO_ANSWER` where the hardware said nothing."""
     count = len(inference.classes)
     words, cycles, latency = (np.full(count, NO_ANSWER, np.int64) for _ in range(3))
-    for shard, answer in enumerate(answers):
-        base = shard * shard_size
-        found = slice(base, base + len(answer.words))
+    for segment, answer in zip(segments, answers, strict=True):
+        found = slice(segment.first, segment.first + len(answer.words))
         words[found] = answer.words
         # An image's cycles: since the answer before it; the first one's: since its first beat.
         cycles[found] = np.diff(answer.cycles, prepend=answer.first_beats[:1] - 1)
@@ -318,23 +402,21 @@ def _compare_spikes(
     directory: GeneratedDirectory,
     answers: Sequence[Answers],
     inference: reference.Inference,
-    count: int,
-    shards: int,
+    segments: Sequence[Segment],
 ) -> list[tuple[Divergence, Array]]:
     """Every image whose spikes differ anywhere, with the hardware's (probe, step, neuron). Without
     early exit every image's end passes every probe, so counting changes of the tag numbers the
     images."""
     names = [probe["layer"] for probe in directory.manifest["probes"]]
-    size = -(-count // shards)
     found = []
-    for shard, answer in enumerate(answers):
+    for segment, answer in zip(segments, answers, strict=True):
         spikes = answer.spikes.copy()
         for probe in range(len(names)):
             rows = np.flatnonzero(spikes[:, 0] == probe)
             tags = spikes[rows, 1]
             spikes[rows, 1] = np.cumsum(np.diff(tags, prepend=0) != 0)
-        for row in range(min(size, count - shard * size)):
-            image = shard * size + row
+        for row in range(segment.count):
+            image = segment.first + row
             seen = spikes[spikes[:, 1] == row][:, [0, 2, 3]]
             difference = first_difference(
                 names,

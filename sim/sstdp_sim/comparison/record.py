@@ -73,6 +73,7 @@ def publish(directory: GeneratedDirectory, report: Report) -> list[Path]:
         "network_digest": result["network_digest"],
         "dataset": {"name": result["dataset"], "digest": result["dataset_digest"]},
         **{name: result[name] for name in _COUNTS},
+        **_ran_on(result),
         "tools": {
             **result["tools"], "sstdp-hw": __version__, "python": platform.python_version(),
             "numpy": np.__version__,
@@ -81,6 +82,13 @@ def publish(directory: GeneratedDirectory, report: Report) -> list[Path]:
     directory.refuse_changed()
     write_json(path, record | {"record_sha256": _digest(record)})
     return [*files, path]
+
+
+def _ran_on(result: dict[str, Any]) -> dict[str, Any]:
+    """Images by worker, where others than this process played them."""
+    if "cluster" not in result:
+        return {}
+    return {"ran_on": {each["worker"]: each["units"] for each in result["cluster"]["workers"]}}
 
 
 def _digest(record: dict[str, Any]) -> str:

@@ -21,16 +21,15 @@ PERIOD_NS = 10
 
 @cocotb.test()
 async def play(dut: Any) -> None:
-    """Play all packets, once per mutant, and wait for the answers."""
+    """Play every run, with a reset before it, and wait for the answers."""
     job = json.loads(Path(os.environ["SSTDP_JOB"]).read_text())
     for name, value in job["settings"].items():
         getattr(dut, name).value = value
     dut.rst_n.value = 0
     Clock(dut.clk, PERIOD_NS, unit="ns").start()
     runs, before = [], 0
-    for mutant in job["mutants"]:
-        dut.mutant.value = mutant
-        for name, value in job["patches"].get(str(mutant), {}).items():
+    for run in job["runs"]:
+        for name, value in run.items():
             getattr(dut, name).value = value
         dut.rst_n.value = 0
         await ClockCycles(dut.clk, 4)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sstdp_hw.base.destination import check_file
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
+from sstdp_hw.engine.options import add_cluster, engine_of
 
 from .outcome import refuse_differences, written
 from .samples import samples_of
@@ -30,7 +31,11 @@ and exits with status 1 on any mismatch, naming the first one: image, layer, ste
   sstdp-hw simulate DIR --dataset mnist --samples 200 --backpressure 0.3
   sstdp-hw simulate DIR --dataset mnist --samples 200 --mutate weight
 
-The last command corrupts one weight in the hardware first; the mismatch that it must report is the
+What is interrupted goes on with the same command. On other machines, see docs/cluster.md:
+
+  sstdp-hw simulate DIR --dataset mnist --cluster tcp://HOST:8786
+
+--mutate corrupts one weight in the hardware first; the mismatch that it must report is the
 proof that the check can fail. Its results go to DIR/mutation.
 
 Where weights are loaded, the memories are written first; with any network that fits:
@@ -59,6 +64,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
         help="simulator processes at once (default: one per core)",
     )  # fmt: skip
+    add_cluster(parser)
     parser.add_argument(
         "--gaps", type=float, default=0.0, metavar="P",
         help="chance that an input beat comes a cycle later (default: 0)",
@@ -124,6 +130,8 @@ def _run(options: argparse.Namespace) -> Result:
     check_simulator(options.simulator)
     if options.waves is not None:
         check_waves(options.simulator, options.waves)
+        if options.cluster is not None:
+            raise UserError("--waves are written by one simulator here; leave --cluster out")
     traffic = Traffic(
         _chance("Gaps", options.gaps), _chance("Backpressure", options.backpressure), options.seed,
         options.isolated,
@@ -169,11 +177,14 @@ def _simulate(
     mutate = None
     if options.mutate:
         mutate = (options.mutate, options.mutate_layer, options.seed)
-    with progress(f"Simulating {counted(len(samples), 'image')}", len(samples)) as advance:
+    with (
+        engine_of(options.cluster, options.jobs) as engine,
+        progress(f"Simulating {counted(len(samples), 'image')}", len(samples)) as advance,
+    ):
         report = cosimulate(
             directory, samples.images, samples.labels,
-            simulator=options.simulator, shards=options.jobs, traffic=traffic,
-            every_spike=options.every_spike, waves=options.waves, mutate=mutate, progress=advance,
+            simulator=options.simulator, traffic=traffic, every_spike=options.every_spike,
+            waves=options.waves, mutate=mutate, progress=advance, engine=engine, keep=True,
         )  # fmt: skip
     report.result.update(dataset=options.dataset, dataset_digest=samples.digest)
     own = mutate is None and options.network is None
@@ -182,6 +193,7 @@ def _simulate(
 
 def _show(result: Result) -> None:
     from sstdp_hw.base.tables import counted
+    from sstdp_hw.engine.speed import speed_text
 
     if result.get("loading_cycles"):
         took = result["loading_cycles"]["max"]
@@ -205,11 +217,13 @@ def _show(result: Result) -> None:
         )
         seconds = result["seconds"]
         print(
-            f"{result['images_per_second']} images/s simulated by {result['shards']} "
-            f"process{'es' if result['shards'] > 1 else ''} in {seconds['simulate']:.1f} s, "
+            f"{result['images_per_second']} images/s simulated by {result['processes']} "
+            f"process{'es' if result['processes'] != 1 else ''} in {seconds['simulate']:.1f} s, "
             f"{result['images_per_processor_second']} per second of processor time; compiling "
             f"took {seconds['compile']:.1f} s"
         )
+    if "cluster" in result:
+        print(speed_text(result["cluster"], "images"))
 
 
 simulate = Verb(
