@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,9 +39,11 @@ def configured(queue: str, file: Path) -> Iterator[Any]:
         If the file is not so.
     """
     settings = _read(queue, file)
-    with dask.config.set(settings):
+    with dask.config.set(dask.config.merge(dask.config.config, settings)):
         try:
-            cluster = getattr(dask_jobqueue, QUEUES[queue])(silence_logs="critical")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that its dashboard takes another port
+                cluster = getattr(dask_jobqueue, QUEUES[queue])(silence_logs="critical")
         except (ValueError, TypeError, OSError, RuntimeError) as error:
             raise UserError(
                 f"{file}: jobqueue.{queue} must be a configuration of dask-jobqueue "
@@ -80,8 +83,11 @@ def _read(queue: str, file: Path) -> dict[str, Any]:
             f"{file}: must have the section jobqueue: {queue}: of dask-jobqueue's configuration; "
             "docs/cluster.md shows one"
         )
-    with dask.config.set(settings):
+    with dask.config.set(dask.config.merge(dask.config.config, settings)):
         most = dask.config.get(MOST, math.inf)
+        for name in ("cores", "memory"):
+            if not dask.config.get(f"jobqueue.{queue}.{name}", None):
+                raise UserError(f"{file}: jobqueue: {queue}: must say {name}, those of one job")
     if not isinstance(most, int) or most < 1:
         raise UserError(
             f"{file}: distributed: adaptive: maximum: must be the number of workers to ask for, "

