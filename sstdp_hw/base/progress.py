@@ -7,10 +7,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 _console = Console(stderr=True)
 LINE_SECONDS = 30.0  # between two lines in a log, at least
+
+
+class _Rate(ProgressColumn):
+    """Units in a second, over the last of them."""
+
+    def render(self, task: Task) -> str:
+        return f"{task.speed:,.1f}/s" if task.speed else ""
 
 
 @contextmanager
@@ -31,14 +46,21 @@ def progress(
             now, done = clock(), done + units
             if now - said >= LINE_SECONDS:
                 said = now
-                say(f"{description}: {done:,} of {total:,} after {now - start:.0f} s")
+                say(f"{description}: {done:,} of {total:,} after {now - start:.0f} s{_rest()}")
+
+        def _rest() -> str:
+            """How fast, and how long yet."""
+            rate = done / max(said - start, 1e-9)
+            left = (total - done) / rate if rate else 0.0
+            return f", {rate:,.1f} a second, {left:.0f} s left" if 0 < done < total else ""
 
         say(f"{description} ...")
         yield count
         say(f"{description}: {clock() - start:.1f} s")
         return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(),
+        TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=_console) as bars:
         task = bars.add_task(description, total=total)

@@ -16,6 +16,7 @@ from ..base.files import sha256
 from ..base.progress import say
 from .dispatch import ClusterSession
 from .identity import difference, identity
+from .speed import measured, speed_text
 from .work import Session, Work
 from .worker import packed
 
@@ -36,6 +37,7 @@ class Cluster:
     client: Any
     name: str
     refused: dict[str, str] = field(default_factory=dict)
+    remote: bool = True
 
     @classmethod
     @contextmanager
@@ -72,22 +74,29 @@ class Cluster:
 
     @contextmanager
     def session(self, work: Work, shared: Any, *, jobs: int | None = None) -> Iterator[Session]:
-        here, data = identity(work.tools), packed(work, shared)
-        digest = sha256(data)
+        here = identity(work.tools)
         self.compare(here, work.tools)
-        # A task of its own, so that the scheduler makes it again when who held it is gone.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that it is large
-            given = self.client.submit(
-                bytes, data, key=f"sstdp-shared-{digest[:32]}", workers=self.allowed()
-            )
+        given, digest = self.sent(packed(work, shared))
         found = ClusterSession(self, work, given, digest, here)
         try:
             yield found
+            if told := measured(found, found.seconds):
+                say(f"Cluster {self.name}: {speed_text(told['cluster'], f'{work.unit}s')}")
         finally:
             found.end()
             with suppress(Exception):
                 given.release()
+
+    def sent(self, data: bytes) -> tuple[Any, str]:
+        """Bytes on the cluster, and their SHA-256, by which a worker gets them once. A task of its
+        own makes them: the scheduler has it done again when who held them is gone."""
+        digest = sha256(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that they are many
+            future = self.client.submit(
+                bytes, data, key=f"sstdp-shared-{digest[:32]}", workers=self.allowed()
+            )
+        return future, digest
 
     def workers(self) -> dict[str, dict[str, Any]]:
         """By address, those that are asked."""

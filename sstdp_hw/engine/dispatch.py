@@ -49,6 +49,7 @@ class ClusterSession:
     _looked: float = 0.0
     _slots: int = 0
     _said: float = 0.0
+    seconds: float = 0.0  # in which there was work
 
     @property
     def slots(self) -> int:
@@ -62,17 +63,19 @@ class ClusterSession:
         return max(1, self._slots)
 
     def map(
-        self, items: Sequence[Any], *, units: Sequence[int] | None = None,
+        self, items: Sequence[Any], *, given: Any = None, units: Sequence[int] | None = None,
         advance: Advance | None = None, done: Callable[[int, Any], None] | None = None,
     ) -> list[Any]:  # fmt: skip
+        more = () if given is None else self.cluster.sent(pickle.dumps(given, protocol=5))
         results: dict[int, Any] = {}
+        start = time.monotonic()
         failures: dict[int, list[Failed]] = {}
         waiting = deque(range(len(items)))
         lost: list[int] = []
         while waiting or self._running:
             while waiting and len(self._running) < _AHEAD * self.slots:
                 number = waiting.popleft()
-                self._submit(number, items[number], failures.get(number, []))
+                self._submit(number, items[number], more, failures.get(number, []))
             try:
                 future = self._finished.get(timeout=HEARD_SECONDS)
             except queue.Empty:
@@ -100,6 +103,7 @@ class ClusterSession:
                 else:
                     lost.append(number)
                     say(f"Task {number + 1} of {len(items)} failed {ATTEMPTS} times; others go on.")
+        self.seconds += time.monotonic() - start
         if lost:
             raise UserError(self._told(lost[0], len(lost), len(items), failures[lost[0]]))
         return [results[number] for number in range(len(items))]
@@ -118,12 +122,12 @@ class ClusterSession:
             with suppress(Exception):  # a scheduler that is gone
                 self.cluster.client.cancel(running, force=True)
 
-    def _submit(self, number: int, item: Any, failed: list[Failed]) -> None:
+    def _submit(self, number: int, item: Any, more: tuple[Any, ...], failed: list[Failed]) -> None:
         workers = self.cluster.workers() if failed or self.cluster.refused else {}
         tried = {failure.worker for failure in failed}
         others = [address for address, each in workers.items() if str(each["name"]) not in tried]
         future = self.cluster.client.submit(
-            carry_out, self.given, self.digest, pickle.dumps(item, protocol=5), self.here,
+            carry_out, self.given, self.digest, pickle.dumps(item, protocol=5), self.here, *more,
             key=f"sstdp-task-{self.digest[:16]}-{id(self):x}-{next(_numbers)}",
             workers=others or list(workers) or None, priority=-number, pure=False,
         )  # fmt: skip

@@ -27,6 +27,7 @@ class Local:
     """
 
     jobs: int = 1
+    remote: bool = False
 
     @contextmanager
     def session(self, work: Work, shared: Any, *, jobs: int | None = None) -> Iterator[Session]:
@@ -45,11 +46,13 @@ class _Threads:
     slots: int
 
     def map(
-        self, items: Sequence[Any], *, units: Sequence[int] | None = None,
+        self, items: Sequence[Any], *, given: Any = None, units: Sequence[int] | None = None,
         advance: Advance | None = None, done: Callable[[int, Any], None] | None = None,
     ) -> list[Any]:  # fmt: skip
         if not items:
             return []
+        if given is not None:
+            items = [(given, item) for item in items]
         futures: dict[Future[Any], int] = {}
         with working_threads(min(self.slots, len(items))) as pool:
             try:
@@ -80,11 +83,13 @@ class _Processes:
     opened: Any = None
 
     def map(
-        self, items: Sequence[Any], *, units: Sequence[int] | None = None,
+        self, items: Sequence[Any], *, given: Any = None, units: Sequence[int] | None = None,
         advance: Advance | None = None, done: Callable[[int, Any], None] | None = None,
     ) -> list[Any]:  # fmt: skip
         if not items:
             return []
+        if given is not None:
+            items = [(given, item) for item in items]
         one = partial(_opened_alone, self.work, self.shared)
         made = in_processes(one, items, self.slots, done=advance)
         for number, result in enumerate(made):

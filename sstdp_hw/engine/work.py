@@ -72,6 +72,7 @@ class Session(Protocol):
         self,
         items: Sequence[Any],
         *,
+        given: Any = None,
         units: Sequence[int] | None = None,
         advance: Advance | None = None,
         done: Callable[[int, Any], None] | None = None,
@@ -80,6 +81,9 @@ class Session(Protocol):
 
         Parameters
         ----------
+        given : object, optional
+            What these items share beside what all do; the function then gets the pair of it and the
+            item.
         units : sequence of int, optional
             How much each item counts for progress; by default 1.
         advance : callable, optional
@@ -100,7 +104,16 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """Where tasks are carried out."""
+    """Where tasks are carried out.
+
+    Members
+    -------
+    remote : bool
+        Not on this machine, so that files must be sent.
+    """
+
+    @property
+    def remote(self) -> bool: ...
 
     def session(
         self, work: Work, shared: Any, *, jobs: int | None = None

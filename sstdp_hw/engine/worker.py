@@ -48,13 +48,26 @@ def packed(work: Work, shared: Any) -> bytes:
     return zlib.compress(pickle.dumps((work, shared), protocol=5), 1)
 
 
+def _check(data: bytes, digest: str) -> None:
+    if sha256(data) != digest:
+        raise ValueError("what was sent must have the SHA-256 that it was sent under")
+
+
 @lru_cache(maxsize=2)
 def _unpacked(_digest: str, data: bytes) -> tuple[Work, Any]:
     work, shared = pickle.loads(zlib.decompress(data))
     return work, shared
 
 
-def carry_out(data: bytes, digest: str, item: bytes, wanted: Mapping[str, str]) -> Done | Failed:
+@lru_cache(maxsize=4)
+def _given(_digest: str, data: bytes) -> Any:
+    return pickle.loads(data)
+
+
+def carry_out(
+    data: bytes, digest: str, item: bytes, wanted: Mapping[str, str], more: bytes | None = None,
+    more_digest: str = "",
+) -> Done | Failed:  # fmt: skip
     """Carry out one task.
 
     Parameters
@@ -65,16 +78,22 @@ def carry_out(data: bytes, digest: str, item: bytes, wanted: Mapping[str, str]) 
         Pickled.
     wanted : mapping of str to str
         `identity` of the front.
+    more, more_digest
+        What some tasks share beside that, pickled, and its SHA-256.
     """
     worker, start = str(get_worker().name), time.monotonic()
     if differs := difference(wanted, identity(tuple(set(wanted) - OWN))):
         return Failed(worker, differs, differs, refused=True)
     try:
-        if sha256(data) != digest:
-            raise ValueError("what was sent must have the SHA-256 that it was sent under")
+        _check(data, digest)
+        if more is not None:
+            _check(more, more_digest)
         work, shared = _unpacked(digest, data)
         with stoppable() as stop, _watched(stop), work.opened(shared) as opened:
-            made = work.function(opened, pickle.loads(item), lambda _count: None)
+            found = pickle.loads(item)
+            if more is not None:
+                found = (_given(more_digest, more), found)
+            made = work.function(opened, found, lambda _count: None)
     except (Exception, Stopped) as error:
         text = str(error) or type(error).__name__
         return Failed(worker, text.splitlines()[0], traceback.format_exc())

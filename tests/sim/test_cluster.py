@@ -6,9 +6,13 @@ a worker that is not like the front is refused, and what was finished is not don
 
 import json
 import os
+import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,7 +21,9 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from support.cluster_work import FAILS, WORKS_FOR_EVER
 from support.networks import small_network
+from support.processes import Watched
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
@@ -28,8 +34,13 @@ from sstdp_rtl.generator.generate import generate
 from sstdp_sim.comparison import segments
 from sstdp_sim.comparison.cosimulation import cosimulate
 from sstdp_sim.comparison.kept import Kept
+from sstdp_sim.mutants import campaign
+from sstdp_sim.stress import beats
 
 IMAGES = 160
+TESTS = Path(__file__).parents[1]
+#: Those that take minutes: docs/verification.md.
+WHOLE = pytest.mark.skipif(not os.environ.get("SSTDP_CLUSTER"), reason="SSTDP_CLUSTER is not set")
 
 
 class Processes:
@@ -47,7 +58,7 @@ class Processes:
         log = open(self.folder / f"{name}.log", "w")  # noqa: SIM115 - as long as the process
         self.running[name] = subprocess.Popen(
             [sys.executable, "-m", "dask", *command, "--no-dashboard"], cwd=self.folder,
-            stdout=log, stderr=log, env={**os.environ, **environment},
+            stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(TESTS), **environment},
         )  # fmt: skip
         log.close()
 
@@ -115,7 +126,7 @@ def test_answers_are_the_same_bytes_whoever_plays(cluster, directory, dataset, t
     assert set(record["ran_on"]) <= {"a", "b"} and sum(record["ran_on"].values()) == IMAGES
     assert str(cluster.folder) not in (directory / "record.json").read_text()
     said = capsys.readouterr()
-    assert "speed-up" in said.out and "efficiency" in said.out
+    assert "speed-up" in said.err and "efficiency" in said.err
     assert main(["verify", "record", str(directory)]) == 0
 
 
@@ -172,6 +183,46 @@ def test_what_was_finished_is_not_played_again(cluster, directory, dataset, monk
     assert not [path for path in folder.glob("*/*.npz") if path.stat().st_mtime > time.time() - 60]
 
 
+def test_a_task_that_fails_everywhere_is_told_and_the_others_go_on(cluster, monkeypatch, tmp_path):
+    """And one that fails on one worker is done by the other."""
+    monkeypatch.setattr("sstdp_hw.engine.dispatch.cache_folder", lambda: tmp_path)
+    items, told = ["a", "not on a", "never", "not on b", "b"], {}
+    with (
+        engine_of(cluster.address) as engine,
+        engine.session(FAILS, None) as session,
+        pytest.raises(UserError, match="1 of 5 tasks failed 3 times") as refusal,
+    ):
+        session.map(items, done=told.__setitem__)
+    assert told == {n: item.upper() for n, item in enumerate(items) if item != "never"}
+    (log,) = (tmp_path / "cluster").iterdir()
+    assert f"(its log: {log})" in str(refusal.value) and "cannot do 'never'" in str(refusal.value)
+    workers = re.findall(r"^worker (\w): \1 cannot do 'never'$", log.read_text(), re.M)
+    assert len(workers) == 3 and set(workers) == {"a", "b"}
+    assert log.read_text().count("Traceback") == 3
+
+
+def test_an_interrupt_at_the_front_ends_the_programs_of_the_workers(cluster, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    pipe = os.fdopen(os.open(tmp_path / "fifo", os.O_RDWR))
+    watched = []
+
+    def interrupt():
+        watched.extend(Watched(int(pipe.readline())) for _ in range(2))
+        signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        engine_of(cluster.address) as engine,
+        engine.session(WORKS_FOR_EVER, tmp_path) as session,
+    ):
+        session.map([0, 1])
+    thread.join()
+    pipe.close()
+    assert all(each.ended() for each in watched)
+
+
 def test_no_scheduler_is_one_line(directory, dataset, capsys, monkeypatch):
     monkeypatch.setattr("sstdp_hw.engine.cluster._ANSWER_SECONDS", 0.5)
     command = ["simulate", str(directory), "--dataset", str(dataset)]
@@ -200,5 +251,50 @@ def test_a_worker_with_another_verilator_is_refused_by_name(cluster, directory, 
             engine.client.wait_for_workers(2)
             cosimulate(*arguments, engine=engine)
             assert [text.split()[1] for text in engine.refused.values()] == ["old"]
+        gone = "the scheduler has gone; what was finished is kept"
+        with pytest.raises(UserError, match=gone), engine_of(own.address) as engine:
+            cosimulate(*arguments, engine=engine, progress=lambda _: own.kill("scheduler"))
     finally:
         own.end()
+
+
+@WHOLE
+def test_stress_and_mutants_are_the_same(cluster, directory, dataset):
+    found, images = GeneratedDirectory.load(directory), np.load(dataset)["images"][:8, None]
+    with engine_of(cluster.address) as engine:
+        assert beats.play(found, images, 400, engine=engine) == beats.play(found, images, 400)
+        here = campaign.run(found, images, count=12, jobs=1)
+        there = campaign.run(found, images, count=12, jobs=1, engine=engine)
+    assert campaign.summary(there) == campaign.summary(here)
+
+
+@WHOLE
+def test_builds_are_the_same(cluster, directory, tmp_path):
+    """Every seed's clock, and every point of a front."""
+    one, two = (shutil.copytree(directory, tmp_path / name) for name in ("one", "two"))
+    seeds = ["--device", "ecp5-25k", "--seed", "1..3"]
+    assert main(["build", str(one), *seeds, "--cache", str(tmp_path / "1")]) == 0
+    options = ["--cache", str(tmp_path / "2"), "--cluster", cluster.address]
+    assert main(["build", str(two), *seeds, *options]) == 0
+    told = [
+        json.loads((folder / "build/ecp5-25k/utilisation.json").read_text())
+        for folder in (one, two)
+    ]
+    for name in ("lut", "ff", "bram", "fmax_mhz", "cache_key", "timing_met"):
+        assert told[0][name] == told[1][name]
+    assert [s["fmax_mhz"] for s in told[0]["seeds"]] == [s["fmax_mhz"] for s in told[1]["seeds"]]
+    for report in sorted((one / "build/ecp5-25k").glob("*.rpt")):
+        assert report.read_bytes() == (two / "build/ecp5-25k" / report.name).read_bytes()
+
+
+@WHOLE
+def test_an_exploration_is_the_same(cluster, directory, tmp_path):
+    (network,) = directory.glob("*.safetensors")
+    fronts = []
+    for name, options in (("here", []), ("there", ["--cluster", cluster.address])):
+        out, file = tmp_path / name, tmp_path / f"{name}.json"
+        command = ["explore", str(network), "--pixels-per-beat", "8", "--synthesize", "--jobs", "1"]
+        cache = ["--cache", str(tmp_path / f"{name}-cache")]
+        assert main([*command, "--out", str(out), "--json", str(file), *cache, *options]) == 0
+        fronts.append(json.loads(file.read_text())["front"])
+    assert fronts[0] == fronts[1] and all("lut" in point["built"] for point in fronts[0])

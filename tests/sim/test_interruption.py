@@ -18,6 +18,7 @@ from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.engine.local import Local
 from sstdp_hw.engine.work import Work
 from sstdp_rtl.generator.generate import generate
+from sstdp_sim.comparison import segments
 from sstdp_sim.mutants import campaign
 from sstdp_sim.mutants.equivalence import LogicProof
 from sstdp_sim.mutants.logic import logic_faults
@@ -119,7 +120,7 @@ def test_a_signal_reaches_the_mutants(directory, tmp_path, monkeypatch):
         simulations.append(_PlaysForEver())
         return simulations[0]
 
-    monkeypatch.setattr(campaign.Simulation, "of", simulation)
+    monkeypatch.setattr(segments, "Simulation", simulation)
     began = Began(tmp_path, 2, signal.SIGTERM, monkeypatch)
     with pytest.raises(Terminated), signals_raised():
         campaign.run(directory, np.zeros((2, 1, 8, 8), np.uint8), count=12, jobs=2)

@@ -193,7 +193,6 @@ def _simulate(
 
 def _show(result: Result) -> None:
     from sstdp_hw.base.tables import counted
-    from sstdp_hw.engine.speed import speed_text
 
     if result.get("loading_cycles"):
         took = result["loading_cycles"]["max"]
@@ -222,8 +221,6 @@ def _show(result: Result) -> None:
             f"{result['images_per_processor_second']} per second of processor time; compiling "
             f"took {seconds['compile']:.1f} s"
         )
-    if "cluster" in result:
-        print(speed_text(result["cluster"], "images"))
 
 
 simulate = Verb(
