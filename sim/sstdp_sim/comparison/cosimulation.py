@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -15,17 +14,15 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.base.files import json_text, sha256, written_whole
-from sstdp_hw.base.progress import say
+from sstdp_hw.base.files import json_text, written_whole
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.answer import unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image, words_of_an_image
-from sstdp_hw.engine.identity import identity
 from sstdp_hw.engine.local import Local
 from sstdp_hw.engine.speed import measured
-from sstdp_hw.engine.work import Engine, Session, Work
+from sstdp_hw.engine.work import Engine
 from sstdp_hw.models.cost import cycle_bound, efficiency
 from sstdp_hw.network.layers import Array
 from sstdp_hw.ready import known_as
@@ -42,7 +39,8 @@ from .diagnosis import (
     spikes_by_layer,
 )
 from .kept import Kept
-from .segments import Segment, group_of, groups_of, play, playing, segments_of
+from .resumption import key_of, played
+from .segments import Segment, play, playing, segments_of
 
 NO_ANSWER = -1
 #: Where images were played, in results.
@@ -180,11 +178,11 @@ def cosimulate(
         waves=waves,
     )  # fmt: skip
     work = playing(play, simulator)
-    kept = Kept(_key(design, packets, segments, traffic, timeout, work)) if keep else None
+    kept = Kept(key_of(design, packets, segments, traffic, timeout, work)) if keep else None
     start = time.monotonic()
     with engine.session(work, design) as session:
         compiled, processor = time.monotonic(), _processor_seconds()
-        found, processes = _played(
+        found, processes = played(
             session, packets, segments, bound, traffic, timeout, kept, progress
         )
         answers = [found[segment.number] for segment in segments]
@@ -245,66 +243,6 @@ def cosimulate(
         **measured(session, seconds),
     }
     return Report(result, arrays, kept)
-
-
-def _key(
-    design: dict[str, Any], packets: Packets, segments: Sequence[Segment], traffic: Traffic,
-    timeout: int, work: Work,
-) -> str:  # fmt: skip
-    """Hash of all that answers depend on."""
-    memories = design["memories"]
-    plain = {name: value for name, value in design.items() if name not in ("memories", "waves")}
-    plain |= {"traffic": vars(traffic), "timeout": timeout, "who": identity(work.tools)}
-    plain |= {"tools": tools_of(design["simulator"])}
-    borders = [segment.first for segment in segments]
-    return sha256(
-        json.dumps([plain, borders], sort_keys=True, default=str).encode(),
-        b"" if memories is None else memories.tobytes(),
-        packets.data.tobytes(), packets.beats.tobytes(), packets.last.tobytes(),
-    )  # fmt: skip
-
-
-def _played(
-    session: Session, packets: Packets, segments: Sequence[Segment], bound: Array,
-    traffic: Traffic, timeout: int, kept: Kept | None, progress: Callable[[int], None] | None,
-) -> tuple[dict[int, Answers], int]:  # fmt: skip
-    """Answers by segment, those that are kept and those that are played; simulators at once."""
-    found: dict[int, Answers] = {}
-    if kept is not None:
-        for segment in segments:
-            answers = kept.find(segment.number, segment.count)
-            if answers is not None:
-                found[segment.number] = answers
-        again = sum(segment.count for segment in segments if segment.number in found)
-        if again:
-            say(f"{again:,} of {len(packets):,} images were simulated before, and go on from there")
-            if progress:
-                progress(again)
-    runs: list[list[Segment]] = []
-    for segment in segments:  # consecutive ones that are missing
-        if segment.number not in found:
-            if not runs or runs[-1][-1].number + 1 != segment.number:
-                runs.append([])
-            runs[-1].append(segment)
-    missing = sum(map(len, runs))
-    groups = [
-        group
-        for run in runs
-        for group in groups_of(run, bound, max(1, -(-session.slots * len(run) // missing)))
-    ]
-
-    def keep(number: int, made: list[Answers]) -> None:
-        for segment, answers in zip(groups[number], made, strict=True):
-            found[segment.number] = answers
-            if kept is not None:
-                kept.keep(segment.number, answers)
-
-    session.map(
-        [group_of(packets, group, traffic, timeout) for group in groups],
-        units=[sum(segment.count for segment in group) for group in groups],
-        advance=progress, done=keep,
-    )  # fmt: skip
-    return found, min(session.slots, len(groups))
 
 
 def _arrays(
