@@ -53,7 +53,7 @@ def _namespaces(held: ExitStack, names: list[str]) -> None:
 
 
 def _started(held: ExitStack, folder: str, name: str, *command: str) -> subprocess.Popen[bytes]:
-    log = held.enter_context(open(Path(folder, f"{name}.log"), "wb"))
+    log = held.enter_context(open(Path(folder, f"{name}.log"), "wb"))  # noqa: SIM115
     process = subprocess.Popen(list(command), cwd=folder, stdout=log, stderr=log)
     held.callback(process.wait)
     held.callback(process.kill)

@@ -32,16 +32,21 @@ class Cluster:
     -------
     refused : dict of str to str
         By address, the workers that are not asked, and why.
+    expected : int
+        Tasks at once, when all workers have come that a queue was asked for.
     """
 
     client: Any
     name: str
     refused: dict[str, str] = field(default_factory=dict)
     remote: bool = True
+    expected: int = 1
 
     @classmethod
     @contextmanager
-    def connected(cls, address: str, name: str | None = None) -> Iterator[Cluster]:
+    def connected(
+        cls, address: str, name: str | None = None, expected: int = 1
+    ) -> Iterator[Cluster]:
         """Connect to the scheduler at ``address``.
 
         Raises
@@ -63,7 +68,7 @@ class Cluster:
                 "scheduler`, or name its host and port"
             ) from None
         try:
-            found = cls(client, name or address)
+            found = cls(client, name or address, expected=expected)
             services = client.scheduler_info().get("services", {})
             if "dashboard" in services:
                 say(f"Dashboard of the cluster: {client.dashboard_link}")

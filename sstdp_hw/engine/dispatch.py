@@ -43,6 +43,7 @@ class ClusterSession:
     digest: str
     here: dict[str, str]
     opened: None = None
+    remote: bool = True
     _running: dict[Any, int] = field(default_factory=dict)
     _shares: dict[str, list[float]] = field(default_factory=dict)
     _finished: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
@@ -53,6 +54,10 @@ class ClusterSession:
 
     @property
     def slots(self) -> int:
+        return max(self.present, self.cluster.expected)
+
+    @property
+    def present(self) -> int:
         """Threads of all workers that are asked, at least one."""
         if time.monotonic() - self._looked > _LOOK_SECONDS:
             self._looked = time.monotonic()
@@ -73,7 +78,7 @@ class ClusterSession:
         waiting = deque(range(len(items)))
         lost: list[int] = []
         while waiting or self._running:
-            while waiting and len(self._running) < _AHEAD * self.slots:
+            while waiting and len(self._running) < _AHEAD * self.present:
                 number = waiting.popleft()
                 self._submit(number, items[number], more, failures.get(number, []))
             try:
@@ -160,7 +165,7 @@ class ClusterSession:
     def _refuse_gone(self) -> None:
         if self.cluster.client.status != "running":
             self._gone()
-        _ = self.slots
+        _ = self.present  # says if there is none
 
     def _gone(self) -> None:
         raise UserError(

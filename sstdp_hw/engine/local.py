@@ -44,6 +44,11 @@ class _Threads:
     work: Work
     opened: Any
     slots: int
+    remote: bool = False
+
+    @property
+    def present(self) -> int:
+        return self.slots
 
     def map(
         self, items: Sequence[Any], *, given: Any = None, units: Sequence[int] | None = None,
@@ -81,6 +86,11 @@ class _Processes:
     shared: Any
     slots: int
     opened: Any = None
+    remote: bool = False
+
+    @property
+    def present(self) -> int:
+        return self.slots
 
     def map(
         self, items: Sequence[Any], *, given: Any = None, units: Sequence[int] | None = None,

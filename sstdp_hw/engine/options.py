@@ -72,5 +72,8 @@ def _cluster(text: str) -> Iterator[Cluster]:
         with Cluster.connected(text) as found:
             yield found
         return
-    with started(scheme, Path(rest)) as address, Cluster.connected(address, text) as found:
+    with (
+        started(scheme, Path(rest)) as (address, expected),
+        Cluster.connected(address, text, expected) as found,
+    ):
         yield found

@@ -57,8 +57,9 @@ def configured(queue: str, file: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def started(queue: str, file: Path) -> Iterator[str]:
-    """Ask the queue for workers; the address of their scheduler. With the block the jobs end."""
+def started(queue: str, file: Path) -> Iterator[tuple[str, int]]:
+    """Ask the queue for workers; the address of their scheduler, and how many. With the block the
+    jobs end."""
     with configured(queue, file) as cluster:
         count = int(dask.config.get(MOST))
         say(f"Cluster {queue}:{file}: asking for {count} workers.")
@@ -68,7 +69,7 @@ def started(queue: str, file: Path) -> Iterator[str]:
             raise UserError(
                 f"Cluster {queue}:{file}: the jobs cannot be submitted ({error})"
             ) from None
-        yield str(cluster.scheduler_address)
+        yield str(cluster.scheduler_address), count
 
 
 def _read(queue: str, file: Path) -> dict[str, Any]:

@@ -28,9 +28,9 @@ def measured(session: Session, seconds: float) -> dict[str, Any]:
     return {
         "cluster": {
             "workers": [vars(share) for share in shares],
-            "slots": session.slots,
+            "slots": session.present,
             "speed_up": round(speed_up, 2),
-            "efficiency": round(speed_up / session.slots, 3),
+            "efficiency": round(speed_up / session.present, 3),
         }
     }
 

@@ -60,10 +60,20 @@ class Session(Protocol):
     opened : object
         The value of `Work.opened`, where tasks are carried out here; else None.
     slots : int
-        Tasks at once.
+        Tasks at once, of those who are there or are expected.
+    present : int
+        Of those who are there.
+    remote : bool
+        As of the `Engine`.
     """
 
     opened: Any
+
+    @property
+    def remote(self) -> bool: ...
+
+    @property
+    def present(self) -> int: ...
 
     @property
     def slots(self) -> int: ...

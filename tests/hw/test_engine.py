@@ -82,7 +82,7 @@ def test_what_differs_is_named():
 
 
 class _Session:
-    slots = 2
+    present = 2
 
     def shares(self):
         return [Share("a", 3, 90, 4.0), Share("b", 1, 10, 2.0)]

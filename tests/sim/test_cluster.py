@@ -266,6 +266,18 @@ def test_a_worker_with_another_verilator_is_refused_by_name(cluster, directory, 
         own.end()
 
 
+def test_groups_are_of_use_to_whoever_comes():
+    """No image is lost or doubled, however they are divided."""
+    bound = np.full(10_000, 5_000.0)
+    found = segments.segments_of(bound)
+    assert sum(each.count for each in found) == 10_000 and len(found) == 10_000 // 32
+    for slots in (1, 2, 7, 1000):
+        for remote in (False, True):
+            groups = segments.groups_of(found, bound, slots, remote=remote)
+            assert [each for group in groups for each in group] == found
+            assert len(groups) == min(len(found), max(slots, 23 if remote else min(8 * slots, 23)))
+
+
 @WHOLE
 def test_stress_and_mutants_are_the_same(cluster, directory, dataset):
     found, images = GeneratedDirectory.load(directory), np.load(dataset)["images"][:8, None]
@@ -306,3 +318,35 @@ def test_an_exploration_is_the_same(cluster, directory, tmp_path):
         assert main([*command, "--out", str(out), "--json", str(file), *cache, *options]) == 0
         fronts.append(json.loads(file.read_text())["front"])
     assert fronts[0] == fronts[1] and all("lut" in point["built"] for point in fronts[0])
+
+
+FAKE_QUEUE = """\
+#!/bin/sh
+case "$0" in
+  *sbatch) setsid sh "$1" >> {folder}/job.log 2>&1 & echo $! >> {folder}/jobs
+    echo "Submitted batch job $!" ;;
+  *scancel) for job; do kill -TERM -- -$job; done; echo "$@" >> {folder}/cancelled ;;
+esac
+"""
+
+
+@WHOLE
+def test_a_queue_starts_the_workers_and_is_told_of_the_end(tmp_path, monkeypatch):
+    """By an sbatch that runs what it is given, as SLURM does, at once."""
+    for name in ("sbatch", "scancel"):
+        (tmp_path / name).write_text(FAKE_QUEUE.format(folder=tmp_path))
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    file = tmp_path / "cluster.yaml"
+    file.write_text(
+        "jobqueue: {slurm: {cores: 1, memory: 2 GB, interface: lo, "
+        f"job_script_prologue: ['export PYTHONPATH={TESTS}']}}}}\n"
+        "distributed: {adaptive: {maximum: 2}}\n"
+    )
+    with engine_of(f"slurm:{file}") as engine, engine.session(FAILS, None) as session:
+        assert session.slots == 2
+        assert session.map(["a", "b", "c"]) == ["A", "B", "C"]
+    assert len((tmp_path / "jobs").read_text().split()) == 2
+    assert sorted((tmp_path / "cancelled").read_text().split()) == sorted(
+        (tmp_path / "jobs").read_text().split()
+    )

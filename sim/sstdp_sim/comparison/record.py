@@ -87,10 +87,13 @@ def publish(directory: GeneratedDirectory, report: Report) -> list[Path]:
 
 
 def _ran_on(result: dict[str, Any]) -> dict[str, Any]:
-    """Images by worker, where others than this process played them."""
+    """Images by worker, where others than this process played them; and those that a run before,
+    which was interrupted, had kept."""
     if "cluster" not in result:
         return {}
-    return {"ran_on": {each["worker"]: each["units"] for each in result["cluster"]["workers"]}}
+    found = {each["worker"]: each["units"] for each in result["cluster"]["workers"]}
+    before = result["images"] - sum(found.values())
+    return {"ran_on": found | ({"interrupted run before": before} if before else {})}
 
 
 def _digest(record: dict[str, Any]) -> str:

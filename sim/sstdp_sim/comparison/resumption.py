@@ -61,7 +61,9 @@ def played(
     groups = [
         group
         for run in runs
-        for group in groups_of(run, bound, max(1, -(-session.slots * len(run) // missing)))
+        for group in groups_of(
+            run, bound, max(1, -(-session.slots * len(run) // missing)), remote=session.remote
+        )
     ]
 
     def keep(number: int, made: list[Answers]) -> None:

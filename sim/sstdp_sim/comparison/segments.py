@@ -25,9 +25,9 @@ from ..simulation.simulator import Simulation
 #: simulator does in about a second; but never so few that the reset shows in the mean.
 SEGMENT_CYCLES = 1 << 18
 FEWEST_IMAGES = 32
-#: A group is worth the start of a simulator if it takes so many cycles; and there are at most so
-#: many groups for each who plays, so that who is slow, or dies, holds up little.
-GROUP_CYCLES, GROUPS_EACH = 1 << 20, 8
+#: A group is worth the start of a simulator if it takes so many cycles. On one machine there are
+#: at most so many for each process; on a cluster, where workers may still come, all that are worth it.
+GROUP_CYCLES, GROUPS_EACH = 1 << 21, 8
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,14 @@ def segments_of(bound: Array, *, whole: bool = False) -> list[Segment]:
     ]
 
 
-def groups_of(segments: Sequence[Segment], bound: Array, slots: int) -> list[list[Segment]]:
-    """Consecutive segments together, for ``slots`` who play at once."""
+def groups_of(
+    segments: Sequence[Segment], bound: Array, slots: int, *, remote: bool = False
+) -> list[list[Segment]]:
+    """Consecutive segments together, for ``slots`` who play at once, and more who may come if they
+    are ``remote``."""
     cycles = sum(float(bound[s.first : s.first + s.count].sum()) for s in segments)
-    wanted = max(slots, min(GROUPS_EACH * slots, int(cycles / GROUP_CYCLES)))
+    worth = int(cycles / GROUP_CYCLES)
+    wanted = max(slots, worth if remote else min(GROUPS_EACH * slots, worth))
     count = max(1, min(len(segments), wanted))
     borders = [len(segments) * part // count for part in range(count + 1)]
     return [list(segments[a:b]) for a, b in pairwise(borders) if b > a]
