@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tempfile
 import threading
 import time
 import traceback
@@ -82,6 +83,8 @@ def carry_out(
         What some tasks share beside that, pickled, and its SHA-256.
     """
     worker, start = str(get_worker().name), time.monotonic()
+    # Where Dask clears away what a worker left that was killed.
+    tempfile.tempdir = get_worker().local_directory
     if differs := difference(wanted, identity(tuple(set(wanted) - OWN))):
         return Failed(worker, differs, differs, refused=True)
     try:

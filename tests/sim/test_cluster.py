@@ -279,7 +279,9 @@ def test_groups_are_of_use_to_whoever_comes():
 
 
 @WHOLE
-def test_stress_and_mutants_are_the_same(cluster, directory, dataset):
+def test_stress_and_mutants_are_the_same(cluster, directory, dataset, monkeypatch):
+    for name, few in (("_RESET_PACKETS", 20), ("_HOSTILE_PACKETS", 40), ("_TURNS", 1)):
+        monkeypatch.setattr(campaign, name, few)
     found, images = GeneratedDirectory.load(directory), np.load(dataset)["images"][:8, None]
     with engine_of(cluster.address) as engine:
         assert beats.play(found, images, 400, engine=engine) == beats.play(found, images, 400)

@@ -170,7 +170,8 @@ def cosimulate(
     packets = Packets.of(parameters, images)
     timeout = timeout_cycles(directory, traffic)
     bound = cycle_bound(parameters, inference)
-    segments = segments_of(bound, whole=waves is not None)
+    loading = 0 if memories is None else loading_cycles(parameters)
+    segments = segments_of(bound, loading=loading, whole=waves is not None)
     engine = engine or Local(shards)
     design = design_of(
         verilog, parameters, simulator=simulator,

@@ -25,8 +25,10 @@ from ..simulation.simulator import Simulation
 #: simulator does in about a second; but never so few that the reset shows in the mean.
 SEGMENT_CYCLES = 1 << 18
 FEWEST_IMAGES = 32
+LOADING_SHARE = 20  # loading weights takes a twentieth of a segment at most
 #: A group is worth the start of a simulator if it takes so many cycles. On one machine there are
-#: at most so many for each process; on a cluster, where workers may still come, all that are worth it.
+#: at most so many for each process; on a cluster, where workers may still come, as many as are
+#: worth it.
 GROUP_CYCLES, GROUPS_EACH = 1 << 21, 8
 
 
@@ -50,19 +52,22 @@ class Group:
     timeout_cycles: int
 
 
-def segments_of(bound: Array, *, whole: bool = False) -> list[Segment]:
+def segments_of(bound: Array, *, loading: int = 0, whole: bool = False) -> list[Segment]:
     """Segments of N images.
 
     Parameters
     ----------
     bound : array [N]
         Cycles of the busiest layer, by image.
+    loading : int
+        Cycles that every segment begins with, where weights are loaded.
     whole : bool
         All in one.
     """
     size = len(bound)
     if not whole:
-        size = max(FEWEST_IMAGES, round(SEGMENT_CYCLES / max(1.0, float(np.mean(bound)))))
+        cycles = max(SEGMENT_CYCLES, LOADING_SHARE * loading)
+        size = max(FEWEST_IMAGES, round(cycles / max(1.0, float(np.mean(bound)))))
     parts = max(1, len(bound) // size)
     borders = [len(bound) * part // parts for part in range(parts + 1)]
     return [
