@@ -97,12 +97,16 @@ class RunReport:
             str(RESULTS): self.results,
             str(BUILDS / "*" / UTILISATION_FILE): self.builds,
         }
+        # Into the folder of an accelerator alone no network is trained.
+        within = ACCELERATOR if self.hardware == self.run else Path()
         origin = self.origin
         dataset = pick(origin, "asked", "dataset") or pick(origin, "dataset") or "NAME"
         return {
-            name: STEPS[name].format(run=self.run, hardware=self.hardware, dataset=dataset)
+            str(Path(name).relative_to(within)): STEPS[name].format(
+                run=self.run, hardware=self.hardware, dataset=dataset
+            )
             for name, content in found.items()
-            if not content
+            if not content and Path(name).is_relative_to(within)
         }
 
     def figures(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..base.tables import number, percent
 from .document import Listing, Section
-from .run_report import RECORD, RunReport, pick
+from .run_report import RECORD_NAME, RunReport, pick
 
 NOT_RUN = "not run"
 
@@ -29,7 +29,7 @@ def sections(report: RunReport) -> list[Section | Listing]:
     if report.results:
         made.append(_simulation(report.results))
     if report.record:
-        made.append(_record(report.record, report.run))
+        made.append(_record(report.record, report.hardware))
     made += [_build(build) for build in report.builds]
     if report.not_run or report.stale:
         stale = [(line.split(" ")[0], line.partition(" ")[2]) for line in report.stale]
@@ -220,7 +220,7 @@ def _simulation(results: dict[str, Any]) -> Section:
     return Section("Co-simulation", ("", "value"), rows, note)
 
 
-def _record(record: dict[str, Any], run: Path) -> Section:
+def _record(record: dict[str, Any], hardware: Path) -> Section:
     files = {str(name): str(digest) for name, digest in (record.get("files") or {}).items()}
     dataset = record.get("dataset") or {}
     rows = [
@@ -231,7 +231,7 @@ def _record(record: dict[str, Any], run: Path) -> Section:
         *files.items(),
         *((str(tool), str(version)) for tool, version in (record.get("tools") or {}).items()),
     ]
-    check = shlex.join(["sstdp-hw", "verify", "record", str(run / RECORD)])
+    check = shlex.join(["sstdp-hw", "verify", "record", str(hardware / RECORD_NAME)])
     headings = ("", "SHA-256, count or version")
     return Section(
         "Record of the co-simulation", headings, rows, note="Check it with:", command=check
