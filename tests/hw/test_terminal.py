@@ -98,8 +98,8 @@ def test_a_bar_tells_the_rest_in_colours_that_all_people_tell_apart(monkeypatch)
     monkeypatch.setenv("TERM", "xterm")
     drawn = bar(monkeypatch)
     assert "4/4" in drawn and "0:00:00" in drawn
-    blue, cyan, bright_blue = "34", "36", "94"
-    assert colours(drawn) and colours(drawn) <= {blue, cyan, bright_blue}
+    blue, cyan, grey, bright_blue = "34", "36", "90", "94"
+    assert colours(drawn) and colours(drawn) <= {blue, cyan, grey, bright_blue}
 
 
 def test_no_color_is_honoured(monkeypatch):
