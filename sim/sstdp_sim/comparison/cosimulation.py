@@ -21,6 +21,7 @@ from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image, words_of_an_image
 from sstdp_hw.models.cost import cycle_bound, efficiency
+from sstdp_hw.models.energy import energy_estimate
 from sstdp_hw.network.layers import Array
 from sstdp_hw.ready import known_as
 from sstdp_hw.reference import inference as reference
@@ -201,6 +202,7 @@ def cosimulate(
         "efficiency": efficiency(bound, arrays["cycles"])
         if traffic.back_to_back and (arrays["cycles"] != NO_ANSWER).all()
         else None,
+        "energy_estimate": energy_estimate(parameters, inference).to_json(),
         **_loading(parameters, answers),
         "every_spike_compared": every_spike,
         "traffic": vars(traffic),

@@ -182,6 +182,7 @@ def _simulate(
 
 def _show(result: Result) -> None:
     from sstdp_hw.base.tables import counted
+    from sstdp_hw.models.energy import Range
 
     if result.get("loading_cycles"):
         took = result["loading_cycles"]["max"]
@@ -203,6 +204,8 @@ def _show(result: Result) -> None:
             f"cycles from first beat to answer: mean {latency['mean']:.1f}, min {latency['min']}, "
             f"max {latency['max']}"
         )
+        low_to_high = Range(**result["energy_estimate"]["picojoules"])
+        print(f"energy per image, an estimate (docs/energy.md): {low_to_high}")
         seconds = result["seconds"]
         print(
             f"{result['images_per_second']} images/s simulated by {result['shards']} "

@@ -17,6 +17,7 @@ from ...reference.inference import Inference
 from ..area import Area, predict_area
 from ..cost import layer_work
 from ..cycles import cycles_per_image
+from ..energy import Range, energy_estimate
 from .workload import Workload
 
 #: Spikes carried through the cycle model that are worth processes of their own: some 15 seconds.
@@ -33,11 +34,14 @@ class EstimatedPoint:
     cycles : float
         Per image, mean.
     area : Area
+    energy : Range, optional
+        Picojoules per image, an estimate (docs/energy.md).
     """
 
     configuration: Configuration
     cycles: float
     area: Area
+    energy: Range | None = None
 
     @property
     def lanes(self) -> str:
@@ -58,6 +62,7 @@ class EstimatedPoint:
             "early_exit": chosen.early_exit,
             "cycles_per_image": round(self.cycles, 2),
             **vars(self.area),
+            "energy_estimate_picojoules": self.energy.to_json() if self.energy else None,
         }
 
 
@@ -143,7 +148,8 @@ def _estimate(network: Network, workload: Workload, configuration: Configuration
     cycles = cycles_per_image(parameters, workload.inference)
     # The first image fills an empty pipeline, which in a long run counts for nothing.
     mean = float(np.mean(cycles[1:] if len(cycles) > 1 else cycles))
-    return EstimatedPoint(configuration, mean, predict_area(parameters))
+    energy = energy_estimate(parameters, workload.inference).total
+    return EstimatedPoint(configuration, mean, predict_area(parameters), energy)
 
 
 def pareto_front(points: list[EstimatedPoint]) -> list[EstimatedPoint]:

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from .accuracy import accuracy
+from .energy import energy
 from .evidence import Evidence
 from .hardware import explored, hardware
 from .head import head
@@ -36,7 +37,8 @@ def sections(evidence: Evidence) -> list[PageSection]:
 def _sections(evidence: Evidence) -> list[PageSection]:
     made = (
         mismatch(evidence), head(evidence), life(evidence), accuracy(evidence), weights(evidence),
-        hardware(evidence), explored(evidence), training(evidence), provenance(evidence),
+        hardware(evidence), energy(evidence), explored(evidence), training(evidence),
+        provenance(evidence),
     )  # fmt: skip
     return [section for section in made if section is not None]
 
