@@ -69,3 +69,19 @@ def energy_section(found: dict[str, Any]) -> Section:
     rows = [(name, str(range_), how) for name, range_, how in comparison(found)]
     rows += [(f"{what}, {block}", str(range_), how) for what, block, range_, how in parts(found)]
     return Section(TITLE, ("", "estimate", "per image"), rows, explanation(found))
+
+
+def switching(found: dict[str, Any]) -> tuple[list[tuple[str, str]], str]:
+    """Toggles of a net and clock cycle, block by block, of `simulate --activity`; and of what."""
+    rates = found["toggles_per_net_and_cycle"]
+    rows = [(str(block), f"{100 * rate:.2f} %") for block, rate in rates.items()]
+    return rows, (
+        f"Mean over the nets of a block, {number(found['nets'])} in all, and "
+        f"{number(found['cycles'])} clock cycles, simulated; contents of memories are not counted."
+    )
+
+
+def switching_section(found: dict[str, Any]) -> Section:
+    """For the terminal and Markdown."""
+    rows, note = switching(found)
+    return Section("Switching activity", ("block", "toggles a net and cycle"), rows, note)

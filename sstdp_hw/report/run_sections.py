@@ -8,7 +8,7 @@ from typing import Any
 
 from ..base.tables import number, percent
 from .document import Listing, Section
-from .energy import energy_range, energy_section
+from .energy import energy_range, energy_section, switching_section
 from .run_report import RECORD, RunReport, pick
 
 NOT_RUN = "not run"
@@ -31,6 +31,8 @@ def sections(report: RunReport) -> list[Section | Listing]:
         made.append(_simulation(report.results))
         if found := report.results.get("energy_estimate"):
             made.append(energy_section(found))
+        if found := report.results.get("activity"):
+            made.append(switching_section(found))
     if report.record:
         made.append(_record(report.record, report.run))
     made += [_build(build) for build in report.builds]

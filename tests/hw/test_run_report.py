@@ -93,6 +93,10 @@ def test_an_energy_estimate_is_called_one(run):
     [section] = [one for one in sections(report) if "Energy" in one.title]
     assert section.title.endswith("an estimate") and section.headings[1] == "estimate"
     assert section.rows[0][:2] == ("this accelerator", str(found.total))
+    activity = {"cycles": 1228, "nets": 900, "toggles_per_net_and_cycle": {"encoder": 0.0214}}
+    write(run, "accelerator/results.json", results | {"activity": activity})
+    [switching] = [one for one in sections(collect(run)) if one.title == "Switching activity"]
+    assert switching.rows == [("encoder", "2.14 %")] and "1,228 clock cycles" in switching.note
     text = section.as_markdown()
     for told in ("Not measured", "45 nm", "Left out: clock tree", "4.6 pJ"):
         assert told in text

@@ -7,11 +7,11 @@ from typing import Any
 import altair as alt
 
 from ...models.energy import energy_estimate
-from ..energy import SPIKING, TITLE, comparison, explanation, parts
+from ..energy import SPIKING, TITLE, comparison, explanation, parts, switching
 from ..run_report import pick
 from .charts import BLUE, GREEN, GREY, ORANGE, PINK, RED, chart, figure, rounded
 from .evidence import Evidence
-from .parts import Figure, PageSection, Table
+from .parts import Figure, PageSection, Part, Table
 
 NANO = 1000.0
 #: Where a label has a new line.
@@ -48,8 +48,12 @@ def energy(evidence: Evidence) -> PageSection | None:
         [(f"{what}, {block}", str(range_), how) for what, block, range_, how in parts(found)],
         explanation(found),
     )  # fmt: skip
+    shown: list[Part] = [_beside(found), _shares(found), table]
+    if activity := pick(evidence.report.results, "activity"):
+        rows, note = switching(activity)
+        shown.append(Table("Switching activity", ("block", "toggles a net and cycle"), rows, note))
     return PageSection(
-        "energy", TITLE, [_beside(found), _shares(found), table],
+        "energy", TITLE, shown,
         "Operations counted, times energies published for a 45 nm chip. No board and no chip was "
         "measured, and an FPGA takes more: compare the lines, do not add them to a power budget.",
     )  # fmt: skip
