@@ -11,6 +11,7 @@ import numpy as np
 
 from ...base.processes import in_processes
 from ...blocks.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
+from ...blocks.weight_store import ROM
 from ...network.chain import PIXELS
 from ...network.network import Network
 from ...reference.inference import Inference
@@ -60,6 +61,7 @@ class EstimatedPoint:
             "lanes": list(chosen.lanes or ()),
             "pixels_per_beat": chosen.pixels_per_beat,
             "early_exit": chosen.early_exit,
+            "weights": chosen.weights,
             "cycles_per_image": round(self.cycles, 2),
             **vars(self.area),
             "energy_estimate_picojoules": self.energy.to_json() if self.energy else None,
@@ -72,6 +74,7 @@ def balanced_configurations(
     *,
     early_exit: bool = True,
     pixels_per_beat: int | None = None,
+    weights: str = ROM.kind,
 ) -> list[Configuration]:
     """Configurations in which no layer has lanes that wait for another.
 
@@ -80,7 +83,7 @@ def balanced_configurations(
     beside them twice those pixels, because a sorter with one list gives a spike every second cycle.
     """
     neurons = [layer.weight.shape[0] for _, layer in network.weighted]
-    parameters = AcceleratorParameters(network, Configuration(None, 1, early_exit))
+    parameters = AcceleratorParameters(network, Configuration(None, 1, early_exit, weights))
     groups_there = [layer.groups for layer in parameters.layers]
     events = (layer_work(parameters, inference) // groups_there).mean(axis=0)
     most = [layer.most_lanes for layer in parameters.layers]
@@ -97,7 +100,7 @@ def balanced_configurations(
         )
         for pixels in _pixels_per_beat(network, cycles):
             found[lanes, pixels if pixels_per_beat is None else pixels_per_beat] = None
-    return [Configuration(lanes, pixels, early_exit) for lanes, pixels in found]
+    return [Configuration(lanes, pixels, early_exit, weights) for lanes, pixels in found]
 
 
 def _pixels_per_beat(network: Network, cycles: float) -> set[int]:
