@@ -203,6 +203,43 @@ def test_energy_is_called_an_estimate_wherever_it_is(evidence, run, tmp_path):
     assert "1.0 to 2.0 nJ" in page("digits", evidence_of(tmp_path / "run"), library="")
 
 
+STUDY = {
+    "title": "Parts", "seeds": [0, 1], "rows": [
+        {"entry": name, "run": "float", "mean": {"validation_accuracy": mean, **more},
+         "spread": {"validation_accuracy": 0.01},
+         "seeds": [{"seed": n, "folder": f"{name}/seed{n}/float",
+                    "figures": {"validation_accuracy": mean + shift}}
+                   for n, shift in enumerate((-0.007, 0.007))]}
+        for name, mean, more in (("all", 0.9, {}), ("less", 0.85, {"validation_difference": -0.05}))
+    ],
+}  # fmt: skip
+
+
+def test_a_run_of_a_study_shows_all_of_it(tmp_path):
+    folder = tmp_path / "parts" / "less" / "seed1" / "float"
+    folder.mkdir(parents=True)
+    put(folder / "train.json", {"test_accuracy": 0.9})
+    put(tmp_path / "parts" / "study.json", STUDY)
+    [section] = [one for one in sections_of(evidence_of(folder)) if one.name == "study"]
+    assert section.title == "Study: Parts" and "less float" in section.intro
+    figure, table = section.parts
+    altair.Chart.from_dict(figure.spec, validate=True)
+    bars = figure.spec["datasets"]["rows"]
+    assert [(bar["mean"], bar["low"], bar["own"]) for bar in bars] == [
+        (0.9, 0.89, False), (0.85, 0.84, True),
+    ]  # fmt: skip
+    assert len(figure.spec["datasets"]["dots"]) == 4
+    assert table.rows[1] == ("less, float", "85.00 %", "-5.00", "2")
+    assert table.rows[0][2] == "-" and "baseline" in table.note
+    (tmp_path / "parts" / "other").mkdir()
+    put(tmp_path / "parts" / "other" / "train.json", {"test_accuracy": 0.9})
+    assert [s.name for s in sections_of(evidence_of(tmp_path / "parts" / "other"))] == [
+        "answer", "provenance",
+    ]  # fmt: skip
+    put(tmp_path / "parts" / "study.json", {"rows": 3})
+    assert "must have a list of rows" in evidence_of(folder).missing["study"]
+
+
 def test_what_cannot_be_read_is_told(run, tmp_path):
     for name in ("results.json", "manifest.json", "accelerator.v", "network.safetensors"):
         (tmp_path / name).write_bytes((run / "accelerator" / name).read_bytes())

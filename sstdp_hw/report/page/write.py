@@ -21,6 +21,7 @@ from .head import head
 from .life import life
 from .mismatch import mismatch
 from .parts import PageSection
+from .study import study
 from .training import provenance, summary_line, training
 from .weights import weights
 
@@ -38,7 +39,7 @@ def _sections(evidence: Evidence) -> list[PageSection]:
     made = (
         mismatch(evidence), head(evidence), life(evidence), accuracy(evidence), weights(evidence),
         hardware(evidence), energy(evidence), explored(evidence), training(evidence),
-        provenance(evidence),
+        study(evidence), provenance(evidence),
     )  # fmt: skip
     return [section for section in made if section is not None]
 
