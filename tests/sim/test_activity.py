@@ -16,7 +16,7 @@ from sstdp_hw.network.layers import Flatten
 from sstdp_hw.network.network import Network
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.simulation import simulator
-from sstdp_sim.simulation.activity import SCOPE, activities, keep_activity
+from sstdp_sim.simulation.activity import SCOPE, keep_activity
 
 IMAGES, PERIOD_PS, COUNTS = 5, 10_000, "counts.txt"
 #: Nets that are counted bit by bit, of the top and of blocks, and their widths.
@@ -58,6 +58,18 @@ def counting(text):
     opened = f'  integer counts; initial counts = $fopen("{COUNTS}", "w");\n'
     head, _, tail = text.rpartition("endmodule")
     return head + opened + "".join(counters) + "endmodule" + tail
+
+
+def activities(path):
+    """Every net of an activity file by its path: time low, time high, toggles."""
+    found, scope = {}, []
+    for line in path.read_text().splitlines():
+        if instance := re.match(r"( *)\(INSTANCE (\S+)", line):
+            scope = [*scope[: len(instance[1]) - 1], instance[2]]
+        elif net := re.match(r" *\((\S+) \(T0 (\d+)\) \(T1 (\d+)\) .*\(TC (\d+)\)\)", line):
+            assert "/".join([*scope, net[1]]) not in found
+            found["/".join([*scope, net[1]])] = tuple(map(int, net.groups()[1:]))
+    return found
 
 
 @pytest.fixture(scope="module")

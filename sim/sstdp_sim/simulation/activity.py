@@ -144,15 +144,3 @@ def _cut(found: Path) -> Iterator[tuple[str, str, re.Match[str] | None]]:
                 of_root = False
             if not of_root:
                 yield line, block, _NET.match(line)
-
-
-def activities(path: Path) -> dict[str, tuple[int, int, int]]:
-    """Every net of an activity file by its path: time low, time high, toggles."""
-    found: dict[str, tuple[int, int, int]] = {}
-    scope: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if instance := _INSTANCE.match(line):
-            scope = [*scope[: len(instance[1]) - 1], instance[2]]
-        elif net := _NET.match(line):
-            found["/".join([*scope, net["name"]])] = int(net["t0"]), int(net["t1"]), int(net["tc"])
-    return found
