@@ -177,6 +177,7 @@ def _by_goal(network, options):
         for configuration in balanced_configurations(
             network, workload.inference,
             early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
+            weights=options.weights,
         )
     ]  # fmt: skip
     with progress(f"Choosing from {len(candidates)} configurations", len(candidates)) as advance:
