@@ -191,7 +191,7 @@ class EngineParameters:
 
     @property
     def initial_latency(self) -> int:
-        """Cycles from the number of a group to its initial potentials."""
+        """Cycles from the number of a group to its initial potentials, which stand in one bank."""
         return rom_latency(1, self.initial_style)
 
     @property
@@ -249,7 +249,7 @@ class EngineParameters:
 
     @property
     def table_latency(self) -> int:
-        """Cycles from the coordinates of an event to what they stand for."""
+        """Cycles from the coordinates of an event to what they stand for; a table is one bank."""
         if not self.maps:
             return 0
         y, x = (self.table_style(len(self.layers) << width) for width in self.in_widths)

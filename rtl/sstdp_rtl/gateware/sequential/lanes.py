@@ -61,8 +61,10 @@ class EngineLanes(wiring.Component):
             "engine_weights", lanes * p.widths.weight, p.weight_rows, bank_rows=BANK_ROWS
         )
         m.submodules.initial = initial = Rom(
-            "engine_initial", lanes * width, p.initial_rows, style=p.initial_style
-        )
+            "engine_initial", lanes * width, p.initial_rows, style=p.initial_style,
+            bank_rows=p.initial_depth,
+        )  # fmt: skip
+        assert (weights.latency, initial.latency) == (p.weight_latency, p.initial_latency)
         stored = data.StructLayout(
             {"v": unsigned(lanes * width), "fired": unsigned(lanes), "listed": unsigned(1)}
         )
