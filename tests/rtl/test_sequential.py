@@ -5,26 +5,30 @@ of each kind.
 """
 
 import os
+import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.conv_networks import random_conv, random_conv_case
 from support.corner_networks import corner_case, traffic_of
+from support.loading import for_all, loads_of, sibling
 from support.networks import Case, random_case, random_dense, small_network, with_spikes
-from support.simulation import expected_spikes, expected_words, run
+from support.simulation import Load, expected_spikes, expected_words, run
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.blocks.pipeline import BANK_ROWS
 from sstdp_hw.blocks.presets import preset
-from sstdp_hw.contract.answer import pack_answers
+from sstdp_hw.contract.answer import LOAD, pack_answers
+from sstdp_hw.contract.memory_image import memory_image
 from sstdp_hw.models.area import predict_area
 from sstdp_hw.models.cost import cycle_bound, layer_work
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.network.layers import Dense, Flatten, Pool2d
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
+from sstdp_rtl.gateware.sequential.memories import memories
 
 CASES = int(os.environ.get("SSTDP_SEQUENTIAL_CASES", "0"))
 #: In the suite: of those that are simulated fast.
@@ -301,13 +305,73 @@ def test_lanes_that_do_not_fit(lanes, message):
 
 
 def test_what_is_not_built_is_refused():
-    with pytest.raises(UserError, match="Weights must be rom in a sequential architecture"):
-        Configuration((4,), weights="loadable", architecture="sequential")
     parameters = AcceleratorParameters(small_network(), Configuration(architecture="sequential"))
     with pytest.raises(UserError, match="Area is predicted of streaming accelerators only"):
         predict_area(parameters)
     with pytest.raises(UserError, match="Architecture must be streaming or sequential"):
         Configuration((4,), architecture="systolic")
+
+
+def loadable(case, **changes):
+    configuration = replace(case.configuration, weights="loadable", **changes)
+    return replace(case, configuration=configuration)
+
+
+def reloaded(case, places, stalls):
+    """Networks of one shape in turn in a running stream, one image of the memories wrong: answers
+    are those of one of them, and nothing remains of the one before."""
+    rng = random.Random(case.seed)
+    networks = [case.network, *(sibling(case.network, case.seed + more) for more in (1, 2))]
+    all_of_them = for_all(case.configuration, networks)
+    loads, right = [], []
+    for place in places:
+        which = rng.randrange(3)
+        words = memory_image(all_of_them[which])
+        if place == places[-1]:
+            broken = words.copy()
+            broken[rng.randrange(3, len(words))] ^= 1 << rng.randrange(31)
+            loads.append(Load(broken, place, waits=False))
+        loads.append(Load(words, place, waits=False))
+        right.append(which)
+    seen = run(
+        case.network, all_of_them[0].configuration, case.images, loads=loads, stalls=stalls,
+        seed=case.seed,
+    )  # fmt: skip
+    each = [expected_words(reference.run(network, case.images)) for network in networks]
+    found = loads_of(seen.words, [each[which] for which in right])
+    assert len(seen.words) == len(case.images) and max(found) > 1
+
+
+MAKERS = (corner_case, random_case, random_conv_case)
+
+
+@pytest.mark.skipif(not CASES, reason="SSTDP_SEQUENTIAL_CASES is not set")
+@pytest.mark.parametrize("seed", range(CASES))
+def test_many_networks_that_are_loaded(seed):
+    case = MAKERS[seed % 3](seed, early_exit=seed % 2 > 0, images=8)
+    case = case if seed % 3 == 0 else sequential(case)
+    reloaded(case, (0, 2, 3, 5), 0.3 if seed % 4 == 1 else 0.0)
+
+
+def test_every_spike_of_a_loaded_network():
+    case = sequential(random_conv_case(3, early_exit=False, images=3))
+    network, images = case.network, case.images
+    inference = reference.run(network, images)
+    seen = run(network, loadable(case).configuration, images)
+    assert seen.words == [word | 1 << LOAD.offset for word in expected_words(inference)]
+    wanted = [expected_spikes(network, inference, image, np.True_) for image in range(len(images))]
+    assert set(seen.spikes) == set.union(*wanted)
+
+
+def test_weights_in_single_port_ram():
+    """The engine's memory goes there whole or not at all."""
+    configuration = Configuration((20,), weights="loadable", spram=5, architecture="sequential")
+    parameters = AcceleratorParameters(small_network(), configuration)
+    assert parameters.engine.weight_style == "spram"
+    weights, _ = memories(parameters.engine)
+    assert "(* spram = 1, no_rw_check = 1 *)" in weights.verilog("weights")
+    with pytest.raises(UserError, match="hold none: it takes 5 for engine; take fewer lanes"):
+        _ = AcceleratorParameters(small_network(), replace(configuration, spram=4))
 
 
 def test_presets():
