@@ -173,6 +173,7 @@ def _run(chain: Chain, run: Run, data: Data) -> Record:
         samples, split = data.test, "test"
         if samples is None:
             samples, split = held_back(data.samples, run.recipe), "validation"
+            samples = samples.first(chain.entry.counted or len(samples))
         record |= {"state": FINISHED, "figures": measure(folder, samples, split)}
     except UserError as error:
         say(f"failed: {error}")

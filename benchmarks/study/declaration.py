@@ -64,6 +64,8 @@ class Entry:
         A plain ``(4,)`` stands for ``FineTuning((4,))``.
     test_dataset : str, optional
         Test images for an ``.npz`` file, which has none of its own.
+    counted : int, optional
+        Held-back images that activity is counted on, the first ones; all without it.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Entry:
     recipe: Recipe
     fine_tune: tuple[FineTuning | tuple[int, ...], ...] = ()
     test_dataset: str | None = None
+    counted: int | None = None
 
     def runs(self, seed: int, epochs: int | None = None) -> tuple[Run, ...]:
         """The trainings in order; ``epochs`` replaces those of the first recipe.

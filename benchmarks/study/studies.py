@@ -110,6 +110,46 @@ CONVOLUTIONS = Study(
     columns=NETWORKS.columns,
 )
 
+# A fifth of what a full training sees, on a network of a quarter of the multiply-accumulates.
+DEEP_RECIPE = RECIPES["cifar10"].with_(
+    layers=("conv16k3p1", "pool2", "conv32k3p1", "conv32k3p1", "pool2", "conv64k3p1", "conv64k3p1",
+            "pool2"),
+    epochs=5, validation_share=0.6, rate_target=0.2,
+)  # fmt: skip
+
+
+def _deep(name: str, **changes: Any) -> Entry:
+    return Entry(name, "cifar10", DEEP_RECIPE.with_(**changes), counted=200)
+
+
+DEEP = Study(
+    name="deep",
+    title="What each part of training deep networks is worth: CIFAR-10, 20,000 images, 5 epochs",
+    entries=(
+        _deep("full"),
+        _deep("not-remeasured", remeasured=0),
+        _deep("not-centered", centering=False),
+        _deep("no-wake-silent", wake_silent=False),
+        _deep("gate-0.65", gate=0.65),
+        _deep("gate-2.6", gate=2.6),
+        _deep("no-rate-penalty", rate_penalty=0.0),
+        _deep("rate-0.1", rate_target=0.1),
+        _deep("level-0", level=0.0),
+        _deep("one-plane", encoding="linear", bright=(), dark=(), cutoff=0),
+        _deep("bright-planes", bright=(65, 106, 146, 190), dark=()),
+        _deep("steps-1", t_max=1),
+        _deep("steps-2", t_max=2),
+        _deep("steps-8", t_max=8),
+        _deep("no-augmentation", crop=0, flip=False),
+        _deep("cutout", cutout=8),
+        _deep("constant-schedule", schedule="constant"),
+        _deep("averaging", averaging=0.5),
+    ),
+    columns=("validation", "difference", "additions", "seconds"),
+    test=False,
+    baseline="full",
+)
+
 PRUNING_EPOCHS = 20
 PRUNING = Study(
     name="pruning",
@@ -123,5 +163,5 @@ PRUNING = Study(
 )
 
 STUDIES: dict[str, Study] = {
-    study.name: study for study in (ABLATION, NETWORKS, CONVOLUTIONS, PRUNING)
+    study.name: study for study in (ABLATION, DEEP, NETWORKS, CONVOLUTIONS, PRUNING)
 }

@@ -1,5 +1,7 @@
 """The whole gateware against the reference, in Amaranth's simulator."""
 
+import os
+
 import numpy as np
 import pytest
 from support.networks import random_case, wide_case
@@ -11,7 +13,7 @@ from sstdp_hw.network.layers import Dense, Flatten
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 
-SEEDS = range(50)
+SEEDS = range(int(os.environ.get("SSTDP_SEEDS", "30")))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -14,6 +14,7 @@ from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.quantization.quantize import quantize
 from sstdp_hw.reference import inference as reference
 from sstdp_train import fine_tuning, train
+from sstdp_train.backends.choice import backend_for
 from sstdp_train.backends.native.normalized import library as compiled
 from sstdp_train.backends.native.normalized.network import NativeNormalizedNetwork
 from sstdp_train.backends.torch.normalized_network import TorchNormalizedNetwork
@@ -28,6 +29,7 @@ from sstdp_train.rule.normalized import (
     Operands,
     centered,
 )
+from sstdp_train.training.loop import encode, split
 
 CIFAR = RECIPES["cifar10"]
 T_MAX = 4
@@ -296,8 +298,6 @@ class OnTorch:
 
 def test_what_is_exported_fires_as_the_module_does(trained, recipe, pictures, tmp_path):
     out, _ = trained
-    from sstdp_train.training.loop import encode
-
     tuned = train(
         fine_tuning(recipe, (4,)).with_(epochs=2), pictures, out=tmp_path / "4bit", init=out,
         device="cpu",
@@ -342,6 +342,23 @@ def test_an_interrupted_run_ends_at_the_same_bits(trained, recipe, pictures, tmp
     assert not (tmp_path / "run" / "float.safetensors").exists()
     train(recipe, pictures, out=tmp_path / "run", device="cpu", resume=True)
     assert same(trained[0], tmp_path / "run")
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.5])
+def test_thresholds_are_measured_anew_after_an_epoch(averaging, recipe, pictures, tmp_path):
+    """What is exported has mean and deviation of the images named, in every hidden layer."""
+    once = recipe.with_(epochs=1, remeasured=60, averaging=averaging)
+    train(once, pictures, out=tmp_path, device="cpu")
+    module, table = rebuilt(tmp_path, once, backend_for("native", torch.device("cpu")))
+    training_part, _ = split(len(pictures), once.validation_share, once.seed)
+    times = encode(table, torch.from_numpy(pictures.images[training_part[:60]]))
+    operands = [layer.operands() for layer in module.layers]
+    found = module.passes.fire(module._images(times), operands, T_MAX).statistics
+    for layer, of_layer, taken in zip(module.layers[:-1], found, operands, strict=False):
+        mean = of_layer.mean * taken.step
+        deviation = (of_layer.square - of_layer.mean.square()).sqrt() * taken.step
+        torch.testing.assert_close(layer.mean, mean.float(), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(layer.deviation, deviation.float(), rtol=1e-4, atol=1e-4)
 
 
 def test_channels_that_fire_too_often_are_pushed():

@@ -240,13 +240,15 @@ def test_study_without_test_never_loads_the_test_images(study, tmp_path, monkeyp
         chain.datasets, "load", lambda name, split: splits.append(split) or real(name, split)
     )
     blind = replace(
-        study, test=False, baseline="small", columns=("validation", "difference", "additions")
-    )
+        study, test=False, baseline="small", columns=("validation", "difference", "additions"),
+        entries=(*study.entries[:-1], replace(study.entries[-1], counted=9)),
+    )  # fmt: skip
     result = run_study(blind, tmp_path, seeds=(0, 1), jobs=0)
     assert set(splits) == {"train"}
     for row in result["rows"]:
         assert not [name for name in row["mean"] if name.startswith("test")]
-        assert row["seeds"][0]["figures"]["images"] == 32, "the validation images"
+        counted = 9 if row["entry"] == study.entries[-1].name else 32  # the validation images
+        assert row["seeds"][0]["figures"]["images"] == counted
         trained = json.loads(
             (tmp_path / "trial" / row["seeds"][0]["folder"] / "train.json").read_text()
         )
@@ -354,6 +356,15 @@ def test_ablation_changes_one_thing_at_a_time():
                 if value != full.recipe.as_dict()[name]
             }
             assert len(changed) == 1 or changed in together, entry.name
+
+
+def test_the_study_of_deep_networks_changes_one_thing_at_a_time():
+    full, *others = STUDIES["deep"].entries
+    whole = full.recipe.as_dict()
+    together = {"crop", "flip"}, {"bright", "dark"}, {"encoding", "bright", "dark", "cutoff"}
+    for entry in others:
+        changed = {name for name, value in entry.recipe.as_dict().items() if value != whole[name]}
+        assert len(changed) == 1 or changed in together, entry.name
 
 
 def test_command_line(study, tmp_path, monkeypatch, capsys):

@@ -98,6 +98,12 @@ class Recipe:
         "addition",
         "normalization: weight gradients without what only moves mean or scale of a potential",
     )
+    remeasured: int = _option(
+        0,
+        "addition",
+        "normalization: training images that mean and deviation are measured anew on at the end of "
+        "an epoch; 0 keeps the running ones",
+    )
     rate_penalty: float = _option(
         0.0, "addition", "normalization: push on the levels of channels that fire too often"
     )
@@ -242,6 +248,7 @@ class Recipe:
         self._check_range("contrast", self.contrast, 0, 255)
         self._check_range("crop", self.crop, 0, 1 << 16)
         self._check_range("cutout", self.cutout, 0, 1 << 16)
+        self._check_range("remeasured", self.remeasured, 0, 1 << 20)
         for name in ("depression", "gate", "homeostasis", "hidden_spread", "output_spread",
                      "weight_decay", "averaging", "shift", "rotation", "shear", "bending",
                      "target_gap", "rate_penalty"):  # fmt: skip
@@ -423,10 +430,10 @@ CIFAR10 = Recipe(
     layers=("conv32k3p1", "pool2", "conv64k3p1", "conv64k3p1", "pool2", "conv128k3p1",
             "conv128k3p1", "pool2"),
     t_max=4, epochs=60, batch_size=50, validation_share=0.1, encoding="bright-dark",
-    bright=(146, 190), dark=(65, 106), normalization="potential", gate=1.3, gate_shape="triangle",
-    homeostasis=0.0, rate_penalty=0.02, rate_target=0.15, loss="decision", margin_scale=1.0,
-    learning_rate=0.002, weight_decay=0.0, shift=0.0, rotation=0.0, scaling=0.0, shear=0.0, crop=4,
-    flip=True,
+    bright=(146, 190), dark=(65, 106), normalization="potential", remeasured=1000, gate=1.3,
+    gate_shape="triangle", homeostasis=0.0, rate_penalty=0.02, rate_target=0.15, loss="decision",
+    margin_scale=1.0, learning_rate=0.002, weight_decay=0.0, shift=0.0, rotation=0.0, scaling=0.0,
+    shear=0.0, crop=4, flip=True,
 )  # fmt: skip
 PUBLISHED = Recipe(
     # The settings of the authors' script (github.com/MXHX7199/SNN-SSTDP). Its pixels of value 0 to

@@ -198,6 +198,7 @@ class Training:
             if number % CHECK_EVERY == 0 or number == self.batches - 1:
                 self._refuse_divergence(float(loss.detach()))
             advance(len(chosen))
+        self._remeasure()
         entry = {"epoch": self.epoch + 1, **tally.means(), "validation_accuracy": self._validate()}
         entry["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         entry["seconds"] = round(time.monotonic() - start, 3)
@@ -207,6 +208,11 @@ class Training:
         self.history.append(entry)
         self._keep_best(entry)
         return entry
+
+    def _remeasure(self) -> None:
+        """Running means lag behind the weights, and hold the noise of the last batches."""
+        if self.recipe.remeasured and isinstance(self.result, NormalizedNetwork):
+            self.result.measure(self.encode(self.images[: self.recipe.remeasured]))
 
     def _take_the_mean(self) -> None:
         assert self.average is not None
