@@ -18,6 +18,7 @@ from sstdp_rtl.boards import bridge
 from sstdp_rtl.gateware import accelerator
 from sstdp_rtl.gateware.encoder import encoder
 from sstdp_rtl.gateware.parts import weight_memory
+from sstdp_rtl.gateware.sequential import memories
 from sstdp_rtl.generator import golden, manifest
 from sstdp_rtl.synthesis import bitstream
 from sstdp_sim.simulation import packets
@@ -64,6 +65,8 @@ TABLES = {
     "inputs, bitstream": (bitstream.SIZES, set(INPUTS)),
     "stores, weights": (weight_memory.WEIGHTS, set(STORES)),
     "stores, initial potentials": (weight_memory.INITIAL, set(STORES)),
+    "stores, weights of an engine": (memories.WEIGHTS, set(STORES)),
+    "stores, initial potentials of an engine": (memories.INITIAL, set(STORES)),
     "stores, tables of the encoder": (encoder.TABLES, set(STORES)),
 }
 
