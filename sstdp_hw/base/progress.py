@@ -16,8 +16,14 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.theme import Theme
 
-_console = Console(stderr=True)
+#: Blue and cyan, which nobody takes for each other; rich's own bar goes from magenta to green.
+THEME = Theme({
+    "bar.complete": "blue", "bar.finished": "bright_blue", "bar.pulse": "blue",
+    "progress.download": "none", "progress.remaining": "cyan",
+})  # fmt: skip
+_console = Console(stderr=True, theme=THEME)
 LINE_SECONDS = 30.0  # between two lines in a log, at least
 
 
@@ -46,13 +52,13 @@ def progress(
             now, done = clock(), done + units
             if now - said >= LINE_SECONDS:
                 said = now
-                say(f"{description}: {done:,} of {total:,} after {now - start:.0f} s{_rest()}")
-
-        def _rest() -> str:
-            """How fast, and how long yet."""
-            rate = done / max(said - start, 1e-9)
-            left = (total - done) / rate if rate else 0.0
-            return f", {rate:,.1f} a second, {left:.0f} s left" if 0 < done < total else ""
+                left = (
+                    f", {done / (now - start):,.1f} a second, about "
+                    f"{_rounded(remaining(now - start, done, total))} left"
+                    if done
+                    else ""
+                )
+                say(f"{description}: {done:,} of {total:,} after {now - start:.0f} s{left}")
 
         say(f"{description} ...")
         yield count
@@ -65,6 +71,15 @@ def progress(
     with Progress(*columns, console=_console) as bars:
         task = bars.add_task(description, total=total)
         yield lambda count: bars.advance(task, count)
+
+
+def remaining(seconds: float, done: int, total: int) -> float:
+    """Seconds for the units that are left, at the pace so far."""
+    return seconds * max(total - done, 0) / done
+
+
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def say(text: str) -> None:

@@ -16,6 +16,7 @@ from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import distribution_of
 from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.blocks.weight_store import ROM
 from sstdp_hw.contract.file_names import BUILD_FOLDER
 from sstdp_hw.engine.local import Local
 from sstdp_hw.engine.work import Advance, Engine, Work
@@ -85,6 +86,8 @@ def folder_name(configuration: Configuration) -> str:
     """Folder of a point: "lanes-16-10-pixels-2"."""
     lanes = "-".join(map(str, configuration.lanes or ()))
     suffix = "" if configuration.early_exit else "-no-early-exit"
+    if configuration.weights != ROM.kind:
+        suffix += f"-{configuration.weights}"
     return f"lanes-{lanes}-pixels-{configuration.pixels_per_beat}{suffix}"
 
 

@@ -24,6 +24,7 @@ from sstdp_hw.engine.local import Local
 from sstdp_hw.engine.speed import measured
 from sstdp_hw.engine.work import Engine
 from sstdp_hw.models.cost import cycle_bound, efficiency
+from sstdp_hw.models.energy import energy_estimate
 from sstdp_hw.network.layers import Array
 from sstdp_hw.ready import known_as
 from sstdp_hw.reference import inference as reference
@@ -110,6 +111,7 @@ def cosimulate(
     traffic: Traffic = Traffic(),  # noqa: B008 - frozen
     every_spike: bool = False,
     waves: Path | None = None,
+    activity: Path | None = None,
     mutate: tuple[str, int, int] | None = None,
     progress: Callable[[int], None] | None = None,
     engine: Engine | None = None,
@@ -132,6 +134,8 @@ def cosimulate(
         Compare every spike of every layer, too. Needs hardware without early exit.
     waves : path, optional
         Write a waveform of all images there; one shard.
+    activity : path, optional
+        Write the switching activity of all images there; one shard.
     mutate : (kind, layer, seed), optional
         Corrupt one number in the hardware first, see `mutation.choose`.
     progress : callable, optional
@@ -171,15 +175,18 @@ def cosimulate(
     timeout = timeout_cycles(directory, traffic)
     bound = cycle_bound(parameters, inference)
     loading = 0 if memories is None else loading_cycles(parameters)
-    segments = segments_of(bound, loading=loading, whole=waves is not None)
+    traced = waves is not None or activity is not None  # from begin to end by one simulator
+    segments = segments_of(bound, loading=loading, whole=traced)
     engine = engine or Local(shards)
     design = design_of(
         verilog, parameters, simulator=simulator,
         probes=directory.manifest["probes"] if every_spike else (), memories=memories,
-        waves=waves,
+        waves=waves, activity=activity,
     )  # fmt: skip
     work = playing(play, simulator)
-    kept = Kept(key_of(design, packets, segments, traffic, timeout, work)) if keep else None
+    kept = None
+    if keep and not traced:
+        kept = Kept(key_of(design, packets, segments, traffic, timeout, work))
     start = time.monotonic()
     with engine.session(work, design) as session:
         compiled, processor = time.monotonic(), _processor_seconds()
@@ -202,6 +209,7 @@ def cosimulate(
                 directory, verilog, simulator, images, inference, row, timeout, memories
             )
         tools = tools_of(simulator)
+        trace = session.opened.traced if activity is not None else None
     mismatched = set(wrong.tolist()) | {divergence.image for divergence, _ in spike_mismatches}
     protocol = [
         text for shard, answer in enumerate(answers) for text in _protocol_findings(answer, shard)
@@ -223,7 +231,9 @@ def cosimulate(
         "efficiency": efficiency(bound, arrays["cycles"])
         if traffic.back_to_back and (arrays["cycles"] != NO_ANSWER).all()
         else None,
+        "energy_estimate": energy_estimate(parameters, inference).to_json(),
         **_loading(parameters, answers),
+        **({"activity": trace.to_json()} if trace else {}),
         "every_spike_compared": every_spike,
         "traffic": vars(traffic),
         "mutation": None if mutation is None else mutation.to_json() | {"text": str(mutation)},

@@ -24,7 +24,7 @@ def key_of(
 ) -> str:  # fmt: skip
     """Hash of all that answers depend on."""
     memories = design["memories"]
-    plain = {name: value for name, value in design.items() if name not in ("memories", "waves")}
+    plain = {name: value for name, value in design.items() if name != "memories"}
     plain |= {"traffic": vars(traffic), "timeout": timeout, "who": identity(work.tools)}
     plain |= {"tools": tools_of(design["simulator"])}
     borders = [segment.first for segment in segments]

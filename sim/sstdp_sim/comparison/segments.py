@@ -108,7 +108,7 @@ def play(simulation: Simulation, group: Group, advance: Advance | None) -> list[
         Part(first, count, seed)
         for first, count, seed in zip(starts, group.counts, group.seeds, strict=False)
     ]
-    if not simulation.probes and simulation.waves is None:
+    if not (simulation.probes or simulation.traces):
         return simulation.play(
             group.packets, parts=parts, traffic=group.traffic,
             timeout_cycles=group.timeout_cycles, progress=advance,
