@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from distributed import KilledWorker
 
@@ -22,9 +22,6 @@ from ..base.waiting import HEARD_SECONDS
 from .work import Advance, Share, Work
 from .worker import Done, Failed, carry_out
 
-if TYPE_CHECKING:
-    from .cluster import Cluster
-
 #: Attempts at a task, each on another worker where there is one.
 ATTEMPTS = 3
 _AHEAD = 4  # tasks for each slot that the scheduler knows of; more would only fill its memory
@@ -35,9 +32,9 @@ _numbers = count()  # of tasks of this process: none is ever taken for another
 
 @dataclass
 class ClusterSession:
-    """See `Session`; ``given`` is what all tasks share, on the cluster."""
+    """See `Session`; ``cluster`` is the `Cluster`, ``given`` what all tasks share, there."""
 
-    cluster: Cluster
+    cluster: Any
     work: Work
     given: Any
     digest: str
@@ -54,7 +51,7 @@ class ClusterSession:
 
     @property
     def slots(self) -> int:
-        return max(self.present, self.cluster.expected)
+        return int(max(self.present, self.cluster.expected))
 
     @property
     def present(self) -> int:

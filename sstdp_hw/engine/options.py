@@ -6,19 +6,11 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..base.errors import UserError
 from .local import Local
+from .schemes import QUEUES, SCHEMES
 from .work import Engine
-
-if TYPE_CHECKING:
-    from .cluster import Cluster
-
-#: Schemes of a scheduler that runs already.
-SCHEMES = ("tcp", "tls")
-#: Queues of a computing centre, by the class of dask-jobqueue.
-QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
 
 HELP = "a Dask scheduler, tcp://HOST:PORT, or slurm:FILE.yaml (default: the cores of this machine)"
 
@@ -51,7 +43,7 @@ def engine_of(cluster: str | None, jobs: int = 1) -> Iterator[Engine]:
 
 
 @contextmanager
-def _cluster(text: str) -> Iterator[Cluster]:
+def _cluster(text: str) -> Iterator[Engine]:
     scheme, _, rest = text.partition(":")
     host, _, port = rest.removeprefix("//").rpartition(":")
     running = scheme in SCHEMES and rest.startswith("//") and host and port.isdecimal()

@@ -16,7 +16,7 @@ import yaml
 from ..base.errors import UserError
 from ..base.files import read_bytes
 from ..base.progress import say
-from .options import QUEUES
+from .schemes import QUEUES
 
 MOST = "distributed.adaptive.maximum"
 
@@ -28,7 +28,7 @@ def configured(queue: str, file: Path) -> Iterator[Any]:
     Parameters
     ----------
     queue : str
-        Of `QUEUES`.
+        Of `schemes.QUEUES`.
     file : Path
         YAML as dask-jobqueue documents it: what it calls ``jobqueue.slurm``; and
         ``distributed.adaptive.maximum``, the number of workers.
