@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -12,14 +11,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from find_libpython import find_libpython
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import read_json, write_json, written_whole
-from sstdp_hw.base.programs import run_program
 from sstdp_hw.blocks.hardware import TOP, AcceleratorParameters
 from sstdp_hw.contract.file_names import VERILOG_FILE
 from sstdp_hw.contract.memory_image import memory_image
@@ -42,12 +40,12 @@ from .harness import (
 from .loading_harness import LOADS_FILE
 from .loads import Load, Loads, Patch, what_happened
 from .packets import Answers, Packets, Part, Traffic
+from .runner import VERILATOR_OPTIONS, last_line, runner_of
 from .spikes import read_spikes
 
 SIMULATORS = ("verilator", "icarus")
 WAVES = {"verilator": ".vcd", "icarus": ".fst"}  # what each writes, by suffix
 QUIET_CYCLES = 64
-CXX_OPTIMIZATION = "-O1"
 NO_SPIKES = np.zeros((0, 4), np.int64)
 
 
@@ -207,12 +205,7 @@ class Simulation:
         arguments: list[str] = []
         cache: CompiledCache | None = None
         if self.simulator == "verilator":
-            # The design is linted by tests of its own; here speed counts. The runner makes every
-            # signal of the design visible to Python, which doubles the code; the ports of the
-            # harness alone are enough.
-            arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-TIMESCALEMOD", "-O3"]
-            arguments += ["--x-assign", "fast", "--x-initial", "fast", "--output-split", "20000"]
-            arguments += ["--no-public-flat-rw", "--public-depth", "1", "-CFLAGS", CXX_OPTIMIZATION]
+            arguments = [*VERILATOR_OPTIONS]
             if self.coverage is not None:
                 arguments += [
                     "--coverage-line",
@@ -229,7 +222,7 @@ class Simulation:
             with tool_environment(), contextlib.nullcontext() if cache is None else cache.alone():
                 if cache is not None and cache.restore():
                     return
-                _runner(self.simulator).build(
+                runner_of(self.simulator).build(
                     sources=self._sources,
                     hdl_toplevel=HARNESS_TOP,
                     build_dir=build,
@@ -242,7 +235,7 @@ class Simulation:
                     cache.keep()
         except (SystemExit, RuntimeError, OSError, ValueError) as error:
             raise UserError(
-                f"Simulator {self.simulator}: compiling failed: {_last_line(log, error)}"
+                f"Simulator {self.simulator}: compiling failed: {last_line(log, error)}"
             ) from None
 
     def run(self, packets: Packets, **options: Any) -> Answers:
@@ -320,7 +313,7 @@ class Simulation:
         write_json(shard / "job.json", job)
         answer = shard / "answer.json"
         log = shard / "run.log"
-        runner = _runner(self.simulator)
+        runner = runner_of(self.simulator)
         done = threading.Event()
         reporter = threading.Thread(target=_report, args=(answer, progress, done), daemon=True)
         reporter.start()
@@ -348,7 +341,7 @@ class Simulation:
             spikes = read_spikes(shard / SPIKES_FILE, self.probes) if self.probes else NO_SPIKES
         except (SystemExit, RuntimeError, OSError, ValueError) as error:
             raise UserError(
-                f"Simulator {self.simulator}: the run failed: {_last_line(log, error)}"
+                f"Simulator {self.simulator}: the run failed: {last_line(log, error)}"
             ) from None
         finally:
             done.set()
@@ -380,22 +373,6 @@ class Simulation:
         raise UserError(f"Simulator {self.simulator}: no {suffix} file was written")
 
 
-def _runner(name: str) -> Any:
-    """cocotb's runner of a simulator, with programs that can be ended."""
-    from cocotb_tools.runner import get_runner
-
-    runner: Any = get_runner(name)
-
-    def execute(commands: Sequence[Sequence[str]], cwd: Path, log: TextIO) -> None:
-        for command in commands:
-            status = run_program(command, cwd, runner.env, heard=log.write)
-            if status != 0:
-                raise RuntimeError(f"{Path(command[0]).name} ended with status {status}")
-
-    runner._execute_cmds = execute  # its own waits for the first process of a command alone
-    return runner
-
-
 def _report(answer: Path, progress: Callable[[int], None] | None, done: threading.Event) -> None:
     """Pass on what the simulator process writes about its progress."""
     reported = 0
@@ -404,21 +381,6 @@ def _report(answer: Path, progress: Callable[[int], None] | None, done: threadin
             now = int(Path(f"{answer}.progress").read_text())
             progress(now - reported)
             reported = now
-
-
-def _last_line(log: Path, error: BaseException) -> str:
-    """What the log says about a failure: its first error line, else its last line."""
-    if not log.is_file():
-        return str(error)
-    text = log.read_text(encoding="utf-8", errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    lines = [line for line in lines if not re.match(r"make.*: (Entering|Leaving) directory", line)]
-    # A line of make with `***` names the target, and the reason stands before it.
-    reason = r"(?!.*\*\*\*).*(error|not found|no such file)"
-    for told in (r"%Error|.*\berror: ", reason, r".*\*\*\*"):
-        if found := [line for line in lines if re.match(told, line, re.IGNORECASE)]:
-            return found[0][:300]
-    return f"{error}; its last words: {lines[-1][:300]}" if lines else str(error)
 
 
 def _answers(
