@@ -133,6 +133,7 @@ class RunReport:
             "efficiency": pick(self.results, "efficiency"),
             "additions_per_image": pick(self.evaluate, "additions"),
             "multiply_accumulates": pick(self.evaluate, "multiply_accumulates"),
+            "energy_estimate": pick(self.results, "energy_estimate"),
             "builds": [_build_figures(build, cycles) for build in self.builds],
         }
 

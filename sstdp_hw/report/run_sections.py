@@ -8,6 +8,7 @@ from typing import Any
 
 from ..base.tables import number, percent
 from .document import Listing, Section
+from .energy import energy_range, energy_section, switching_section
 from .run_report import RECORD_NAME, RunReport, pick
 
 NOT_RUN = "not run"
@@ -28,6 +29,10 @@ def sections(report: RunReport) -> list[Section | Listing]:
         made.append(_hardware(report.manifest))
     if report.results:
         made.append(_simulation(report.results))
+        if found := report.results.get("energy_estimate"):
+            made.append(energy_section(found))
+        if found := report.results.get("activity"):
+            made.append(switching_section(found))
     if report.record:
         made.append(_record(report.record, report.hardware))
     made += [_build(build) for build in report.builds]
@@ -60,6 +65,8 @@ def summary(figures: dict[str, Any]) -> Section:
     ]
     if figures["fine_tuned_accuracy"] is not None:
         rows.insert(1, ("fine-tuned accuracy", percent(figures["fine_tuned_accuracy"])))
+    if estimate := figures["energy_estimate"]:
+        rows.append(("energy per image, an estimate", str(energy_range(estimate["picojoules"]))))
     for build in figures["builds"] or [None]:
         rows += _build_summary(build)
     title = f"{figures['network'] or 'Network'} on {figures['dataset'] or 'unknown data'}"
