@@ -37,6 +37,10 @@ PIXELS_PER_BEAT = (1, 2, 4, 8)
 STREAMING, SEQUENTIAL = "streaming", "sequential"
 ARCHITECTURES = (STREAMING, SEQUENTIAL)
 
+#: Buses that an accelerator can be given registers for; without one it has streams alone.
+AXI_LITE, WISHBONE, NO_BUS = "axi-lite", "wishbone", ""
+BUSES = (AXI_LITE, WISHBONE)
+
 #: The top module of an accelerator without a name of its own.
 TOP = "accelerator"
 
@@ -78,6 +82,8 @@ class Configuration:
         loaded; the UP5K has four.
     architecture : str
         One of `ARCHITECTURES`.
+    bus : str
+        One of `BUSES`: registers around the accelerator, in a file of their own; empty for none.
     """
 
     lanes: tuple[int, ...] | None = None
@@ -88,6 +94,7 @@ class Configuration:
     membrane_width: tuple[int, ...] | None = None
     spram: int = 0
     architecture: str = STREAMING
+    bus: str = NO_BUS
 
     DEFAULT_LANES = 16
 
@@ -102,6 +109,13 @@ class Configuration:
         if self.architecture not in ARCHITECTURES:
             raise UserError(
                 f"Architecture must be {' or '.join(ARCHITECTURES)}, not {self.architecture!r}"
+            )
+        if self.bus not in (NO_BUS, *BUSES):
+            raise UserError(f"Bus must be {' or '.join(BUSES)}, not {self.bus!r}")
+        if self.bus and STORES[self.weights].loaded:
+            raise UserError(
+                f"Weights must be {ROM.kind} behind a bus, not {self.weights}: take that, or leave "
+                "--bus out and connect the stream of weights to a DMA"
             )
         if self.spram < 0:
             raise UserError(f"SPRAM must be a number of at least 0, not {self.spram}")

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..base.errors import UserError
 from ..base.files import file_digest, parse_json, read_bytes, refuse_changed
-from ..blocks.hardware import STREAMING, AcceleratorParameters, Configuration
+from ..blocks.bus_front import BusFrontParameters
+from ..blocks.hardware import NO_BUS, STREAMING, AcceleratorParameters, Configuration
 from ..blocks.weight_store import ROM, STORES
 from ..network.chain import PIXELS, shortened
 from ..network.network import Network
@@ -141,6 +142,52 @@ class GeneratedDirectory:
         """Whether weights are loaded into the accelerator."""
         return bool(STORES[self.manifest["configuration"].get("weights", ROM.kind)].loaded)
 
+    @property
+    def bus(self) -> str:
+        """The bus that it stands behind, one of `sstdp_hw.blocks.hardware.BUSES`; or none."""
+        return str(self.manifest["configuration"].get("bus", NO_BUS))
+
+    @property
+    def front(self) -> BusFrontParameters:
+        """Sizes of registers and queues.
+
+        Raises
+        ------
+        UserError
+            If there are none.
+        """
+        if not self.bus:
+            raise UserError(
+                f"{self.path}: must have registers of a bus; generate it with --bus axi-lite or "
+                "--bus wishbone"
+            )
+        return BusFrontParameters(self.parameters)
+
+    def bus_verilog(self) -> str:
+        """The text of registers and queues, as the manifest vouches for it.
+
+        Raises
+        ------
+        UserError
+            If there are none, or the file is another.
+        """
+        top, entry = self.front.top, self.manifest["bus"]
+        if entry["top"] != top:
+            raise UserError(
+                f"{self.path / MANIFEST_FILE}: bus.top must be {top!r}, as configuration says, not "
+                f"{shortened(repr(entry['top']))}; generate again"
+            )
+        file = inside(self.path, entry["file"])
+        data = read_bytes(file, "Verilog")
+        found = hashlib.sha256(data).hexdigest()
+        if found != entry["sha256"]:
+            raise UserError(
+                f"{file}: its SHA-256 must be the bus.sha256 of {MANIFEST_FILE}, "
+                f"{shortened(entry['sha256'])}, not {found[:12]}...; it was edited or cut short: "
+                "generate again"
+            )
+        return data.decode("ascii")
+
     def with_loaded(self, network: Network) -> GeneratedDirectory:
         """The accelerator with another network in its memories.
 
@@ -183,6 +230,7 @@ class GeneratedDirectory:
             name=found.get("name", ""), weights=found.get("weights", ROM.kind),
             membrane_width=tuple(found["membrane_width"]) if self.loads else None,
             spram=found.get("spram", 0), architecture=found.get("architecture", STREAMING),
+            bus=self.bus,
         )  # fmt: skip
         parameters = AcceleratorParameters(self.generated, configuration)
         # The Verilog names its own configuration, and its checksum vouches for that line.

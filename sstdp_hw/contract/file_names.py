@@ -9,6 +9,8 @@ VERILOG_FILE = "accelerator.v"
 MANIFEST_FILE = "manifest.json"
 NETWORK_FILE = FILE_NAME  # the same file that `quantize` writes into a run folder
 TESTBENCH_FILE = "testbench.v"
+BUS_FILE = "accelerator_bus.v"  # with --bus alone, and so is the next one
+HEADER_FILE = "accelerator.h"
 CORE_FILE = "sstdp_accelerator.core"
 
 # simulate

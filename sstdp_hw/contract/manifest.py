@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..base.errors import UserError
-from ..blocks.hardware import ARCHITECTURES, NAME, PIXELS_PER_BEAT, STREAMING, TOP, WIDEST_MEMBRANE
+from ..blocks.hardware import (
+    ARCHITECTURES,
+    BUSES,
+    NAME,
+    NO_BUS,
+    PIXELS_PER_BEAT,
+    STREAMING,
+    TOP,
+    WIDEST_MEMBRANE,
+)
 from ..blocks.inputs import INPUTS, PixelInput
 from ..blocks.weight_store import ROM, STORES
 from ..network.chain import shortened
@@ -54,6 +63,11 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
     if architecture not in ARCHITECTURES:
         rule = f"must be {' or '.join(ARCHITECTURES)}"
         fields.refuse("configuration.architecture", rule, architecture)
+    bus = fields.manifest["configuration"].get("bus", NO_BUS)
+    if bus not in (NO_BUS, *BUSES):
+        fields.refuse("configuration.bus", f"must be {' or '.join(BUSES)}", bus)
+    for name in ("file", "sha256", "top") if bus else ():
+        fields.text(f"bus.{name}")
     weights = fields.manifest["configuration"].get("weights", ROM.kind)
     if not isinstance(weights, str) or weights not in STORES:
         fields.refuse("configuration.weights", f"must be {' or '.join(STORES)}", weights)

@@ -31,7 +31,9 @@ WINGS = {
         "exchange", "report", "command", "ready", "verbs",
     ),
     "sstdp_rtl": ("gateware", "boards", "generator", "synthesis", "exploration", "verbs"),
-    "sstdp_sim": ("simulation", "comparison", "board", "accelerator", "stress", "mutants", "verbs"),
+    "sstdp_sim": ("simulation", "comparison", "board", "bus", "accelerator", "stress", "mutants",
+        "verbs",
+    ),
     "sstdp_train": ("recipes", "rule", "backends", "network", "training", "nn", "verbs"),
 }  # fmt: skip
 

@@ -8,7 +8,8 @@ from sstdp_hw.base.errors import UserError
 from sstdp_sim import Accelerator
 from sstdp_sim.simulation import environment
 from sstdp_sim.simulation.environment import temporary_folder, tool_environment
-from sstdp_sim.simulation.simulator import _last_line, check_simulator
+from sstdp_sim.simulation.runner import last_line
+from sstdp_sim.simulation.simulator import check_simulator
 
 
 @pytest.fixture
@@ -84,4 +85,4 @@ def test_a_library_that_is_not_there_is_named(monkeypatch):
 )
 def test_the_line_of_a_log_that_says_why(log, told, tmp_path):
     (tmp_path / "log").write_text(log)
-    assert _last_line(tmp_path / "log", RuntimeError("it failed")) == told
+    assert last_line(tmp_path / "log", RuntimeError("it failed")) == told

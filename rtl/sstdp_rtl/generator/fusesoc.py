@@ -1,6 +1,9 @@
 """Packaging for FuseSoC: what a design that depends on the accelerator gets, lint, simulation."""
 
+import hashlib
+
 from sstdp_hw import __version__
+from sstdp_hw.blocks.bus_front import BusFrontParameters
 
 _TEMPLATE = """\
 CAPI=2:
@@ -9,7 +12,7 @@ description: SSTDP spiking network as an AXI4-Stream accelerator
 filesets:
   rtl:
     files:
-      - {verilog}
+{verilog}
     file_type: verilogSource
   golden:
     files:
@@ -40,7 +43,7 @@ targets:
 """
 
 
-def core(parameters, digest, verilog, testbench, testbench_top):
+def core(parameters, files, testbench, testbench_top):
     """The text of the core file.
 
     Two accelerators never have the same name, or FuseSoC would take one for the other in silence:
@@ -49,15 +52,20 @@ def core(parameters, digest, verilog, testbench, testbench_top):
     Parameters
     ----------
     parameters : sstdp_hw.blocks.hardware.AcceleratorParameters
-    digest : str
-        SHA-256 of the Verilog.
-    verilog, testbench : str
-        Names of the files.
+    files : dict of str to str
+        Names of the files of Verilog, and the SHA-256 of each; the accelerator's first.
+    testbench : str
+        Name of the file.
     testbench_top : str
         The testbench's module.
     """
     name = parameters.configuration.name or f"network_{parameters.network.digest[:12]}"
+    digest, *others = files.values()
+    if others:
+        digest = hashlib.sha256("".join(files.values()).encode("ascii")).hexdigest()
+    top = BusFrontParameters(parameters).top if others else parameters.top
     return _TEMPLATE.format(
-        name=f"{name}_{digest[:12]}", version=__version__, top=parameters.top,
-        verilog=verilog, testbench=testbench, testbench_top=testbench_top,
+        name=f"{name}_{digest[:12]}", version=__version__, top=top,
+        verilog="\n".join(f"      - {file}" for file in files),
+        testbench=testbench, testbench_top=testbench_top,
     )  # fmt: skip

@@ -8,9 +8,12 @@ from pathlib import Path
 from sstdp_hw.base import locks
 from sstdp_hw.base.files import folder_written_whole, write_json
 from sstdp_hw.base.fpga_tools import find_tool
+from sstdp_hw.blocks.bus_front import BusFrontParameters
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.file_names import (
+    BUS_FILE,
     CORE_FILE,
+    HEADER_FILE,
     MANIFEST_FILE,
     NETWORK_FILE,
     TESTBENCH_FILE,
@@ -18,11 +21,12 @@ from sstdp_hw.contract.file_names import (
 )
 from sstdp_hw.contract.memory_image import shape_digest
 
+from .c_header import c_header
 from .fusesoc import core
 from .golden import golden_testbench, testbench_module
 from .manifest import make_manifest
 from .replacement import settle
-from .verilog import emit
+from .verilog import emit, emit_bus
 
 # Findings of `verilator --lint-only -Wall` that are Amaranth's and yosys' way of writing Verilog.
 # Each is waived with its reason in the file itself; a test holds the text to no others. The names
@@ -32,6 +36,11 @@ WAIVERS = {
     "UNUSED": "every field of a payload gets a name, also where a block needs only some",
     "WIDTH": "operands are extended by Verilog's rules; an index is tested for zero with !",
 }
+BUS_HEADER = """\
+// Registers and queues on {bus} around the accelerator of {verilog}, whose module they
+// instantiate; generated: generate again to change anything.
+// {made_for}
+""" + "".join(f"// {why}:\n// verilator lint_off {code}\n" for code, why in WAIVERS.items())
 HEADER = """\
 // SSTDP accelerator, generated: change the network or the configuration and generate again.
 // {made_for}
@@ -89,15 +98,29 @@ def generate(network, configuration, out):
         data = emit(parameters, header).encode("ascii")
         (folder / VERILOG_FILE).write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        manifest = make_manifest(parameters, digest, find_tool("yosys").version)
+        files = {VERILOG_FILE: digest}
+        if configuration.bus:
+            files[BUS_FILE] = _write_bus(BusFrontParameters(parameters), folder, made_for)
+        manifest = make_manifest(
+            parameters, digest, find_tool("yosys").version, files.get(BUS_FILE)
+        )
         write_json(folder / MANIFEST_FILE, manifest)
         network.save(folder / NETWORK_FILE)
         (folder / TESTBENCH_FILE).write_text(golden_testbench(parameters), encoding="ascii")
         bench = testbench_module(parameters)
-        text = core(parameters, digest, VERILOG_FILE, TESTBENCH_FILE, bench)
+        text = core(parameters, files, TESTBENCH_FILE, bench)
         (folder / CORE_FILE).write_text(text, encoding="utf-8")
         unchanged, removed = settle(folder, Path(out))
     return Generated(Path(out), manifest, unchanged, removed)
+
+
+def _write_bus(front, folder, made_for):
+    """Write what stands between the accelerator and a bus; the SHA-256 of its Verilog."""
+    header = BUS_HEADER.format(bus=front.bus, verilog=VERILOG_FILE, made_for=made_for)
+    data = emit_bus(front, header).encode("ascii")
+    (folder / BUS_FILE).write_bytes(data)
+    (folder / HEADER_FILE).write_text(c_header(front), encoding="ascii")
+    return hashlib.sha256(data).hexdigest()
 
 
 def _alone(out):

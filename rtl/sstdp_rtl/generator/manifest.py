@@ -3,26 +3,37 @@
 from importlib.metadata import version
 
 from sstdp_hw import __version__
+from sstdp_hw.blocks.bus_front import ANSWER_DEPTH, BusFrontParameters
 from sstdp_hw.blocks.sequential.layer import SequentialLayer
 from sstdp_hw.contract.answer import ANSWER, LOAD
+from sstdp_hw.contract.bus_ports import bus_ports
 from sstdp_hw.contract.event_packets import EVENT
 from sstdp_hw.contract.events import event_fields, group_fields
 from sstdp_hw.contract.fields import to_json
-from sstdp_hw.contract.file_names import NETWORK_FILE, TESTBENCH_FILE, VERILOG_FILE
+from sstdp_hw.contract.file_names import (
+    BUS_FILE,
+    HEADER_FILE,
+    NETWORK_FILE,
+    TESTBENCH_FILE,
+    VERILOG_FILE,
+)
 from sstdp_hw.contract.manifest import FORMAT_VERSION
 from sstdp_hw.contract.memory_image import STATUS, memory_json, words_of_an_image
 from sstdp_hw.contract.ports import ports
+from sstdp_hw.contract.registers import registers_json
 
 from .golden import testbench_module
 
 
-def make_manifest(parameters, verilog_sha256, yosys_version):
+def make_manifest(parameters, verilog_sha256, yosys_version, bus_sha256=None):
     """The manifest of one accelerator as a dict of plain JSON.
 
     Parameters
     ----------
     parameters : sstdp_hw.blocks.hardware.AcceleratorParameters
     verilog_sha256, yosys_version : str
+    bus_sha256 : str, optional
+        Of registers and queues, if there are any.
     """
     network = parameters.network
     return {
@@ -50,6 +61,7 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
             "name": parameters.configuration.name,
             **_loading_configuration(parameters),
             **_architecture(parameters),
+            **({"bus": parameters.configuration.bus} if bus_sha256 else {}),
         },
         "ports": [
             port._asdict()
@@ -65,6 +77,7 @@ def make_manifest(parameters, verilog_sha256, yosys_version):
             },
             **_loading_streams(parameters),
         },
+        **({"bus": _bus(BusFrontParameters(parameters), bus_sha256)} if bus_sha256 else {}),
         **({"memories": memory_json(parameters)} if parameters.store.loaded else {}),
         "layers": [
             _layer(parameters.prefix, number, layer)
@@ -94,6 +107,24 @@ BOUNDS = {
     "output layer up to the decision); a spike fetches groups of them, in a convolution at each "
     "position reached",
 }
+
+
+def _bus(front, sha256):
+    """The accelerator behind a bus: another file, another top, with registers for the streams."""
+    return {
+        "kind": front.bus,
+        "file": BUS_FILE,
+        "sha256": sha256,
+        "top": front.top,
+        "header": HEADER_FILE,
+        "ports": [port._asdict() for port in bus_ports(front.bus)],
+        "word": "an event" if front.events else "four pixels, the first in the lowest byte",
+        "sample_words": front.sample_words,
+        "input_words": front.input_depth,
+        "room_words": front.room,
+        "answers": ANSWER_DEPTH,
+        "registers": registers_json(),
+    }
 
 
 def _architecture(parameters):

@@ -8,6 +8,8 @@ from sstdp_hw.base.progress import progress
 from sstdp_hw.base.tables import counted
 from sstdp_hw.blocks.hardware import (
     ARCHITECTURES,
+    BUSES,
+    NO_BUS,
     PIXELS_PER_BEAT,
     SEQUENTIAL,
     STREAMING,
@@ -56,6 +58,10 @@ above:
 
   sstdp-hw generate NETWORK --architecture sequential --lanes 4 --out DIR
 
+A processor reads and writes registers instead of streams:
+
+  sstdp-hw generate NETWORK --bus axi-lite --out DIR
+
 An earlier output in DIR is replaced whole. Its results and builds are kept if the Verilog is the
 same, else they are removed, and named."""
 
@@ -103,6 +109,12 @@ def _configure(parser):
         "--name", default="", metavar="NAME",
         help="prefix of every module's name, so that several accelerators can stand in one design: "
         "the top module is NAME_accelerator then (default: none)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--bus", choices=BUSES, default=NO_BUS,
+        help="registers with queues and an interrupt around the accelerator, for a processor: "
+        "accelerator_bus.v and the C header accelerator.h beside accelerator.v, which stays the "
+        "same (default: streams alone)",
     )  # fmt: skip
     parser.add_argument(
         "--weights", choices=STORES, default=ROM.kind,
@@ -154,8 +166,9 @@ def _with_weights(configuration, options):
                 f"Membrane width must be integers with commas between them, not {widths!r}"
             ) from None
     return replace(
-        configuration, weights=options.weights, membrane_width=widths, spram=options.spram
-    )
+        configuration, weights=options.weights, membrane_width=widths, spram=options.spram,
+        bus=options.bus,
+    )  # fmt: skip
 
 
 def _by_goal(network, options):
@@ -178,6 +191,7 @@ def _by_goal(network, options):
         for configuration in balanced_configurations(
             network, workload.inference,
             early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
+            weights=options.weights,
         )
     ]  # fmt: skip
     with progress(f"Choosing from {len(candidates)} configurations", len(candidates)) as advance:

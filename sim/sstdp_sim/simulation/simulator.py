@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -13,20 +12,21 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from find_libpython import find_libpython
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import read_json, write_json, written_whole
-from sstdp_hw.base.programs import run_program, working_threads
+from sstdp_hw.base.programs import working_threads
 from sstdp_hw.base.waiting import mapped
 from sstdp_hw.blocks.hardware import TOP, AcceleratorParameters
 from sstdp_hw.contract.file_names import VERILOG_FILE
 from sstdp_hw.contract.memory_image import memory_image
 from sstdp_hw.network.layers import Array
 
+from .activity import FLAGS, TRACED, Activity, check_activity, keep_activity
 from .compiled_cache import CompiledCache
 from .coverage import Coverage
 from .environment import temporary_folder, tool_environment
@@ -34,6 +34,7 @@ from .harness import (
     ANSWERS_FILE,
     HARNESS_TOP,
     PACKETS_FILE,
+    PERIOD_NS,
     RESET,
     SPIKES_FILE,
     START,
@@ -42,12 +43,12 @@ from .harness import (
 from .loading_harness import LOADS_FILE
 from .loads import Load, Loads, Patch, what_happened
 from .packets import Answers, Packets, Traffic
+from .runner import VERILATOR_OPTIONS, last_line, runner_of
 from .spikes import read_spikes
 
 SIMULATORS = ("verilator", "icarus")
 WAVES = {"verilator": ".vcd", "icarus": ".fst"}  # what each writes, by suffix
 QUIET_CYCLES = 64
-CXX_OPTIMIZATION = "-O1"
 NO_SPIKES = np.zeros((0, 4), np.int64)
 
 
@@ -99,6 +100,9 @@ class Simulation:
     waves : path, optional
         Where to write a waveform, .vcd from Verilator and .fst from Icarus; allowed for one shard
         only.
+    activity : path, optional
+        Where to write switching activity, .saif; Verilator only, for one shard, without a waveform.
+        What it tells is `traced` then.
     probes : sequence of dict
         Probes of the manifest to watch.
     coverage : Coverage, optional
@@ -122,6 +126,7 @@ class Simulation:
         top: str = TOP,
         simulator: str = "verilator",
         waves: Path | None = None,
+        activity: Path | None = None,
         probes: Sequence[dict[str, Any]] = (),
         coverage: Coverage | None = None,
         memories: Array | None = None,
@@ -129,7 +134,11 @@ class Simulation:
         check_simulator(simulator)
         if waves is not None:
             check_waves(simulator, waves)
+        if activity is not None:
+            check_activity(simulator, activity, waves)
         self.simulator, self.waves, self.coverage = simulator, waves, coverage
+        self.activity = activity
+        self.traced: Activity | None = None
         self.probes = list(probes)
         self._folder = temporary_folder()
         self.folder = Path(self._folder.name)
@@ -139,7 +148,10 @@ class Simulation:
             max_beats, beat_bytes, self.probes, top, loaded=memories is not None
         )
         self._sources = []
-        for name, text in ((VERILOG_FILE, verilog), ("harness.v", harness)):
+        sources = {VERILOG_FILE: verilog, "harness.v": harness}
+        if activity is not None:
+            sources = {"traced.vlt": TRACED, **sources}
+        for name, text in sources.items():
             self._sources.append(self.folder / name)
             self._sources[-1].write_text(text, encoding="utf-8")
         try:
@@ -171,6 +183,11 @@ class Simulation:
         self._folder.cleanup()
 
     @property
+    def traces(self) -> bool:
+        """Whether Verilator is to trace anything."""
+        return self.waves is not None or self.activity is not None
+
+    @property
     def tools(self) -> dict[str, str]:
         """Versions of what the result rests on."""
         names = {"cocotb": version("cocotb")}
@@ -187,12 +204,7 @@ class Simulation:
         arguments: list[str] = []
         cache: CompiledCache | None = None
         if self.simulator == "verilator":
-            # The design is linted by tests of its own; here speed counts. The runner makes every
-            # signal of the design visible to Python, which doubles the code; the ports of the
-            # harness alone are enough.
-            arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-TIMESCALEMOD", "-O3"]
-            arguments += ["--x-assign", "fast", "--x-initial", "fast", "--output-split", "20000"]
-            arguments += ["--no-public-flat-rw", "--public-depth", "1", "-CFLAGS", CXX_OPTIMIZATION]
+            arguments = [*VERILATOR_OPTIONS]
             if self.coverage is not None:
                 arguments += [
                     "--coverage-line",
@@ -200,25 +212,27 @@ class Simulation:
                     "--coverage-max-width",
                     "4096",
                 ]
+            if self.activity is not None:
+                arguments += FLAGS
             texts = [source.read_bytes() for source in self._sources]
-            waves = ["trace"] if self.waves else []
+            waves = ["trace"] if self.traces else []
             cache = CompiledCache(build, HARNESS_TOP, texts, arguments + waves)
         try:
             with tool_environment():
                 if cache is not None and cache.restore():
                     return
-                _runner(self.simulator).build(
+                runner_of(self.simulator).build(
                     sources=self._sources,
                     hdl_toplevel=HARNESS_TOP,
                     build_dir=build,
                     build_args=arguments,
                     always=True,
-                    waves=self.waves is not None,
+                    waves=self.traces,
                     log_file=log,
                 )
         except (SystemExit, RuntimeError, OSError, ValueError) as error:
             raise UserError(
-                f"Simulator {self.simulator}: compiling failed: {_last_line(log, error)}"
+                f"Simulator {self.simulator}: compiling failed: {last_line(log, error)}"
             ) from None
         if cache is not None:
             cache.keep()
@@ -283,11 +297,14 @@ class Simulation:
             (shard / LOADS_FILE).write_bytes(loads.to_bytes())
             settings |= {"loads": loads.records, "waits": int(loads.waits)}
             patched = {n: (patches or {}).get(n, Patch()).settings() for n in mutants}
-        job = {"settings": settings, "mutants": list(mutants), "patches": patched}
+        job = {
+            "settings": settings, "mutants": list(mutants), "patches": patched,
+            "period_ns": PERIOD_NS,
+        }  # fmt: skip
         write_json(shard / "job.json", job)
         answer = shard / "answer.json"
         log = shard / "run.log"
-        runner = _runner(self.simulator)
+        runner = runner_of(self.simulator)
         done = threading.Event()
         reporter = threading.Thread(target=_report, args=(answer, progress, done), daemon=True)
         reporter.start()
@@ -300,7 +317,7 @@ class Simulation:
                     build_dir=self.folder / "build",
                     test_dir=shard,
                     results_xml=str(shard / "results.xml"),
-                    waves=self.waves is not None,
+                    waves=self.traces,
                     extra_env={
                         "SSTDP_JOB": str(shard / "job.json"),
                         "SSTDP_ANSWER": str(answer),
@@ -315,13 +332,15 @@ class Simulation:
             spikes = read_spikes(shard / SPIKES_FILE, self.probes) if self.probes else NO_SPIKES
         except (SystemExit, RuntimeError, OSError, ValueError) as error:
             raise UserError(
-                f"Simulator {self.simulator}: the run failed: {_last_line(log, error)}"
+                f"Simulator {self.simulator}: the run failed: {last_line(log, error)}"
             ) from None
         finally:
             done.set()
             reporter.join()
         if self.waves is not None:
             self._keep_waves(shard)
+        if self.activity is not None:
+            self.traced = keep_activity(self._trace(shard, self.activity.suffix), self.activity)
         if self.coverage is not None:
             self.coverage.add(shard / "coverage.dat")
         shutil.rmtree(shard, ignore_errors=True)
@@ -362,28 +381,15 @@ class Simulation:
 
     def _keep_waves(self, shard: Path) -> None:
         assert self.waves is not None, "checked by the caller"
+        with written_whole(self.waves) as temporary:
+            shutil.move(self._trace(shard, self.waves.suffix), temporary)
+
+    def _trace(self, shard: Path, suffix: str) -> Path:
+        """The file that the simulator traced to."""
         for folder in (shard, self.folder / "build"):
-            for found in folder.glob(f"**/*{self.waves.suffix}"):
-                with written_whole(self.waves) as temporary:
-                    shutil.move(found, temporary)
-                return
-        raise UserError(f"Simulator {self.simulator}: no waveform file was written")
-
-
-def _runner(name: str) -> Any:
-    """cocotb's runner of a simulator, with programs that can be ended."""
-    from cocotb_tools.runner import get_runner
-
-    runner: Any = get_runner(name)
-
-    def execute(commands: Sequence[Sequence[str]], cwd: Path, log: TextIO) -> None:
-        for command in commands:
-            status = run_program(command, cwd, runner.env, heard=log.write)
-            if status != 0:
-                raise RuntimeError(f"{Path(command[0]).name} ended with status {status}")
-
-    runner._execute_cmds = execute  # its own waits for the first process of a command alone
-    return runner
+            for found in folder.glob(f"**/*{suffix}"):
+                return found
+        raise UserError(f"Simulator {self.simulator}: no {suffix} file was written")
 
 
 def _report(answer: Path, progress: Callable[[int], None] | None, done: threading.Event) -> None:
@@ -394,21 +400,6 @@ def _report(answer: Path, progress: Callable[[int], None] | None, done: threadin
             now = int(Path(f"{answer}.progress").read_text())
             progress(now - reported)
             reported = now
-
-
-def _last_line(log: Path, error: BaseException) -> str:
-    """What the log says about a failure: its first error line, else its last line."""
-    if not log.is_file():
-        return str(error)
-    text = log.read_text(encoding="utf-8", errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    lines = [line for line in lines if not re.match(r"make.*: (Entering|Leaving) directory", line)]
-    # A line of make with `***` names the target, and the reason stands before it.
-    reason = r"(?!.*\*\*\*).*(error|not found|no such file)"
-    for told in (r"%Error|.*\berror: ", reason, r".*\*\*\*"):
-        if found := [line for line in lines if re.match(told, line, re.IGNORECASE)]:
-            return found[0][:300]
-    return f"{error}; its last words: {lines[-1][:300]}" if lines else str(error)
 
 
 def _answers(

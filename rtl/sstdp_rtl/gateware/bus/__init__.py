@@ -1,0 +1,1 @@
+"""Registers and queues between a processor's bus and the accelerator."""

@@ -1,0 +1,206 @@
+"""The row of registers: what `sstdp_hw.contract.registers` describes."""
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from sstdp_hw.blocks.bus_front import ANSWER_DEPTH, CYCLES_WIDTH, WORD_BYTES, WORD_WIDTH
+from sstdp_hw.blocks.widths import index_width
+from sstdp_hw.contract.fields import pack
+from sstdp_hw.contract.registers import (
+    BY_NAME,
+    IDENTITY,
+    MAJOR,
+    MINOR,
+    OFFSETS,
+    REGISTER_BYTES,
+    digest_words,
+)
+
+from ..encoder.packet import axis_layout
+from .access import AccessSignature
+from .queues import ANSWERED
+
+_ALL = (1 << WORD_BYTES) - 1
+
+
+class RegisterRow(wiring.Component):
+    """Decodes accesses. Each takes one cycle; what it read is there in the next one.
+
+    Parameters
+    ----------
+    parameters : sstdp_hw.blocks.bus_front.BusFrontParameters
+
+    Members
+    -------
+    access : In, `AccessSignature`
+    words : Out, stream of `packet.axis_layout`
+        What was written to INPUT and INPUT_LAST.
+    answers : In, stream of `queues.ANSWERED`
+    free, waiting, busy : In
+        Of the queues.
+    hold : Out(1)
+    reset : Out(1)
+        High for one cycle, in which all else begins anew; no access happens in it.
+    interrupt : Out(1)
+    """
+
+    def __init__(self, parameters):
+        self.p = parameters
+        super().__init__(
+            {
+                "access": In(AccessSignature()),
+                "words": Out(stream.Signature(axis_layout(WORD_WIDTH))),
+                "answers": In(stream.Signature(ANSWERED)),
+                "free": In(index_width(parameters.input_depth + 1)),
+                "waiting": In(index_width(ANSWER_DEPTH + 1)),
+                "busy": In(1),
+                "hold": Out(1),
+                "reset": Out(1),
+                "interrupt": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        access = self.access
+        # By name: a register's value when it is read, and the signal that says it is written. What
+        # the description does not have, or has and is missing here, is an error of this program.
+        values = dict.fromkeys(OFFSETS, Const(0, WORD_WIDTH)) | self._constants()
+        places = {name: offset // REGISTER_BYTES for name, offset in OFFSETS.items()}
+        happens = Signal()
+        m.d.comb += [
+            access.ready.eq(~self.reset),
+            happens.eq(access.valid & access.ready),
+        ]
+        written = {name: Signal(name=f"writes_{name.lower()}")
+                   for name, register in BY_NAME.items() if register.writes}  # fmt: skip
+        takes = Signal()
+        error, word = Signal(), Signal(WORD_WIDTH)
+        whole = access.bytes == _ALL
+        self._control(m, written, values)
+        self._queues(m, written, takes, values)
+        self._causes(m, written, happens & error, values)
+        assert values.keys() == OFFSETS.keys(), "registers and description differ"
+
+        with m.Switch(access.number):
+            for name, register in BY_NAME.items():
+                with m.Case(places[name]):
+                    m.d.comb += word.eq(values[name])
+                    wrong = Const(0) if register.writes else access.write
+                    if register.whole and register.writes:  # a write of no byte asks for nothing
+                        wrong = access.write & access.bytes.any() & ~whole
+                    elif register.whole:
+                        wrong = access.write | ~whole
+                    m.d.comb += error.eq(wrong)
+                    if register.writes:
+                        wanted = whole if register.whole else access.bytes.any()
+                        m.d.comb += written[name].eq(happens & access.write & wanted)
+                    elif register.whole:
+                        m.d.comb += takes.eq(happens & ~access.write & whole)
+            with m.Default():
+                m.d.comb += error.eq(1)
+        with m.If(happens):
+            m.d.sync += [
+                access.error.eq(error),
+                access.word.eq(Mux(access.write | error, 0, word)),
+            ]
+        return m
+
+    def _constants(self):
+        p, network = self.p, self.p.accelerator.network
+        texts = {
+            "VERSION": {"minor": MINOR, "major": MAJOR},
+            "CONFIG": {"inputs": p.accelerator.pixels, "t_max": network.t_max},
+            "LIMITS": {"input_words": p.input_depth, "answers": ANSWER_DEPTH,
+                       "last_class": len(network.class_names) - 1},
+            "KIND": {"events": int(p.events)},
+        }  # fmt: skip
+        found = {name: pack(BY_NAME[name].fields, values) for name, values in texts.items()}
+        found["ID"] = IDENTITY
+        found |= zip(BY_NAME["DIGEST_0"].names, digest_words(network.digest), strict=True)
+        return {name: Const(value, WORD_WIDTH) for name, value in found.items()}
+
+    def _control(self, m, written, values):
+        """What is only kept: scratch, hold, reset."""
+        access, scratch = self.access, Signal(WORD_WIDTH)
+        bits = {field.name: field.offset for field in BY_NAME["CONTROL"].fields}
+        for number in range(WORD_BYTES):
+            with m.If(written["SCRATCH"] & access.bytes[number]):
+                m.d.sync += scratch.word_select(number, 8).eq(access.data.word_select(number, 8))
+        m.d.sync += self.reset.eq(0)
+        with m.If(written["CONTROL"] & access.bytes[0]):
+            m.d.sync += [
+                self.hold.eq(access.data[bits["hold"]]),
+                self.reset.eq(access.data[bits["reset"]]),
+            ]
+        with m.If(self.reset):
+            m.d.sync += [self.hold.eq(0), scratch.eq(0)]
+        values["SCRATCH"] = scratch
+        values["CONTROL"] = self.hold << bits["hold"]
+
+    def _queues(self, m, written, takes, values):
+        """Words in, answers out. After a word that had no place none is taken until the driver has
+        seen it: what was taken is always the first part of what was written."""
+        access, refusing = self.access, Signal()
+        refused, cycles, open_ = Signal(WORD_WIDTH), Signal(CYCLES_WIDTH), Signal()
+        last = written["INPUT_LAST"]
+        offered = Signal()
+        m.d.comb += [
+            offered.eq(written["INPUT"] | last),
+            self.words.payload.data.eq(access.data),
+            self.words.payload.last.eq(last),
+            self.words.valid.eq(offered & ~refusing),
+            self.answers.ready.eq(takes),
+        ]
+        with m.If(self.words.valid & self.words.ready):
+            m.d.sync += open_.eq(~last)
+        with m.Elif(offered):
+            m.d.sync += [refusing.eq(1), refused.eq(refused + 1)]
+        cause = {field.name: field.offset for field in BY_NAME["PENDING"].fields}
+        clears = written["PENDING"] & access.bytes[0]
+        with m.If(clears & access.data[cause["refused"]]):
+            m.d.sync += [refusing.eq(0), refused.eq(0)]
+        answer = self.answers.payload
+        with m.If(takes & self.answers.valid):
+            m.d.sync += cycles.eq(answer.cycles)
+        with m.If(self.reset):
+            m.d.sync += [refusing.eq(0), refused.eq(0), open_.eq(0), cycles.eq(0)]
+        self.refusing = refusing
+        values["REFUSED"], values["CYCLES"] = refused, cycles
+        values["ANSWER"] = Mux(self.answers.valid, _or_bit(answer.answer, "ANSWER", "valid"), 0)
+        values["STATUS"] = _joined("STATUS", busy=self.busy, open=open_, refusing=refusing)
+        values["LEVELS"] = _joined("LEVELS", free=Mux(refusing, 0, self.free), answers=self.waiting)
+
+    def _causes(self, m, written, fails, values):
+        """The interrupt."""
+        access, fault, enabled = self.access, Signal(), Signal(len(BY_NAME["ENABLE"].fields))
+        cause = {field.name: field.offset for field in BY_NAME["PENDING"].fields}
+        with m.If(written["PENDING"] & access.bytes[0] & access.data[cause["fault"]]):
+            m.d.sync += fault.eq(0)
+        with m.If(fails):
+            m.d.sync += fault.eq(1)
+        with m.If(written["ENABLE"] & access.bytes[0]):
+            m.d.sync += enabled.eq(access.data)
+        with m.If(self.reset):
+            m.d.sync += [fault.eq(0), enabled.eq(0)]
+        pending = _joined(
+            "PENDING", answer=self.answers.valid, room=self.free >= self.p.room,
+            refused=self.refusing, fault=fault,
+        )  # fmt: skip
+        m.d.sync += self.interrupt.eq((pending & enabled).any())
+        values["PENDING"], values["ENABLE"] = pending, enabled
+
+
+def _joined(name, **values):
+    """The word of a register whose fields have these values."""
+    word = Const(0, WORD_WIDTH)
+    for field in BY_NAME[name].fields:
+        word = word | values.pop(field.name) << field.offset
+    assert not values, f"no fields of {name}: {', '.join(values)}"
+    return word[:WORD_WIDTH]
+
+
+def _or_bit(word, name, bit):
+    (place,) = (field.offset for field in BY_NAME[name].fields if field.name == bit)
+    return word | Const(1 << place, WORD_WIDTH)

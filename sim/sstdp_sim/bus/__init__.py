@@ -1,0 +1,1 @@
+"""The accelerator behind a bus, in simulation: compiled, driven, and under random traffic."""

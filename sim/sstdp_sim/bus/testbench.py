@@ -1,0 +1,88 @@
+"""The cocotb side: runs inside the simulator, one process per job.
+
+What the answers should be is not known here. The job comes from the JSON file that the environment
+variable ``SSTDP_JOB`` names; ``SSTDP_ANSWER`` is written at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.task import bridge, resume
+from cocotb.triggers import ClockCycles, FallingEdge
+
+from sstdp_hw.contract.bus_driver import BusDriver, marked
+
+from .masters import MASTERS
+from .traffic import Traffic
+
+PERIOD_NS = 10
+SETTLED = 300  # cycles after a reset in which memories are made ready
+
+
+@cocotb.test()
+async def play(dut: Any) -> None:
+    """Reset, play the job, write what came of it."""
+    job = json.loads(Path(os.environ["SSTDP_JOB"]).read_text())
+    rng = random.Random(job.get("seed", 1))
+    dut.aresetn.value = 0
+    Clock(dut.aclk, PERIOD_NS, unit="ns").start()
+    master = MASTERS[job["bus"]](dut, rng, job.get("pause", 0))
+    await ClockCycles(dut.aclk, 4)
+    await FallingEdge(dut.aclk)
+    dut.aresetn.value = 1
+    found = await JOBS[job["kind"]](dut, job, rng, master)
+    Path(os.environ["SSTDP_ANSWER"]).write_text(json.dumps(found))
+
+
+async def _drive(dut: Any, job: dict[str, Any], rng: random.Random, master: Any) -> dict[str, Any]:
+    """The driver as a user calls it: samples, or packets in groups that are held until they are
+    whole."""
+
+    def read(address: int) -> int:
+        word, error = resume(master.read)(address)
+        assert not error, f"read of 0x{address:02x} failed"
+        return int(word)
+
+    def write(address: int, word: int) -> None:
+        assert not resume(master.write)(address, word), f"write to 0x{address:02x} failed"
+
+    async def settle() -> None:
+        await ClockCycles(dut.aclk, SETTLED)
+
+    def use() -> dict[str, Any]:
+        driver = BusDriver(read, write, digest=job["digest"], patience=1000)
+        replies = []
+        for group in job["groups"]:
+            if job.get("reset"):
+                driver.reset()
+                resume(settle)()
+            driver.hold(job["hold"])
+            if job["hold"]:
+                words = marked(group)
+                assert driver.send_blindly(words) == len(words), "a group must fit the queue"
+                driver.hold(False)
+                replies += driver.collect(len(group))
+            else:
+                replies += driver.play(group)
+        return {"replies": [[reply.word, reply.cycles] for reply in replies],
+                "status": driver.read("STATUS")}  # fmt: skip
+
+    found: dict[str, Any] = await bridge(use)()
+    return found
+
+
+async def _traffic(
+    dut: Any, job: dict[str, Any], rng: random.Random, master: Any
+) -> dict[str, Any]:
+    return await Traffic(dut, job, rng, master).play()
+
+
+#: What can be played, by name.
+JOBS = {"drive": _drive, "traffic": _traffic}

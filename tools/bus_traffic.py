@@ -1,0 +1,75 @@
+"""Random traffic on accelerators behind each bus, judged by the reference; nothing may be lost.
+
+    python tools/bus_traffic.py --transactions 100000
+
+So many accesses on each bus, shared among accelerators of every kind: streaming and sequential,
+pixels in beats of each width, events. Ends with status 1 if anything is found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sstdp_hw import Configuration, Network, encode
+from sstdp_hw.blocks.hardware import BUSES
+from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.bus.check import play_random
+
+SAMPLES = 200
+NETWORK = "ready:digits-64-64-10-4bit"
+#: Of each bus: the configuration, and whether the input is events.
+KINDS = (
+    (Configuration((16, 10)), False),
+    (Configuration((16, 10), 8), False),
+    (Configuration((8,), 2, architecture="sequential"), False),
+    (Configuration((16, 10), early_exit=False), True),
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--transactions", type=int, default=100_000, metavar="N")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    network = Network.load(NETWORK)
+    rng = np.random.default_rng(options.seed)
+    shape = (SAMPLES, *network.input_shape)
+    lit = rng.random(shape) < rng.random((SAMPLES, 1, 1, 1))  # from dark images to full ones
+    images = np.where(lit, rng.integers(0, 256, shape), 0).astype(np.uint8)
+    wrong = False
+    for bus in BUSES:
+        total: Counter[str] = Counter()
+        findings: list[str] = []
+        for number, (configuration, events) in enumerate(KINDS):
+            used = replace(network, encoder=None) if events else network
+            samples = encode(network, images) if events else images
+            with tempfile.TemporaryDirectory(prefix="sstdp-hw-") as name:
+                folder = Path(name) / "accelerator"
+                generate(used, replace(configuration, bus=bus), folder)
+                share = -(-options.transactions // len(KINDS))
+                found = play_random(
+                    GeneratedDirectory.load(folder), samples, share, seed=options.seed + number
+                )
+            total.update(found["counts"], packets=found["packets"], answers=found["answers"])
+            findings += found["findings"]
+        print(
+            f"{bus}: {', '.join(f'{value:,} {name}' for name, value in total.items())}; "
+            f"{len(findings)} findings",
+            flush=True,
+        )
+        for finding in findings:
+            print(f"  {finding}")
+        wrong |= bool(findings)
+    return int(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
