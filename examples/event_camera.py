@@ -1,9 +1,11 @@
-"""Recordings of an event camera to answers, without an encoder in the hardware. About 10 s.
+# %% [markdown]
+# # Recordings of an event camera
+#
+# To answers without an encoder in the hardware. The recordings are made here: a bar that moves to
+# the left or to the right. ATIS files hold 40 bits an event: x, y, polarity and 23 bits of
+# microseconds.
 
-The recordings are made here: a bar that moves to the left or to the right. ATIS files hold 40 bits
-an event: x, y, polarity and 23 bits of microseconds.
-"""
-
+# %%
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from sstdp_hw.data import datasets
 from sstdp_rtl import generate
 from sstdp_sim import Accelerator
 
+# %%
 random, size = np.random.default_rng(0), 12
 for split, count in (("train", 20), ("test", 10)):
     for direction in ("left", "right"):
@@ -28,6 +31,10 @@ for split, count in (("train", 20), ("test", 10)):
             data = words[order].astype(">u8").view(np.uint8).reshape(-1, 8)[:, 3:]
             (folder / f"{number}.bin").write_bytes(data.tobytes())
 
+# %% [markdown]
+# Recordings become the step of the first event of each pixel and polarity.
+
+# %%
 name = f"recordings:steps=8,window=48,size={size}x{size}"
 train, test = datasets.load(name, "train"), datasets.load(name)
 early = 8.0 - train.images.reshape(len(train), -1)  # 0 for silent inputs
@@ -37,6 +44,11 @@ network = from_arrays(
 )
 network = replace(network, encoder=None, class_names=test.class_names)  # fed with spike times
 print(f"{evaluate(network, test).accuracy:.0%} of {len(test)} recordings")
+
+# %% [markdown]
+# The accelerator takes events, one a beat.
+
+# %%
 generate(network, Configuration(lanes=(2,)), "build/events")
 with Accelerator("build/events") as accelerator:
     print(accelerator.predict(test.images).classes)

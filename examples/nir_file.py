@@ -1,14 +1,17 @@
-"""A network from another framework, as a NIR file. About 2 s.
+# %% [markdown]
+# # A network of another framework
+#
+# The NIR graph is made here as an exporter would write it: one layer of IF neurons that never fire
+# twice.
 
-The graph is made here as an exporter would write it: one layer of IF neurons that never fire twice.
-"""
-
+# %%
 import nir
 import numpy as np
 
 from sstdp_hw import evaluate, quantize, read_nir
 from sstdp_hw.data import datasets
 
+# %%
 train, test = datasets.load("digits", "train"), datasets.load("digits")
 pixels = train.images.reshape(len(train), -1) / 255.0
 means = np.stack([pixels[train.labels == digit].mean(axis=0) for digit in range(10)])
@@ -18,5 +21,9 @@ graph = nir.NIRGraph.from_list(
 )
 nir.write("templates.nir", graph)
 
+# %% [markdown]
+# Encoder and time steps are not in the graph.
+
+# %%
 network, _ = quantize(read_nir("templates.nir", t_max=8, cutoff=32, input_shape=(1, 8, 8)), 5)
 print(f"{evaluate(network, test).accuracy:.1%} of {len(test)} test images")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .exchange.writing import write_nir as write_nir
     from .models.area import predict_area as predict_area
     from .models.cycles import cycles_per_image as cycles_per_image
+    from .models.energy import energy_estimate as energy_estimate
     from .network.float_network import FloatNetwork as FloatNetwork
     from .network.layers import Conv2d as Conv2d
     from .network.layers import Dense as Dense
@@ -48,6 +49,7 @@ PLACES = {
     "UserError": "base.errors",
     "cycles_per_image": "models.cycles",
     "encode": "reference.inference",
+    "energy_estimate": "models.energy",
     "evaluate": "reference.evaluation",
     "float_from_arrays": "exchange.arrays",
     "from_arrays": "exchange.arrays",

@@ -8,8 +8,14 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.theme import Theme
 
-_console = Console(stderr=True)
+#: Blue and cyan, which nobody takes for each other; rich's own bar goes from magenta to green.
+THEME = Theme({
+    "bar.complete": "blue", "bar.finished": "bright_blue", "bar.pulse": "blue",
+    "progress.download": "none", "progress.remaining": "cyan",
+})  # fmt: skip
+_console = Console(stderr=True, theme=THEME)
 LINE_SECONDS = 30.0  # between two lines in a log, at least
 
 
@@ -31,7 +37,10 @@ def progress(
             now, done = clock(), done + units
             if now - said >= LINE_SECONDS:
                 said = now
-                say(f"{description}: {done:,} of {total:,} after {now - start:.0f} s")
+                left = (
+                    f", about {_rounded(remaining(now - start, done, total))} left" if done else ""
+                )
+                say(f"{description}: {done:,} of {total:,} after {now - start:.0f} s{left}")
 
         say(f"{description} ...")
         yield count
@@ -43,6 +52,15 @@ def progress(
     with Progress(*columns, console=_console) as bars:
         task = bars.add_task(description, total=total)
         yield lambda count: bars.advance(task, count)
+
+
+def remaining(seconds: float, done: int, total: int) -> float:
+    """Seconds for the units that are left, at the pace so far."""
+    return seconds * max(total - done, 0) / done
+
+
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def say(text: str) -> None:

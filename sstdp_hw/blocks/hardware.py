@@ -25,7 +25,7 @@ from .pipeline import MAX_IN_FLIGHT, SORTERS
 from .place import Place
 from .pooling import PoolParameters
 from .sequential.chain import SequentialChain, sequential_chain
-from .sequential.engine import EngineParameters
+from .sequential.engine import ENGINE, EngineParameters
 from .sequential.layer import SequentialLayer
 from .weight_store import ROM, STORES, WeightStore
 from .widths import index_width
@@ -110,14 +110,9 @@ class Configuration:
             raise UserError(
                 f"Architecture must be {' or '.join(ARCHITECTURES)}, not {self.architecture!r}"
             )
-        if self.sequential and STORES[self.weights].loaded:
-            raise UserError(
-                f"Weights must be {ROM.kind} in a sequential architecture, not {self.weights}: "
-                "take that, or --architecture streaming"
-            )
         if self.bus not in (NO_BUS, *BUSES):
             raise UserError(f"Bus must be {' or '.join(BUSES)}, not {self.bus!r}")
-        if self.bus and STORES[self.weights].loaded:
+        if self.bus and self.weights != ROM.kind:
             raise UserError(
                 f"Weights must be {ROM.kind} behind a bus, not {self.weights}: take that, or leave "
                 "--bus out and connect the stream of weights to a DMA"
@@ -214,19 +209,29 @@ class AcceleratorParameters:
         if not self.configuration.spram:
             return store
         left, names = self.configuration.spram, set[str]()
-        layers = [block for block in self._chain(store) if isinstance(block, WeightedBlock)]
-        for layer in sorted(layers, key=lambda layer: -layer.weight_bits):
-            if layer.weight_spram <= left:
-                names.add(layer.name)
-                left -= layer.weight_spram
+        takes = self._spram_of_memories(store)
+        for name, (_, count) in sorted(takes.items(), key=lambda found: -found[1][0]):
+            if count <= left:
+                names.add(name)
+                left -= count
         found = store.with_spram(frozenset(names))
         if not names:
-            needed = ", ".join(f"{layer.weight_spram} for {layer.name}" for layer in layers)
+            needed = ", ".join(f"{count} for {name}" for name, (_, count) in takes.items())
             raise UserError(
                 f"SPRAM must hold the weights of a layer, and {self.configuration.spram} of them "
                 f"hold none: it takes {needed}; take fewer lanes"
             )
         return found
+
+    def _spram_of_memories(self, store: WeightStore) -> dict[str, tuple[int, int]]:
+        """Bits of every memory of weights, and the single-port RAMs it takes, by the name that the
+        store knows it by."""
+        if self.configuration.sequential:
+            engine = self._engine_chain(store).engine
+            bits = engine.weight_depth * engine.lanes * engine.widths.weight
+            return {ENGINE: (bits, engine.weight_spram)}
+        layers = [block for block in self._chain(store) if isinstance(block, WeightedBlock)]
+        return {layer.name: (layer.weight_bits, layer.weight_spram) for layer in layers}
 
     @cached_property
     def _block_store(self) -> WeightStore:
@@ -262,13 +267,14 @@ class AcceleratorParameters:
         """What stands behind the input in a sequential architecture; None in another."""
         if not self.configuration.sequential:
             return None
-        lanes = self.configuration.lanes
-        found = sequential_chain(
-            self.network, self.input.order, lanes[0] if lanes else None, self.store
-        )
+        found = self._engine_chain(self.store)
         bits = self.input.memory_bits + sum(block.memory_bits for block in found.filters)
         check_memory(bits + found.engine.memory_bits, "the engine")
         return found
+
+    def _engine_chain(self, store: WeightStore) -> SequentialChain:
+        lanes = self.configuration.lanes
+        return sequential_chain(self.network, self.input.order, lanes[0] if lanes else None, store)
 
     @property
     def engine(self) -> EngineParameters:

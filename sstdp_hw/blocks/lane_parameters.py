@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base.errors import UserError
 from ..network.layers import Array, WeightedLayer
-from .pipeline import LARGEST_WORD, PIECE, SPRAM_BITS, SPRAM_ROWS, WORD_BITS
+from .pipeline import LARGEST_WORD, PIECE, spram_count
 from .weight_store import WeightStore
 from .widths import pack_rows, signed_width
 
@@ -136,9 +136,7 @@ class LaneParameters:
     @property
     def weight_spram(self) -> int:
         """Single-port RAMs that the weights would take."""
-        columns, rest = divmod(self.lanes * self.weight_width, WORD_BITS)
-        wide = columns * (WORD_BITS // SPRAM_BITS) + -(-rest // SPRAM_BITS)
-        return wide * -(-self.weight_depth // SPRAM_ROWS)
+        return spram_count(self.lanes * self.weight_width, self.weight_depth)
 
     @property
     def initial_latency(self) -> int:

@@ -15,6 +15,10 @@ import numpy as np
 from ..base.errors import UserError
 from .hardware import AcceleratorParameters
 from .pipeline import WORD_BITS
+from .sequential.engine import ENGINE, EngineParameters
+
+#: A region that has no place yet: name, rows, width, contents.
+_Wanted = tuple[str, int, int, Callable[[], list[int]]]
 
 #: Rows of an encoder's table: one for every value of a pixel.
 TABLE_ROWS = 256
@@ -88,9 +92,7 @@ def memory_map(parameters: AcceleratorParameters) -> tuple[Region, ...]:
     if not p.store.loaded:
         return ()
     spontaneous = sum(layer.spontaneous << number for number, layer in enumerate(p.layers))
-    wanted: list[tuple[str, int, int, Callable[[], list[int]]]] = [
-        (SPONTANEOUS, 1, len(p.layers), lambda: [spontaneous])
-    ]
+    wanted: list[_Wanted] = [(SPONTANEOUS, 1, len(p.layers), lambda: [spontaneous])]
     for plane in range(len(p.network.tables)):
         wanted.append(
             (
@@ -98,13 +100,7 @@ def memory_map(parameters: AcceleratorParameters) -> tuple[Region, ...]:
                 lambda plane=plane: table_rows(p, plane),  # type: ignore[misc]
             )
         )  # fmt: skip
-    for number, layer in enumerate(p.layers):
-        name, lanes = f"layer_{number}", layer.lanes
-        weights, initial = lanes * layer.weight_width, lanes * layer.membrane_width
-        wanted += [
-            (f"{name}_weights", layer.weight_depth, weights, layer.weight_rows),
-            (f"{name}_initial", layer.groups, initial, layer.initial_rows),
-        ]
+    wanted += _of_engine(p.engine) if p.sequential is not None else _of_layers(p)
     regions: list[Region] = []
     first = 0
     for name, rows, width, contents in wanted:
@@ -113,6 +109,28 @@ def memory_map(parameters: AcceleratorParameters) -> tuple[Region, ...]:
     if first >= 1 << WORD_BITS:
         raise UserError(f"Words of the memories must be fewer than 2^{WORD_BITS}, not {first:,}")
     return tuple(regions)
+
+
+def _of_layers(p: AcceleratorParameters) -> list[_Wanted]:
+    """Memories of layers that have their own."""
+    found: list[_Wanted] = []
+    for number, layer in enumerate(p.layers):
+        name, lanes = f"layer_{number}", layer.lanes
+        weights, initial = lanes * layer.weight_width, lanes * layer.membrane_width
+        found += [
+            (f"{name}_weights", layer.weight_depth, weights, layer.weight_rows),
+            (f"{name}_initial", layer.groups, initial, layer.initial_rows),
+        ]
+    return found
+
+
+def _of_engine(p: EngineParameters) -> list[_Wanted]:
+    """Memories that all layers share."""
+    weights, initial = p.lanes * p.widths.weight, p.lanes * p.widths.membrane
+    return [
+        (f"{ENGINE}_weights", p.weight_depth, weights, lambda: p.weight_rows),
+        (f"{ENGINE}_initial", p.initial_depth, initial, lambda: p.initial_rows),
+    ]
 
 
 def payload(parameters: AcceleratorParameters) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:

@@ -127,6 +127,13 @@ def rom_latency(rows: int, style: str, bank_rows: int = BANK_ROWS) -> int:
     return 3 if rows <= (SPRAM_ROWS if style == "spram" else bank_rows) else 4
 
 
+def spram_count(width: int, rows: int) -> int:
+    """Single-port RAMs that so many rows take, each in columns of `WORD_BITS`."""
+    columns, rest = divmod(width, WORD_BITS)
+    wide = columns * (WORD_BITS // SPRAM_BITS) + -(-rest // SPRAM_BITS)
+    return wide * -(-rows // SPRAM_ROWS)
+
+
 def stamp_width(rows: int) -> int:
     """Bits of the stamps of a memory, which is cleared whenever they wrap: so many that this costs
     about a cycle per image, up to the width of a block RAM."""

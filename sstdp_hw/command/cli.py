@@ -21,8 +21,11 @@ from .. import __version__
 from ..base.destination import check_file
 from ..base.errors import UserError
 from ..base.files import write_json
+from ..base.progress import say
+from .completion import SHELLS, script
 from .help_text import HelpFormatter
 from .interruption import Interruption, Terminated, signals_raised
+from .next_step import next_step
 from .standard_streams import OutputLost, standard_streams
 from .verb import GROUP, Result, Verb, VerbFailed, named_verb, with_subverbs
 
@@ -69,6 +72,21 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}; `{self.prog} --help` tells what there is\n")
 
 
+class _PrintCompletion(argparse.Action):
+    """An option like ``--version``: prints, and the program is done."""
+
+    def __init__(self, *arguments: Any, verbs: dict[str, Verb], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.verbs = verbs
+
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: Any, **_: Any) -> None:
+        try:
+            sys.stdout.write(script(self.verbs, arguments[1]))
+        except UserError as error:
+            parser.exit(2, f"sstdp-hw: error: {error}\n")
+        parser.exit(0)
+
+
 def make_parser(verbs: dict[str, Verb]) -> argparse.ArgumentParser:
     """The parser with one subcommand per verb and subverb, each with ``--json``."""
     parser = _Parser(
@@ -78,6 +96,10 @@ def make_parser(verbs: dict[str, Verb]) -> argparse.ArgumentParser:
         epilog="Start with `sstdp-hw demo`; `sstdp-hw VERB --help` explains a verb.",
     )
     parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(
+        "--print-completion", choices=SHELLS, action=_PrintCompletion, verbs=verbs,
+        help="print what the shell reads to complete verbs and options (docs/terminal.md)",
+    )  # fmt: skip
     commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in with_subverbs(verbs).items():
         # Subverbs are listed by their verb.
@@ -144,6 +166,8 @@ def _run(verbs: dict[str, Verb], options: argparse.Namespace, interruption: Inte
             raise UserError(_missing(error)) from None
         if options.json:
             write_json(options.json, result)
+        if status == 0 and (command := next_step(options, result)):
+            say(f"Next: {command}")
         return status
     except KeyboardInterrupt:
         return _stopped(f"{name}: interrupted", 130)

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from ..blocks.hardware import AcceleratorParameters
+from ..blocks.hardware import AcceleratorParameters, WeightedBlock
 from ..network.layers import Array
 from ..reference.inference import Inference, arriving_spikes
+
+
+def arrivals(
+    parameters: AcceleratorParameters, inference: Inference
+) -> Iterator[tuple[int, WeightedBlock, Array]]:
+    """The events that each weighted layer works on, in order: its number in the network, its block,
+    and which inputs sent one in which image, bool [N, inputs]."""
+    network = parameters.network
+    last = inference.last_steps()
+    every = np.full_like(last, network.t_max - 1)
+    for (index, _), layer in zip(network.weighted, parameters.layers, strict=True):
+        times = arriving_spikes(network, inference, index, parameters.live_inputs)
+        # In a sequential architecture a decision spares only work of the output layer.
+        exits = layer.output or not parameters.configuration.sequential
+        upto = last if parameters.configuration.early_exit and exits else every
+        yield index, layer, times <= upto[:, None]
 
 
 def layer_work(parameters: AcceleratorParameters, inference: Inference) -> Array:
@@ -14,16 +32,7 @@ def layer_work(parameters: AcceleratorParameters, inference: Inference) -> Array
 
     One word a cycle is what the memory gives, so the largest of them bounds the layers' speed.
     """
-    network = parameters.network
-    last = inference.last_steps()
-    every = np.full_like(last, network.t_max - 1)
-    columns = []
-    for (index, _), layer in zip(network.weighted, parameters.layers, strict=True):
-        times = arriving_spikes(network, inference, index, parameters.live_inputs)
-        # In a sequential architecture a decision spares only work of the output layer.
-        exits = layer.output or not parameters.configuration.sequential
-        upto = last if parameters.configuration.early_exit and exits else every
-        columns.append((times <= upto[:, None]) @ layer.walk_cycles)
+    columns = [arrived @ layer.walk_cycles for _, layer, arrived in arrivals(parameters, inference)]
     return np.stack(columns, axis=1)
 
 

@@ -97,12 +97,16 @@ class RunReport:
             str(RESULTS): self.results,
             str(BUILDS / "*" / UTILISATION_FILE): self.builds,
         }
+        # Into the folder of an accelerator alone no network is trained.
+        within = ACCELERATOR if self.hardware == self.run else Path()
         origin = self.origin
         dataset = pick(origin, "asked", "dataset") or pick(origin, "dataset") or "NAME"
         return {
-            name: STEPS[name].format(run=self.run, hardware=self.hardware, dataset=dataset)
+            str(Path(name).relative_to(within)): STEPS[name].format(
+                run=self.run, hardware=self.hardware, dataset=dataset
+            )
             for name, content in found.items()
-            if not content
+            if not content and Path(name).is_relative_to(within)
         }
 
     def figures(self) -> dict[str, Any]:
@@ -129,6 +133,7 @@ class RunReport:
             "efficiency": pick(self.results, "efficiency"),
             "additions_per_image": pick(self.evaluate, "additions"),
             "multiply_accumulates": pick(self.evaluate, "multiply_accumulates"),
+            "energy_estimate": pick(self.results, "energy_estimate"),
             "builds": [_build_figures(build, cycles) for build in self.builds],
         }
 

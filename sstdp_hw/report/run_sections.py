@@ -8,7 +8,8 @@ from typing import Any
 
 from ..base.tables import number, percent
 from .document import Listing, Section
-from .run_report import RECORD, RunReport, pick
+from .energy import energy_range, energy_section, switching_section
+from .run_report import RECORD_NAME, RunReport, pick
 
 NOT_RUN = "not run"
 
@@ -28,8 +29,12 @@ def sections(report: RunReport) -> list[Section | Listing]:
         made.append(_hardware(report.manifest))
     if report.results:
         made.append(_simulation(report.results))
+        if found := report.results.get("energy_estimate"):
+            made.append(energy_section(found))
+        if found := report.results.get("activity"):
+            made.append(switching_section(found))
     if report.record:
-        made.append(_record(report.record, report.run))
+        made.append(_record(report.record, report.hardware))
     made += [_build(build) for build in report.builds]
     if report.not_run or report.stale:
         stale = [(line.split(" ")[0], line.partition(" ")[2]) for line in report.stale]
@@ -60,6 +65,8 @@ def summary(figures: dict[str, Any]) -> Section:
     ]
     if figures["fine_tuned_accuracy"] is not None:
         rows.insert(1, ("fine-tuned accuracy", percent(figures["fine_tuned_accuracy"])))
+    if estimate := figures["energy_estimate"]:
+        rows.append(("energy per image, an estimate", str(energy_range(estimate["picojoules"]))))
     for build in figures["builds"] or [None]:
         rows += _build_summary(build)
     title = f"{figures['network'] or 'Network'} on {figures['dataset'] or 'unknown data'}"
@@ -220,7 +227,7 @@ def _simulation(results: dict[str, Any]) -> Section:
     return Section("Co-simulation", ("", "value"), rows, note)
 
 
-def _record(record: dict[str, Any], run: Path) -> Section:
+def _record(record: dict[str, Any], hardware: Path) -> Section:
     files = {str(name): str(digest) for name, digest in (record.get("files") or {}).items()}
     dataset = record.get("dataset") or {}
     rows = [
@@ -231,7 +238,7 @@ def _record(record: dict[str, Any], run: Path) -> Section:
         *files.items(),
         *((str(tool), str(version)) for tool, version in (record.get("tools") or {}).items()),
     ]
-    check = shlex.join(["sstdp-hw", "verify", "record", str(run / RECORD)])
+    check = shlex.join(["sstdp-hw", "verify", "record", str(hardware / RECORD_NAME)])
     headings = ("", "SHA-256, count or version")
     return Section(
         "Record of the co-simulation", headings, rows, note="Check it with:", command=check

@@ -10,6 +10,7 @@ from sstdp_hw.exchange import refiring, writing
 from sstdp_hw.models import cycles
 from sstdp_hw.models.area.block_ram import BLOCK_RAMS, INPUT_BLOCK_RAMS
 from sstdp_hw.models.area.composition import BLOCK_PARTS, INPUT_PARTS
+from sstdp_hw.models.energy.operations import ACCESSES, INPUT_ACCESSES
 from sstdp_hw.network.chain import INPUT_NAMES
 from sstdp_hw.network.layers import KINDS, WeightedLayer
 from sstdp_hw.reference import firing, inference, plain
@@ -17,6 +18,7 @@ from sstdp_rtl.boards import bridge
 from sstdp_rtl.gateware import accelerator
 from sstdp_rtl.gateware.encoder import encoder
 from sstdp_rtl.gateware.parts import weight_memory
+from sstdp_rtl.gateware.sequential import memories
 from sstdp_rtl.generator import golden, manifest
 from sstdp_rtl.synthesis import bitstream
 from sstdp_sim.simulation import packets
@@ -36,6 +38,7 @@ TABLES = {
     "cycle model, others": (cycles.FILTERS, HARDWARE - WEIGHTED),
     "area model, parts": (BLOCK_PARTS, HARDWARE),
     "area model, block RAM": (BLOCK_RAMS, HARDWARE),
+    "energy estimate": (ACCESSES, HARDWARE),
     "gateware, neurons": (accelerator.LAYERS, WEIGHTED),
     "gateware, others": (accelerator.FILTERS, HARDWARE - WEIGHTED),
     "NIR graphs, written": (writing.NODES, EVERY),
@@ -51,6 +54,7 @@ TABLES = {
     "inputs, cycle model, latency": (cycles.LATENCIES, set(INPUTS)),
     "inputs, area model, parts": (INPUT_PARTS, set(INPUTS)),
     "inputs, area model, block RAM": (INPUT_BLOCK_RAMS, set(INPUTS)),
+    "inputs, energy estimate": (INPUT_ACCESSES, set(INPUTS)),
     "inputs, manifest": (manifest.PACKETS, set(INPUTS)),
     "inputs, golden testbench": (golden.PACKETS, set(INPUTS)),
     "inputs, simulation": (packets.PACKED, set(INPUTS)),
@@ -61,6 +65,8 @@ TABLES = {
     "inputs, bitstream": (bitstream.SIZES, set(INPUTS)),
     "stores, weights": (weight_memory.WEIGHTS, set(STORES)),
     "stores, initial potentials": (weight_memory.INITIAL, set(STORES)),
+    "stores, weights of an engine": (memories.WEIGHTS, set(STORES)),
+    "stores, initial potentials of an engine": (memories.INITIAL, set(STORES)),
     "stores, tables of the encoder": (encoder.TABLES, set(STORES)),
 }
 

@@ -14,6 +14,7 @@ from sstdp_hw.base.progress import progress
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.data import datasets
+from sstdp_hw.models.energy import energy_estimate
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_hw.report.page.accuracy import stop_curve
@@ -151,11 +152,13 @@ def test_same_inputs_same_bytes(run, text):
 def test_sections_are_those_with_data(run, evidence, tmp_path):
     names = [section.name for section in sections_of(evidence)]
     assert names == [
-        "answer", "life", "accuracy", "weights", "hardware", "exploration", "training",
+        "answer", "life", "accuracy", "weights", "hardware", "energy", "exploration", "training",
         "provenance",
     ]  # fmt: skip
     alone = [section.name for section in sections_of(evidence_of(run / "accelerator"))]
-    assert alone == ["answer", "life", "accuracy", "weights", "hardware", "provenance"]
+    assert alone == [
+        "answer", "life", "accuracy", "weights", "hardware", "energy", "provenance",
+    ]  # fmt: skip
     put(tmp_path / "train.json", {"test_accuracy": 0.9})
     assert [s.name for s in sections_of(evidence_of(tmp_path))] == ["answer", "provenance"]
 
@@ -174,6 +177,67 @@ def test_head_tells_verdict_and_how_to_check(text, run):
     assert f"Hardware equals reference on all {IMAGES} test images of digits" in text
     assert f"sstdp-hw verify record {run / 'accelerator' / 'record.json'}" in text
     assert "sstdp-hw train --dataset digits" in text
+
+
+def test_energy_is_called_an_estimate_wherever_it_is(evidence, run, tmp_path):
+    [section] = [one for one in sections_of(evidence) if one.name == "energy"]
+    beside, shares_, table = section.parts
+    assert "estimate" in section.title and "estimate" in table.headings
+    assert "Not measured" in table.note and "static power" in table.note
+    own = energy_estimate(evidence.hardware.parameters, evidence.inference)
+    bars = beside.spec["datasets"]["rows"]
+    assert bars[0]["text"] == str(own.total) and bars[0]["own"] and len(bars) == 5
+    whole = {}
+    for row in shares_.spec["datasets"]["rows"]:
+        whole[row["end"]] = whole.get(row["end"], 0) + row["share"]
+    assert list(whole.values()) == pytest.approx([1, 1], abs=1e-3)
+    [head] = [one for one in sections_of(evidence) if one.name == "answer"]
+    cards = [part for part in head.parts if part.kind == "facts"]
+    [card] = [fact for fact in cards[0].facts if "energy" in fact.name]
+    assert card.name.endswith("estimate") and card.value == str(own.total)
+    # What `simulate` wrote, of all its images, goes before the page's own.
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "accelerator" / "results.json"
+    wrote = own.to_json() | {"picojoules": {"low": 1000.0, "high": 2000.0}}
+    put(path, json.loads(path.read_text()) | {"energy_estimate": wrote})
+    assert "1.0 to 2.0 nJ" in page("digits", evidence_of(tmp_path / "run"), library="")
+
+
+STUDY = {
+    "title": "Parts", "seeds": [0, 1], "rows": [
+        {"entry": name, "run": "float", "mean": {"validation_accuracy": mean, **more},
+         "spread": {"validation_accuracy": 0.01},
+         "seeds": [{"seed": n, "folder": f"{name}/seed{n}/float",
+                    "figures": {"validation_accuracy": mean + shift}}
+                   for n, shift in enumerate((-0.007, 0.007))]}
+        for name, mean, more in (("all", 0.9, {}), ("less", 0.85, {"validation_difference": -0.05}))
+    ],
+}  # fmt: skip
+
+
+def test_a_run_of_a_study_shows_all_of_it(tmp_path):
+    folder = tmp_path / "parts" / "less" / "seed1" / "float"
+    folder.mkdir(parents=True)
+    put(folder / "train.json", {"test_accuracy": 0.9})
+    put(tmp_path / "parts" / "study.json", STUDY)
+    [section] = [one for one in sections_of(evidence_of(folder)) if one.name == "study"]
+    assert section.title == "Study: Parts" and "less float" in section.intro
+    figure, table = section.parts
+    altair.Chart.from_dict(figure.spec, validate=True)
+    bars = figure.spec["datasets"]["rows"]
+    assert [(bar["mean"], bar["low"], bar["own"]) for bar in bars] == [
+        (0.9, 0.89, False), (0.85, 0.84, True),
+    ]  # fmt: skip
+    assert len(figure.spec["datasets"]["dots"]) == 4
+    assert table.rows[1] == ("less, float", "85.00 %", "-5.00", "2")
+    assert table.rows[0][2] == "-" and "baseline" in table.note
+    (tmp_path / "parts" / "other").mkdir()
+    put(tmp_path / "parts" / "other" / "train.json", {"test_accuracy": 0.9})
+    assert [s.name for s in sections_of(evidence_of(tmp_path / "parts" / "other"))] == [
+        "answer", "provenance",
+    ]  # fmt: skip
+    put(tmp_path / "parts" / "study.json", {"rows": 3})
+    assert "must have a list of rows" in evidence_of(folder).missing["study"]
 
 
 def test_what_cannot_be_read_is_told(run, tmp_path):

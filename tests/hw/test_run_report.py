@@ -4,9 +4,13 @@
 import json
 
 import pytest
+from support.networks import random_case
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import file_digest
+from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.models.energy import energy_estimate
+from sstdp_hw.reference import inference as reference
 from sstdp_hw.report.document import Section
 from sstdp_hw.report.run_report import collect
 from sstdp_hw.report.run_sections import sections, summary
@@ -76,6 +80,26 @@ def test_one_part_missing(run, missing):
     assert made[-1].title == "Not in this report"
     assert made[-1].entries[0][0] == name
     assert made[-1].entries[0][1].startswith("sstdp-hw ")
+
+
+def test_an_energy_estimate_is_called_one(run):
+    case = random_case(1, early_exit=True)
+    parameters = AcceleratorParameters(case.network, case.configuration)
+    found = energy_estimate(parameters, reference.run(case.network, case.images))
+    results = PARTS["accelerator/results.json"] | {"energy_estimate": found.to_json()}
+    write(run, "accelerator/results.json", results)
+    report = collect(run)
+    assert dict(summary(report.figures()).rows)["energy per image, an estimate"] == str(found.total)
+    [section] = [one for one in sections(report) if "Energy" in one.title]
+    assert section.title.endswith("an estimate") and section.headings[1] == "estimate"
+    assert section.rows[0][:2] == ("this accelerator", str(found.total))
+    activity = {"cycles": 1228, "nets": 900, "toggles_per_net_and_cycle": {"encoder": 0.0214}}
+    write(run, "accelerator/results.json", results | {"activity": activity})
+    [switching] = [one for one in sections(collect(run)) if one.title == "Switching activity"]
+    assert switching.rows == [("encoder", "2.14 %")] and "1,228 clock cycles" in switching.note
+    text = section.as_markdown()
+    for told in ("Not measured", "45 nm", "Left out: clock tree", "4.6 pJ"):
+        assert told in text
 
 
 def test_without_fine_tuning_the_run_itself_is_the_float_one(run):

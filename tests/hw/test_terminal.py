@@ -1,13 +1,16 @@
 """What a person sees at 80 columns, and progress on long work."""
 
+import io
 import re
 
 import pytest
+from rich.console import Console
 
 from sstdp_hw import ready
+from sstdp_hw.base import progress as module
 from sstdp_hw.base import tables
 from sstdp_hw.base.processes import in_processes
-from sstdp_hw.base.progress import LINE_SECONDS, progress
+from sstdp_hw.base.progress import LINE_SECONDS, THEME, progress
 from sstdp_hw.base.tables import counted, show, table
 from sstdp_hw.command.cli import main
 from sstdp_hw.report.document import Listing, Section, markdown
@@ -68,10 +71,41 @@ def test_a_log_tells_progress_now_and_then(capsys):
             advance(100)
     assert capsys.readouterr().err.splitlines() == [
         "Working ...",
-        "Working: 400 of 1,000 after 30 s",
-        "Working: 800 of 1,000 after 60 s",
+        "Working: 400 of 1,000 after 30 s, about 45 s left",
+        "Working: 800 of 1,000 after 60 s, about 15 s left",
         "Working: 75.0 s",
     ]
+
+
+def bar(monkeypatch):
+    """What a bar writes to a terminal."""
+    written = io.StringIO()
+    console = Console(file=written, theme=THEME, force_terminal=True, color_system="standard")
+    monkeypatch.setattr(module, "_console", console)
+    with progress("Working", 4) as advance:
+        advance(2)
+        advance(2)
+    return written.getvalue()
+
+
+def colours(text):
+    codes = {code for found in re.findall(r"\x1b\[([\d;]+)m", text) for code in found.split(";")}
+    return codes - {"0", "1", "2"}
+
+
+def test_a_bar_tells_the_rest_in_colours_that_all_people_tell_apart(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    drawn = bar(monkeypatch)
+    assert "4/4" in drawn and "0:00:00" in drawn
+    blue, cyan, grey, bright_blue = "34", "36", "90", "94"
+    assert colours(drawn) and colours(drawn) <= {blue, cyan, grey, bright_blue}
+
+
+def test_no_color_is_honoured(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert colours(bar(monkeypatch)) == set()
 
 
 def test_one_thing_is_not_several():

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.exploration.fitting import smallest
 from sstdp_rtl.exploration.plot import Front, picture
-from sstdp_rtl.exploration.synthesis import build_points
+from sstdp_rtl.exploration.synthesis import build_points, folder_name
 
 NETWORK = "digits-64-64-10-4bit"
 
@@ -88,6 +89,20 @@ def test_no_image_gives_the_layers_more_work_than_the_worst_case(seed):
     most = cycle_bound(parameters, workload.inference)
     assert len(set(most.tolist())) == 1
     assert cycle_bound(parameters, reference.run(case.network, case.images)).max() <= most[0]
+
+
+def test_loadable_weights_are_explored_as_they_are_generated(explored):
+    """Every input is live, a loader is there: more work and area than constants, point by point."""
+    network, workload, _, _ = explored
+    candidates = balanced_configurations(network, workload.inference, weights="loadable")[:4]
+    assert {candidate.weights for candidate in candidates} == {"loadable"}
+    points = estimate(network, workload, candidates)
+    assert all(point.to_json()["weights"] == "loadable" for point in points)
+    constants = [replace(candidate, weights="rom") for candidate in candidates]
+    for loaded, rom in zip(points, estimate(network, workload, constants), strict=True):
+        assert loaded.area.lut > rom.area.lut + 500 and loaded.cycles >= rom.cycles
+    assert folder_name(candidates[0]).endswith("-loadable")
+    assert not folder_name(constants[0]).endswith("-loadable")
 
 
 def test_explore_writes_json_and_a_picture(tmp_path):

@@ -5,25 +5,34 @@ of each kind.
 """
 
 import os
+import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.conv_networks import random_conv, random_conv_case
+from support.corner_networks import corner_case, traffic_of
+from support.loading import for_all, loads_of, sibling
 from support.networks import Case, random_case, random_dense, small_network, with_spikes
-from support.simulation import expected_spikes, expected_words, run
+from support.simulation import Load, expected_spikes, expected_words, run
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.blocks.pipeline import BANK_ROWS
 from sstdp_hw.blocks.presets import preset
+from sstdp_hw.contract.answer import LOAD, pack_answers
+from sstdp_hw.contract.memory_image import memory_image
 from sstdp_hw.models.area import predict_area
 from sstdp_hw.models.cost import cycle_bound, layer_work
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.network.layers import Dense, Flatten, Pool2d
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
+from sstdp_rtl.gateware.sequential.memories import memories
 
 CASES = int(os.environ.get("SSTDP_SEQUENTIAL_CASES", "0"))
+#: In the suite: of those that are simulated fast.
+CORNERS = (3, 6)
 
 
 def sequential(case, lanes=None):
@@ -35,13 +44,19 @@ def sequential(case, lanes=None):
     )
 
 
-def check(case, *, stalls=0.0, **options):
-    """Answers, without early exit every spike, and without stalls every cycle."""
+def check(case, *, stalls=0.0, traffic=None, **options):
+    """Answers, without early exit every spike, and without stalls every cycle. ``traffic`` are
+    packets, some of a wrong length, in place of the images' own."""
     network, configuration, images = case.network, case.configuration, case.images
-    inference = reference.run(network, images)
+    inference = reference.run(network, images, present=traffic.present if traffic else None)
+    wanted = expected_words(inference)
+    if traffic:
+        options["packets"] = traffic.packets
+        errors = pack_answers({"frame_error": traffic.errors}).tolist()
+        wanted = [word | error for word, error in zip(wanted, errors, strict=True)]
     seen = run(network, configuration, images, stalls=stalls, seed=case.seed, **options)
-    assert seen.words == expected_words(inference)
-    if not configuration.early_exit:
+    assert seen.words == wanted
+    if not configuration.early_exit and not options.get("resets"):
         wanted = [expected_spikes(network, inference, image) for image in range(len(images))]
         assert set(seen.spikes) == set.union(*wanted)
         assert len(seen.spikes) == sum(map(len, wanted)), "a spike came twice"
@@ -87,6 +102,97 @@ def test_many_random_networks(make, seed):
     if seed % 7 == 3 and case.network.planes == 1:
         case = with_spikes(case)
     check(sequential(case), stalls=(0.0, 0.0, 0.4)[seed % 3])
+
+
+def check_corner(seed):
+    """A network of extreme shape; of every seed other traffic: back pressure, wrong packets, resets
+    in the middle, spikes as input."""
+    case = corner_case(seed, early_exit=seed % 2 > 0)
+    stalls, resets = (0.0, 0.0, 0.4)[seed % 3], 2 * (seed % 5 == 4)
+    options = {"resets": resets} if resets else {}
+    if seed % 4 == 3:
+        check(with_spikes(case), stalls=stalls, **options)
+    else:
+        traffic = traffic_of(case) if seed % 3 else None
+        check(case, stalls=stalls, traffic=traffic, **options)
+
+
+@pytest.mark.parametrize("seed", CORNERS)
+def test_networks_of_extreme_shape(seed):
+    check_corner(seed)
+
+
+@pytest.mark.skipif(not CASES, reason="SSTDP_SEQUENTIAL_CASES is not set")
+@pytest.mark.parametrize("seed", range(CASES))
+def test_many_networks_of_extreme_shape(seed):
+    check_corner(seed)
+
+
+def test_the_extreme_shapes_are_drawn():
+    cases = [corner_case(seed, early_exit=True) for seed in range(60)]
+    engines = [AcceleratorParameters(case.network, case.configuration) for case in cases]
+    layers = [layer for each in engines for layer in each.layers]
+    assert {case.network.t_max for case in cases} == {1, 2, 7, 255}
+    for reached in (
+        [layer.channels == 1 for layer in layers],
+        [layer.shape[1:] == (1, 1) and layer.kind == "conv2d" for layer in layers],
+        [layer.kernel == layer.arriving[1:] and layer.kind == "conv2d" for layer in layers],
+        [layer.lanes > layer.channels for layer in layers],
+        [layer.lanes < layer.channels and layer.padding > 0 for layer in layers],
+        [(layer.layer.threshold < 0).all() for layer in layers],
+        [(layer.layer.threshold == 2**31 - 1).all() for layer in layers],
+        [len(layer.pools) > 1 for layer in layers],
+        [len(each.sequential.filters) > 1 for each in engines],
+        [len(each.layers) == 1 for each in engines],
+        [np.ptp(case.network.encoder) == 0 for case in cases],
+        [traffic_of(case).errors.any() for case in cases],
+    ):
+        assert {True, False} <= set(map(bool, reached))
+    for case in cases[:20]:
+        traffic = traffic_of(case)
+        assert (traffic.present.all(axis=(1, 2, 3)) | traffic.errors).all()
+
+
+def test_more_initial_potentials_than_a_bank_holds():
+    """Their rows are numbered by layer and group, so few neurons in many layers are enough."""
+    rng = np.random.default_rng(1)
+    shapes = ((514, 2), (3, 514), (3, 3))
+    layers = [random_dense(rng, neurons, inputs, 3) for neurons, inputs in shapes]
+    case = directed(1, Flatten(), *layers, shape=(1, 1, 2), lanes=1, images=2)
+    case.images[0], case.images[1] = [[0, 255]], [[0, 0]]
+    engine = AcceleratorParameters(case.network, case.configuration).engine
+    assert engine.initial_depth > BANK_ROWS
+    check(case)
+
+
+def test_more_places_in_a_table_than_a_bank_holds():
+    rng = np.random.default_rng(2)
+    conv = random_conv(rng, 2, (1, 1, 257), kernel=(1, 1), stride=(1, 20), padding=(0, 0), width=3)
+    shapes = ((3, 26), (3, 3), (3, 3), (3, 3))
+    layers = [conv, *(random_dense(rng, neurons, inputs, 3) for neurons, inputs in shapes)]
+    for layer in layers:
+        layer.threshold[:] = 1
+    case = directed(1, *layers, shape=(1, 1, 257), lanes=1, images=2)
+    case.images[-1, ..., 240] = 255
+    engine = AcceleratorParameters(case.network, case.configuration).engine
+    assert len(engine.layers) << engine.in_widths[1] > BANK_ROWS
+    check(case)
+
+
+@pytest.mark.skipif(not CASES, reason="SSTDP_SEQUENTIAL_CASES is not set")
+def test_more_weights_than_a_bank_holds():
+    """Weights come a cycle later then, and marks of pooled cells with them."""
+    rng = np.random.default_rng(2)
+    conv = random_conv(rng, 4, (1, 9, 9), kernel=(2, 2), stride=(1, 1), padding=(0, 0), width=3)
+    hidden, output = random_dense(rng, 66, 4 * 8 * 8, 3), random_dense(rng, 3, 66, 3)
+    for layer in (conv, hidden, output):
+        layer.threshold[:] = 2
+    layers = (conv, Pool2d((1, 1)), hidden, output)
+    case = directed(1, *layers, shape=(1, 9, 9), lanes=1, images=1)
+    case.images[rng.random(case.images.shape) < 0.1] = 255
+    engine = AcceleratorParameters(case.network, case.configuration).engine
+    assert engine.weight_latency == 4
+    check(case)
 
 
 @pytest.mark.parametrize("early_exit", [True, False])
@@ -199,13 +305,73 @@ def test_lanes_that_do_not_fit(lanes, message):
 
 
 def test_what_is_not_built_is_refused():
-    with pytest.raises(UserError, match="Weights must be rom in a sequential architecture"):
-        Configuration((4,), weights="loadable", architecture="sequential")
     parameters = AcceleratorParameters(small_network(), Configuration(architecture="sequential"))
     with pytest.raises(UserError, match="Area is predicted of streaming accelerators only"):
         predict_area(parameters)
     with pytest.raises(UserError, match="Architecture must be streaming or sequential"):
         Configuration((4,), architecture="systolic")
+
+
+def loadable(case, **changes):
+    configuration = replace(case.configuration, weights="loadable", **changes)
+    return replace(case, configuration=configuration)
+
+
+def reloaded(case, places, stalls):
+    """Networks of one shape in turn in a running stream, one image of the memories wrong: answers
+    are those of one of them, and nothing remains of the one before."""
+    rng = random.Random(case.seed)
+    networks = [case.network, *(sibling(case.network, case.seed + more) for more in (1, 2))]
+    all_of_them = for_all(case.configuration, networks)
+    loads, right = [], []
+    for place in places:
+        which = rng.randrange(3)
+        words = memory_image(all_of_them[which])
+        if place == places[-1]:
+            broken = words.copy()
+            broken[rng.randrange(3, len(words))] ^= 1 << rng.randrange(31)
+            loads.append(Load(broken, place, waits=False))
+        loads.append(Load(words, place, waits=False))
+        right.append(which)
+    seen = run(
+        case.network, all_of_them[0].configuration, case.images, loads=loads, stalls=stalls,
+        seed=case.seed,
+    )  # fmt: skip
+    each = [expected_words(reference.run(network, case.images)) for network in networks]
+    found = loads_of(seen.words, [each[which] for which in right])
+    assert len(seen.words) == len(case.images) and max(found) > 1
+
+
+MAKERS = (corner_case, random_case, random_conv_case)
+
+
+@pytest.mark.skipif(not CASES, reason="SSTDP_SEQUENTIAL_CASES is not set")
+@pytest.mark.parametrize("seed", range(CASES))
+def test_many_networks_that_are_loaded(seed):
+    case = MAKERS[seed % 3](seed, early_exit=seed % 2 > 0, images=8)
+    case = case if seed % 3 == 0 else sequential(case)
+    reloaded(case, (0, 2, 3, 5), 0.3 if seed % 4 == 1 else 0.0)
+
+
+def test_every_spike_of_a_loaded_network():
+    case = sequential(random_conv_case(3, early_exit=False, images=3))
+    network, images = case.network, case.images
+    inference = reference.run(network, images)
+    seen = run(network, loadable(case).configuration, images)
+    assert seen.words == [word | 1 << LOAD.offset for word in expected_words(inference)]
+    wanted = [expected_spikes(network, inference, image, np.True_) for image in range(len(images))]
+    assert set(seen.spikes) == set.union(*wanted)
+
+
+def test_weights_in_single_port_ram():
+    """The engine's memory goes there whole or not at all."""
+    configuration = Configuration((20,), weights="loadable", spram=5, architecture="sequential")
+    parameters = AcceleratorParameters(small_network(), configuration)
+    assert parameters.engine.weight_style == "spram"
+    weights, _ = memories(parameters.engine)
+    assert "(* spram = 1, no_rw_check = 1 *)" in weights.verilog("weights")
+    with pytest.raises(UserError, match="hold none: it takes 5 for engine; take fewer lanes"):
+        _ = AcceleratorParameters(small_network(), replace(configuration, spram=4))
 
 
 def test_presets():

@@ -106,7 +106,6 @@ def test_the_verb(tmp_path, capsys):
                      "--architecture", "sequential", *options])  # fmt: skip
 
     for options, message in (
-        (["--weights", "loadable"], "Weights must be rom in a sequential architecture"),
         (["--weights", "external"], "invalid choice: 'external'"),
         (["--lanes", "4,4"], "Lanes must be one number in a sequential architecture"),
         (["--max-luts", "900"], "--architecture sequential cannot be given together with a goal"),

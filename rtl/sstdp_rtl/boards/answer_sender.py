@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import crc, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .protocol import ANSWER_START, Status
+from sstdp_hw.contract.serial_protocol import ANSWER_START, Status
 
 
 class AnswerSender(wiring.Component):

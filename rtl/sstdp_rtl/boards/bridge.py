@@ -7,12 +7,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from sstdp_hw.contract.board_identity import WORDS
 from sstdp_hw.contract.event_packets import EVENT_BYTES
+from sstdp_hw.contract.serial_protocol import ECHO
 
 from .answer_sender import AnswerSender
 from .event_receiver import EventReceiver
 from .image_receiver import ImageReceiver
 from .load_reporter import LoadReporter
-from .protocol import ECHO
 from .request_receiver import WORD_BYTES, beat_layout
 
 # Bytes held while the accelerator stalls. A serial line has no backpressure: what comes on top is

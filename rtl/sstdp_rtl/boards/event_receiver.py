@@ -3,8 +3,8 @@
 from amaranth.hdl import Cat, Signal
 
 from sstdp_hw.contract.event_packets import EVENT_BYTES
+from sstdp_hw.contract.serial_protocol import EVENTS_START, LENGTH_BYTES
 
-from .protocol import EVENTS_START, LENGTH_BYTES
 from .request_receiver import RequestReceiver
 
 

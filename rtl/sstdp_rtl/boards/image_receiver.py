@@ -2,7 +2,8 @@
 
 from amaranth.hdl import Const, Signal
 
-from .protocol import LENGTH_BYTES, REQUEST_START
+from sstdp_hw.contract.serial_protocol import LENGTH_BYTES, REQUEST_START
+
 from .request_receiver import RequestReceiver
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sstdp_hw.blocks.hardware import TOP
 from sstdp_hw.blocks.inputs import INPUTS
 from sstdp_hw.contract.board_identity import Identity
+from sstdp_hw.contract.serial_protocol import MAX_IMAGE_BYTES
 from sstdp_hw.network.chain import PIXELS
 
 from .pll import Pll
-from .protocol import MAX_IMAGE_BYTES
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .protocol import LENGTH_BYTES, MEMORIES_START, QUESTION_START, Status
+from sstdp_hw.contract.serial_protocol import LENGTH_BYTES, MEMORIES_START, QUESTION_START, Status
 
 #: Bytes of a word of an image of the memories.
 WORD_BYTES = 4

@@ -14,6 +14,7 @@ from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.processes import in_processes
 from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.blocks.weight_store import ROM
 from sstdp_hw.models.exploration import EstimatedPoint
 from sstdp_hw.network.network import Network
 
@@ -66,6 +67,8 @@ def folder_name(configuration: Configuration) -> str:
     """Folder of a point: "lanes-16-10-pixels-2"."""
     lanes = "-".join(map(str, configuration.lanes or ()))
     suffix = "" if configuration.early_exit else "-no-early-exit"
+    if configuration.weights != ROM.kind:
+        suffix += f"-{configuration.weights}"
     return f"lanes-{lanes}-pixels-{configuration.pixels_per_beat}{suffix}"
 
 

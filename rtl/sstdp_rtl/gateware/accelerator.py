@@ -1,10 +1,11 @@
 """The top: composes the blocks and carries the AXI4-Stream names; computes nothing."""
 
 from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 
 from sstdp_hw.blocks.pipeline import INPUT_QUEUE_DEPTH, PIECE
 from sstdp_hw.contract.answer import LOAD
+from sstdp_hw.contract.memory_image import STATUS
 from sstdp_hw.contract.ports import ports
 
 from .conv.conv import ConvLayer
@@ -20,6 +21,7 @@ from .loading.loader import Loader
 from .parts.queue import Queue
 from .parts.serializer import SpikeSerializer
 from .parts.splitter import GroupSplitter
+from .parts.streams import layout_of
 from .pool import PoolLayer
 from .sequential.engine import Engine
 
@@ -177,6 +179,11 @@ class AcceleratorTop(Elaboratable):
             p.engine, width, p.step_width, p.configuration.early_exit
         )
         self.probes += engine.probes
+        if p.store.loaded:
+            m.d.comb += [
+                *_load(engine, loader, 1 + len(p.network.tables)),
+                engine.void.eq(~data.View(layout_of(STATUS), loader.status).loaded),
+            ]
         wiring.connect(m, events, engine.i)
         wiring.connect(m, engine.o, decision.i)
 

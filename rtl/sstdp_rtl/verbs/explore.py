@@ -15,6 +15,7 @@ from sstdp_hw.base.progress import progress
 from sstdp_hw.base.tables import number, show, table
 from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT
 from sstdp_hw.blocks.presets import PRESETS
+from sstdp_hw.blocks.weight_store import ROM, STORES
 from sstdp_hw.command.verb import Result, Verb
 from sstdp_hw.models.exploration import (
     EstimatedPoint,
@@ -42,8 +43,8 @@ LUTs and block RAMs, estimated by the models of docs/cost-model.md before any to
   sstdp-hw explore ready:mnist-784-400-10-sparse-4bit --plot front.png
   sstdp-hw explore NETWORK --synthesize --jobs 8 --json front.json
 
-A point of the front is built by `generate --lanes N,N --pixels-per-beat N`. Where one word will do,
-the presets {", ".join(PRESETS)} need no exploration: `generate --preset`.
+A point of the front is built by `generate --lanes N,N --pixels-per-beat N`, with --weights as here.
+Where one word will do, the presets {", ".join(PRESETS)} need no exploration: `generate --preset`.
 
 Candidates are balanced: no layer has lanes that wait for another. The area is that of an ECP5;
 points that do not fit DEVICE are hollow in the picture. --synthesize runs yosys and nextpnr on the
@@ -76,6 +77,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-early-exit", action="store_true", help="hardware that produces every spike"
     )
+    parser.add_argument(
+        "--weights", choices=STORES, default=ROM.kind,
+        help="where weights stand, as of `generate` (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="FILE", help="picture, .png, .svg or .pdf")
     parser.add_argument(
         "--synthesize", action="store_true", help="build the points of the front, for real figures"
@@ -118,6 +123,7 @@ def _run(options: argparse.Namespace) -> Result:
     candidates = balanced_configurations(
         network, workload.inference,
         early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
+        weights=options.weights,
     )  # fmt: skip
     with progress(f"Estimating {len(candidates)} configurations", len(candidates)) as advance:
         points = estimate(network, workload, candidates, jobs=options.jobs, progress=advance)
@@ -146,6 +152,7 @@ def _run(options: argparse.Namespace) -> Result:
         "workload": workload.source,
         "device": options.device if options.synthesize else None,
         "clock_mhz": options.clock,
+        "weights": options.weights,
         "points": [point.to_json() for point in points],
         "front": [
             {**point.to_json(), **({} if real is None else {"built": real.to_json()})}

@@ -53,7 +53,8 @@ training:
   sstdp-hw memory NETWORK --for DIR --out weights.bin
 
 Every layer has a processor of its own; or one engine computes all of them, one after the other,
-which is smallest for deep networks. Then lanes are one number:
+which is smallest for deep networks. Then lanes are one number; weights are constants or loaded, as
+above:
 
   sstdp-hw generate NETWORK --architecture sequential --lanes 4 --out DIR
 
@@ -190,6 +191,7 @@ def _by_goal(network, options):
         for configuration in balanced_configurations(
             network, workload.inference,
             early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
+            weights=options.weights,
         )
     ]  # fmt: skip
     with progress(f"Choosing from {len(candidates)} configurations", len(candidates)) as advance:

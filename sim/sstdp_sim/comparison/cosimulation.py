@@ -21,6 +21,7 @@ from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image, words_of_an_image
 from sstdp_hw.models.cost import cycle_bound, efficiency
+from sstdp_hw.models.energy import energy_estimate
 from sstdp_hw.network.layers import Array
 from sstdp_hw.ready import known_as
 from sstdp_hw.reference import inference as reference
@@ -100,6 +101,7 @@ def cosimulate(
     traffic: Traffic = Traffic(),  # noqa: B008 - frozen
     every_spike: bool = False,
     waves: Path | None = None,
+    activity: Path | None = None,
     mutate: tuple[str, int, int] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
@@ -119,6 +121,8 @@ def cosimulate(
         Compare every spike of every layer, too. Needs hardware without early exit.
     waves : path, optional
         Write a waveform of all images there; one shard.
+    activity : path, optional
+        Write the switching activity of all images there; one shard.
     mutate : (kind, layer, seed), optional
         Corrupt one number in the hardware first, see `mutation.choose`.
     progress : callable, optional
@@ -151,13 +155,14 @@ def cosimulate(
             memories = mutations.patch(directory, mutation).applied(memories)
     packets = Packets.of(parameters, images)
     timeout = timeout_cycles(directory, traffic)
-    shards = 1 if waves else max(1, min(shards, len(images) // MIN_IMAGES_PER_SHARD))
+    shards = 1 if waves or activity else max(1, min(shards, len(images) // MIN_IMAGES_PER_SHARD))
     start = time.monotonic()
     with Simulation.of(
         verilog,
         parameters,
         simulator=simulator,
         waves=waves,
+        activity=activity,
         probes=directory.manifest["probes"] if every_spike else (),
         memories=memories,
     ) as simulation:
@@ -178,7 +183,7 @@ def cosimulate(
             first, seen = diagnose(
                 directory, verilog, simulator, images, inference, row, timeout, memories
             )
-        tools = simulation.tools
+        tools, traced = simulation.tools, simulation.traced
     mismatched = set(wrong.tolist()) | {divergence.image for divergence, _ in spike_mismatches}
     protocol = [
         text for shard, answer in enumerate(answers) for text in _protocol_findings(answer, shard)
@@ -201,7 +206,9 @@ def cosimulate(
         "efficiency": efficiency(bound, arrays["cycles"])
         if traffic.back_to_back and (arrays["cycles"] != NO_ANSWER).all()
         else None,
+        "energy_estimate": energy_estimate(parameters, inference).to_json(),
         **_loading(parameters, answers),
+        **({"activity": traced.to_json()} if traced else {}),
         "every_spike_compared": every_spike,
         "traffic": vars(traffic),
         "mutation": None if mutation is None else mutation.to_json() | {"text": str(mutation)},

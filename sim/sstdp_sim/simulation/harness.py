@@ -23,6 +23,8 @@ from .packets import HEADER_BYTES
 HARNESS_TOP = "harness"
 PACKETS_FILE, ANSWERS_FILE, SPIKES_FILE = "packets.bin", "answers.txt", "spikes.txt"
 WAKE_EVERY = 64
+#: Of the clock that the testbench gives.
+PERIOD_NS = 10
 # In place of an answer: the accelerator was reset; the packets are played once more from the start.
 RESET, START = -1, -2
 _IN_FLIGHT = 64  # first beats that are kept; a chain holds far fewer images at once

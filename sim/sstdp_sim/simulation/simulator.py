@@ -26,6 +26,7 @@ from sstdp_hw.contract.file_names import VERILOG_FILE
 from sstdp_hw.contract.memory_image import memory_image
 from sstdp_hw.network.layers import Array
 
+from .activity import FLAGS, TRACED, Activity, check_activity, keep_activity
 from .compiled_cache import CompiledCache
 from .coverage import Coverage
 from .environment import temporary_folder, tool_environment
@@ -33,6 +34,7 @@ from .harness import (
     ANSWERS_FILE,
     HARNESS_TOP,
     PACKETS_FILE,
+    PERIOD_NS,
     RESET,
     SPIKES_FILE,
     START,
@@ -98,6 +100,9 @@ class Simulation:
     waves : path, optional
         Where to write a waveform, .vcd from Verilator and .fst from Icarus; allowed for one shard
         only.
+    activity : path, optional
+        Where to write switching activity, .saif; Verilator only, for one shard, without a waveform.
+        What it tells is `traced` then.
     probes : sequence of dict
         Probes of the manifest to watch.
     coverage : Coverage, optional
@@ -121,6 +126,7 @@ class Simulation:
         top: str = TOP,
         simulator: str = "verilator",
         waves: Path | None = None,
+        activity: Path | None = None,
         probes: Sequence[dict[str, Any]] = (),
         coverage: Coverage | None = None,
         memories: Array | None = None,
@@ -128,7 +134,11 @@ class Simulation:
         check_simulator(simulator)
         if waves is not None:
             check_waves(simulator, waves)
+        if activity is not None:
+            check_activity(simulator, activity, waves)
         self.simulator, self.waves, self.coverage = simulator, waves, coverage
+        self.activity = activity
+        self.traced: Activity | None = None
         self.probes = list(probes)
         self._folder = temporary_folder()
         self.folder = Path(self._folder.name)
@@ -138,7 +148,10 @@ class Simulation:
             max_beats, beat_bytes, self.probes, top, loaded=memories is not None
         )
         self._sources = []
-        for name, text in ((VERILOG_FILE, verilog), ("harness.v", harness)):
+        sources = {VERILOG_FILE: verilog, "harness.v": harness}
+        if activity is not None:
+            sources = {"traced.vlt": TRACED, **sources}
+        for name, text in sources.items():
             self._sources.append(self.folder / name)
             self._sources[-1].write_text(text, encoding="utf-8")
         try:
@@ -170,6 +183,11 @@ class Simulation:
         self._folder.cleanup()
 
     @property
+    def traces(self) -> bool:
+        """Whether Verilator is to trace anything."""
+        return self.waves is not None or self.activity is not None
+
+    @property
     def tools(self) -> dict[str, str]:
         """Versions of what the result rests on."""
         names = {"cocotb": version("cocotb")}
@@ -194,8 +212,10 @@ class Simulation:
                     "--coverage-max-width",
                     "4096",
                 ]
+            if self.activity is not None:
+                arguments += FLAGS
             texts = [source.read_bytes() for source in self._sources]
-            waves = ["trace"] if self.waves else []
+            waves = ["trace"] if self.traces else []
             cache = CompiledCache(build, HARNESS_TOP, texts, arguments + waves)
         try:
             with tool_environment():
@@ -207,7 +227,7 @@ class Simulation:
                     build_dir=build,
                     build_args=arguments,
                     always=True,
-                    waves=self.waves is not None,
+                    waves=self.traces,
                     log_file=log,
                 )
         except (SystemExit, RuntimeError, OSError, ValueError) as error:
@@ -277,7 +297,10 @@ class Simulation:
             (shard / LOADS_FILE).write_bytes(loads.to_bytes())
             settings |= {"loads": loads.records, "waits": int(loads.waits)}
             patched = {n: (patches or {}).get(n, Patch()).settings() for n in mutants}
-        job = {"settings": settings, "mutants": list(mutants), "patches": patched}
+        job = {
+            "settings": settings, "mutants": list(mutants), "patches": patched,
+            "period_ns": PERIOD_NS,
+        }  # fmt: skip
         write_json(shard / "job.json", job)
         answer = shard / "answer.json"
         log = shard / "run.log"
@@ -294,7 +317,7 @@ class Simulation:
                     build_dir=self.folder / "build",
                     test_dir=shard,
                     results_xml=str(shard / "results.xml"),
-                    waves=self.waves is not None,
+                    waves=self.traces,
                     extra_env={
                         "SSTDP_JOB": str(shard / "job.json"),
                         "SSTDP_ANSWER": str(answer),
@@ -316,6 +339,8 @@ class Simulation:
             reporter.join()
         if self.waves is not None:
             self._keep_waves(shard)
+        if self.activity is not None:
+            self.traced = keep_activity(self._trace(shard, self.activity.suffix), self.activity)
         if self.coverage is not None:
             self.coverage.add(shard / "coverage.dat")
         shutil.rmtree(shard, ignore_errors=True)
@@ -356,12 +381,15 @@ class Simulation:
 
     def _keep_waves(self, shard: Path) -> None:
         assert self.waves is not None, "checked by the caller"
+        with written_whole(self.waves) as temporary:
+            shutil.move(self._trace(shard, self.waves.suffix), temporary)
+
+    def _trace(self, shard: Path, suffix: str) -> Path:
+        """The file that the simulator traced to."""
         for folder in (shard, self.folder / "build"):
-            for found in folder.glob(f"**/*{self.waves.suffix}"):
-                with written_whole(self.waves) as temporary:
-                    shutil.move(found, temporary)
-                return
-        raise UserError(f"Simulator {self.simulator}: no waveform file was written")
+            for found in folder.glob(f"**/*{suffix}"):
+                return found
+        raise UserError(f"Simulator {self.simulator}: no {suffix} file was written")
 
 
 def _report(answer: Path, progress: Callable[[int], None] | None, done: threading.Event) -> None:

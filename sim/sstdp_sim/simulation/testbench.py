@@ -16,8 +16,6 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, ValueChange
 
-PERIOD_NS = 10
-
 
 @cocotb.test()
 async def play(dut: Any) -> None:
@@ -26,7 +24,7 @@ async def play(dut: Any) -> None:
     for name, value in job["settings"].items():
         getattr(dut, name).value = value
     dut.rst_n.value = 0
-    Clock(dut.clk, PERIOD_NS, unit="ns").start()
+    Clock(dut.clk, job["period_ns"], unit="ns").start()
     runs, before = [], 0
     for mutant in job["mutants"]:
         dut.mutant.value = mutant

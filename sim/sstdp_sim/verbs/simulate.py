@@ -33,6 +33,10 @@ and exits with status 1 on any mismatch, naming the first one: image, layer, ste
 The last command corrupts one weight in the hardware first; the mismatch that it must report is the
 proof that the check can fail. Its results go to DIR/mutation.
 
+Switching activity of real images for a vendor's power tool (docs/energy.md):
+
+  sstdp-hw simulate DIR --dataset mnist --samples 20 --activity DIR/mnist.saif
+
 Where weights are loaded, the memories are written first; with any network that fits:
 
   sstdp-hw simulate DIR --dataset mnist --network OTHER"""
@@ -56,8 +60,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--simulator", default="verilator", metavar="NAME", help="verilator (default) or icarus"
     )
     parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
-        help="simulator processes at once (default: one per core)",
+        "--jobs", type=int, metavar="N",
+        help="simulator processes at once (default: one per core, one with --activity)",
     )  # fmt: skip
     parser.add_argument(
         "--gaps", type=float, default=0.0, metavar="P",
@@ -83,6 +87,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="write a waveform: .vcd of verilator, .fst of icarus",
     )
     parser.add_argument(
+        "--activity", type=Path, metavar="FILE",
+        help="write switching activity for a vendor's power tool: .saif, of verilator",
+    )  # fmt: skip
+    parser.add_argument(
         "--network", type=Path, metavar="NETWORK",
         help="load this network instead of the one that was generated (needs `generate --weights "
         "loadable`); results go to DIR/loaded",
@@ -103,6 +111,20 @@ def _chance(name: str, value: float) -> int:
     return round(value * 256)
 
 
+def _jobs(options: argparse.Namespace) -> int:
+    """Processes at once; an activity file is of one."""
+    jobs = options.jobs
+    if jobs is None:
+        return 1 if options.activity is not None else os.cpu_count() or 1
+    if jobs < 1:
+        raise UserError(f"Jobs must be at least 1, not {jobs}")
+    if options.activity is not None and jobs > 1:
+        raise UserError(
+            f"Jobs must be 1 with --activity, as one file is of one process, not {jobs}"
+        )
+    return int(jobs)
+
+
 def _run(options: argparse.Namespace) -> Result:
     from sstdp_hw.base import locks
     from sstdp_hw.contract.directory import GeneratedDirectory
@@ -112,18 +134,21 @@ def _run(options: argparse.Namespace) -> Result:
 
     from ..comparison.cosimulation import check_makes_every_spike
     from ..comparison.mutation import check_mutation
+    from ..simulation.activity import check_activity
     from ..simulation.packets import Traffic
     from ..simulation.simulator import check_simulator, check_waves
 
     if not 0 <= options.seed < 1 << 31:
         raise UserError(f"Seed must be between 0 and {(1 << 31) - 1}, not {options.seed}")
-    if options.waves is not None:
-        check_file(options.waves)
-    if options.jobs < 1:
-        raise UserError(f"Jobs must be at least 1, not {options.jobs}")
+    for written_to in (options.waves, options.activity):
+        if written_to is not None:
+            check_file(written_to)
+    jobs = _jobs(options)
     check_simulator(options.simulator)
     if options.waves is not None:
         check_waves(options.simulator, options.waves)
+    if options.activity is not None:
+        check_activity(options.simulator, options.activity, options.waves)
     traffic = Traffic(
         _chance("Gaps", options.gaps), _chance("Backpressure", options.backpressure), options.seed,
         options.isolated,
@@ -145,10 +170,9 @@ def _run(options: argparse.Namespace) -> Result:
         if options.mutate:
             out = out / MUTATION_FOLDER
         with locks.output(out / RESULTS_FILE):
-            result, files = _simulate(options, directory, samples, traffic, out)
+            result, files = _simulate(options, directory, samples, traffic, out, jobs)
     _show(result)
-    if options.waves is not None:
-        files.append(options.waves)
+    files += [path for path in (options.waves, options.activity) if path is not None]
     print(f"Written: {', '.join(map(str, files))}")
     if options.mutate and not result["mismatches"]:
         raise VerbFailed("the mutation was not noticed by these images", result)
@@ -158,7 +182,7 @@ def _run(options: argparse.Namespace) -> Result:
 
 def _simulate(
     options: argparse.Namespace, directory: GeneratedDirectory, samples: Samples, traffic: Traffic,
-    out: Path,
+    out: Path, jobs: int,
 ) -> tuple[Result, list[Path]]:  # fmt: skip
     """Simulate, and write what came out to the folder ``out``; the result, and the files."""
     from sstdp_hw.base.progress import progress
@@ -172,8 +196,9 @@ def _simulate(
     with progress(f"Simulating {counted(len(samples), 'image')}", len(samples)) as advance:
         report = cosimulate(
             directory, samples.images, samples.labels,
-            simulator=options.simulator, shards=options.jobs, traffic=traffic,
-            every_spike=options.every_spike, waves=options.waves, mutate=mutate, progress=advance,
+            simulator=options.simulator, shards=jobs, traffic=traffic,
+            every_spike=options.every_spike, waves=options.waves, activity=options.activity,
+            mutate=mutate, progress=advance,
         )  # fmt: skip
     report.result.update(dataset=options.dataset, dataset_digest=samples.digest)
     own = mutate is None and options.network is None
@@ -182,6 +207,7 @@ def _simulate(
 
 def _show(result: Result) -> None:
     from sstdp_hw.base.tables import counted
+    from sstdp_hw.models.energy import Range
 
     if result.get("loading_cycles"):
         took = result["loading_cycles"]["max"]
@@ -203,6 +229,8 @@ def _show(result: Result) -> None:
             f"cycles from first beat to answer: mean {latency['mean']:.1f}, min {latency['min']}, "
             f"max {latency['max']}"
         )
+        low_to_high = Range(**result["energy_estimate"]["picojoules"])
+        print(f"energy per image, an estimate (docs/energy.md): {low_to_high}")
         seconds = result["seconds"]
         print(
             f"{result['images_per_second']} images/s simulated by {result['shards']} "

@@ -8,9 +8,13 @@ from functools import cached_property
 
 from ...base.errors import UserError
 from ..map_parameters import MapParameters
-from ..pipeline import LUT_RAM_DEPTH, rom_latency
+from ..pipeline import LUT_RAM_DEPTH, rom_latency, spram_count
+from ..weight_store import WeightStore
 from ..widths import index_width
 from .layer import SequentialLayer, Widths
+
+#: Name of the engine where a store asks whose weights they are.
+ENGINE = "engine"
 
 #: Rows of a bank of the engine's weights. It holds those of all layers, so that its memory is deep
 #: and narrow: a bank is as deep as the narrowest shape of the common block RAMs.
@@ -90,6 +94,11 @@ class EngineParameters:
         return self.layers[0].lanes
 
     @property
+    def store(self) -> WeightStore:
+        """Where the weights stand."""
+        return self.layers[0].store
+
+    @property
     def widths(self) -> Widths:
         found = self.layers[0].widths
         assert found, "made by `of`"
@@ -159,31 +168,47 @@ class EngineParameters:
     @cached_property
     def weight_rows(self) -> list[int]:
         """Contents of the weight memory, layer by layer."""
-        return _varied([row for layer in self.layers for row in layer.weight_rows()])
+        return self._varied([row for layer in self.layers for row in layer.weight_rows()])
 
     @cached_property
     def initial_rows(self) -> list[int]:
         """Contents of the memory of initial potentials: a layer's rows begin at a power of two, so
         that layer and group stand side by side in an address."""
-        rows = [0] * (self.initial_depth - 1)
+        rows = [0] * (self.output.initial_base + self.output.groups)
         for layer in self.layers:
             rows[layer.initial_base : layer.initial_base + layer.groups] = layer.initial_rows()
-        return _varied(rows)
+        return self._varied(rows)
+
+    def _varied(self, rows: list[int]) -> list[int]:
+        """Rows of a constant memory, and one behind them that differs from the last. Equal rows
+        become a constant (`Rom`), and a constant could not be corrupted in one layer alone to see
+        whether that shows."""
+        return rows if self.store.loaded else [*rows, rows[-1] ^ 1]
 
     @property
     def weight_depth(self) -> int:
-        """Rows of the weight memory; the last one is nobody's."""
-        return sum(layer.weight_depth for layer in self.layers) + 1
+        """Rows of the weight memory; the last one of constants is nobody's."""
+        return sum(layer.weight_depth for layer in self.layers) + (not self.store.loaded)
 
     @property
     def initial_depth(self) -> int:
-        """Rows of the memory of initial potentials; the last one is nobody's."""
-        return self.output.initial_base + self.output.groups + 1
+        """Rows of the memory of initial potentials; the last one of constants is nobody's."""
+        return self.output.initial_base + self.output.groups + (not self.store.loaded)
+
+    @property
+    def weight_style(self) -> str:
+        """What the weights stand in."""
+        return self.store.style(ENGINE)
 
     @property
     def weight_latency(self) -> int:
         """Cycles from the address of a weight word to the word."""
-        return rom_latency(self.weight_depth, "block", BANK_ROWS)
+        return rom_latency(self.weight_depth, self.weight_style, BANK_ROWS)
+
+    @property
+    def weight_spram(self) -> int:
+        """Single-port RAMs that the weights would take."""
+        return spram_count(self.lanes * self.widths.weight, self.weight_depth)
 
     @property
     def initial_style(self) -> str:
@@ -191,7 +216,7 @@ class EngineParameters:
 
     @property
     def initial_latency(self) -> int:
-        """Cycles from the number of a group to its initial potentials."""
+        """Cycles from the number of a group to its initial potentials, which stand in one bank."""
         return rom_latency(1, self.initial_style)
 
     @property
@@ -249,7 +274,7 @@ class EngineParameters:
 
     @property
     def table_latency(self) -> int:
-        """Cycles from the coordinates of an event to what they stand for."""
+        """Cycles from the coordinates of an event to what they stand for; a table is one bank."""
         if not self.maps:
             return 0
         y, x = (self.table_style(len(self.layers) << width) for width in self.in_widths)
@@ -259,9 +284,3 @@ class EngineParameters:
         """Cycles from an event of a layer to the first one in which its walk may be taken over."""
         entry = self.entry if layer == 0 else None
         return self.table_latency + (entry.places_latency if entry else 0)
-
-
-def _varied(rows: list[int]) -> list[int]:
-    """Rows of a memory and one behind them that differs from the last. Equal rows become a constant
-    (`Rom`), and a constant could not be corrupted in one layer alone to see whether that shows."""
-    return [*rows, rows[-1] ^ 1]

@@ -19,7 +19,7 @@ import numpy as np
 
 from ...base.errors import UserError
 from ...blocks.hardware import AcceleratorParameters, Block, WeightedBlock
-from ...blocks.pipeline import PIECE, QUEUE_DEPTH, RELOAD_LATENCY
+from ...blocks.pipeline import PIECE, QUEUE_DEPTH, RELOAD_LATENCY, RESET_BEFORE_BEAT
 from ...contract.memory_image import loading_cycles
 from ...network.layers import Array
 from ...reference.inference import Inference, sent_places
@@ -163,7 +163,7 @@ def _answers(
     of the encoder and all memories of stamps, which have just been reset, what they are to be."""
     count = len(inference.classes)
     stale = [NEVER] * count
-    layers, stamps, encoder = _chain(parameters, stale, watch)
+    layers, stamps, encoder, engine = _chain(parameters, stale, watch)
     cycles = loading_cycles(parameters)
     if begin is not None:
         begin(encoder, stamps)
@@ -186,7 +186,10 @@ def _answers(
         for image in range(first, first + images):
             if image in loads:
                 assert isinstance(encoder, Encoder), "weights are loaded for pixels only"
-                encoder.loader.waits_until(encoder.decision.answers[-1] + RELOAD_LATENCY + cycles)
+                first_beat = encoder.decision.answers[-1] + RELOAD_LATENCY + cycles
+                encoder.loader.waits_until(first_beat)
+                if engine is not None:
+                    engine.reloaded(first_beat - RESET_BEFORE_BEAT)
             if watch is None:
                 encoder.run(image)
             else:
@@ -198,19 +201,21 @@ def _answers(
 
 def _chain(
     parameters: AcceleratorParameters, stale: list[int], watch: Watch | None = None
-) -> tuple[list[Layer | Conv], list[Stamps], Source]:
+) -> tuple[list[Layer | Conv], list[Stamps], Source, Engine | None]:
     """The blocks, each joined to the one behind it: weighted layers in order, the stamps of all
-    blocks that have them, and what stands in front. A sequential engine computes its spikes itself,
-    and has no layers that wait for them."""
+    blocks that have them, what stands in front, and the engine of a sequential architecture. It
+    computes its spikes itself, and has no layers that wait for them."""
     decision = Decision(parameters.output, parameters.configuration.early_exit, stale)
     layers: list[Layer | Conv] = []
     stamps: list[Stamps] = []
     after: EventServer | None = None
+    engine: Engine | None = None
     blocks: tuple[Block, ...] = parameters.blocks
     if parameters.sequential is not None:
         blocks = parameters.sequential.filters
         depth = blocks[-1].queue_depth if blocks else QUEUE_DEPTH
-        after = Engine(parameters.engine, decision, parameters.configuration.early_exit, depth)
+        early_exit = parameters.configuration.early_exit
+        after = engine = Engine(parameters.engine, decision, early_exit, depth)
     for block in reversed(blocks):
         if not isinstance(block, WeightedBlock):
             assert after is not None, "the network ends with a dense layer"
@@ -231,4 +236,4 @@ def _chain(
         after = watch.layer(block.name, layer) if watch else layer
     assert after is not None, "there is a layer"
     source: Source = ENCODERS[parameters.input.kind](parameters, decision, after)
-    return layers, stamps, source
+    return layers, stamps, source, engine

@@ -51,6 +51,10 @@ class Engine:
         for address in range(max(0, words - HAZARD), words):
             self.recent.append((address, self.issued - (words - 1 - address)))
 
+    def reloaded(self, cycle: int) -> None:
+        """The memories hold a whole network again: what was begun of the next image begins anew."""
+        self._begin(cycle)
+
     def push(self, image: int, written: int, step: int, last: bool, end: bool, index: int) -> int:
         """One event, written into its queue; returns the cycle of its pop."""
         # An item of a deep queue leaves it for the register behind it first.

@@ -11,12 +11,14 @@ import numpy as np
 
 from ...base.processes import in_processes
 from ...blocks.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
+from ...blocks.weight_store import ROM
 from ...network.chain import PIXELS
 from ...network.network import Network
 from ...reference.inference import Inference
 from ..area import Area, predict_area
 from ..cost import layer_work
 from ..cycles import cycles_per_image
+from ..energy import Range, energy_estimate
 from .workload import Workload
 
 #: Spikes carried through the cycle model that are worth processes of their own: some 15 seconds.
@@ -33,11 +35,14 @@ class EstimatedPoint:
     cycles : float
         Per image, mean.
     area : Area
+    energy : Range, optional
+        Picojoules per image, an estimate (docs/energy.md).
     """
 
     configuration: Configuration
     cycles: float
     area: Area
+    energy: Range | None = None
 
     @property
     def lanes(self) -> str:
@@ -56,8 +61,10 @@ class EstimatedPoint:
             "lanes": list(chosen.lanes or ()),
             "pixels_per_beat": chosen.pixels_per_beat,
             "early_exit": chosen.early_exit,
+            "weights": chosen.weights,
             "cycles_per_image": round(self.cycles, 2),
             **vars(self.area),
+            "energy_estimate_picojoules": self.energy.to_json() if self.energy else None,
         }
 
 
@@ -67,6 +74,7 @@ def balanced_configurations(
     *,
     early_exit: bool = True,
     pixels_per_beat: int | None = None,
+    weights: str = ROM.kind,
 ) -> list[Configuration]:
     """Configurations in which no layer has lanes that wait for another.
 
@@ -75,7 +83,7 @@ def balanced_configurations(
     beside them twice those pixels, because a sorter with one list gives a spike every second cycle.
     """
     neurons = [layer.weight.shape[0] for _, layer in network.weighted]
-    parameters = AcceleratorParameters(network, Configuration(None, 1, early_exit))
+    parameters = AcceleratorParameters(network, Configuration(None, 1, early_exit, weights))
     groups_there = [layer.groups for layer in parameters.layers]
     events = (layer_work(parameters, inference) // groups_there).mean(axis=0)
     most = [layer.most_lanes for layer in parameters.layers]
@@ -92,7 +100,7 @@ def balanced_configurations(
         )
         for pixels in _pixels_per_beat(network, cycles):
             found[lanes, pixels if pixels_per_beat is None else pixels_per_beat] = None
-    return [Configuration(lanes, pixels, early_exit) for lanes, pixels in found]
+    return [Configuration(lanes, pixels, early_exit, weights) for lanes, pixels in found]
 
 
 def _pixels_per_beat(network: Network, cycles: float) -> set[int]:
@@ -143,7 +151,8 @@ def _estimate(network: Network, workload: Workload, configuration: Configuration
     cycles = cycles_per_image(parameters, workload.inference)
     # The first image fills an empty pipeline, which in a long run counts for nothing.
     mean = float(np.mean(cycles[1:] if len(cycles) > 1 else cycles))
-    return EstimatedPoint(configuration, mean, predict_area(parameters))
+    energy = energy_estimate(parameters, workload.inference).total
+    return EstimatedPoint(configuration, mean, predict_area(parameters), energy)
 
 
 def pareto_front(points: list[EstimatedPoint]) -> list[EstimatedPoint]:

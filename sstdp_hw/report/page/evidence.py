@@ -30,6 +30,7 @@ from ...reference import inference as reference
 from ...reference.evaluation import check_samples
 from ...reference.inference import Inference
 from ..run_report import RunReport, pick
+from .study_file import find_study
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 HISTORY = "history.json"  # of training
@@ -59,6 +60,8 @@ class Evidence:
         Epochs of training.
     explored : dict or None
         What `explore --json` wrote.
+    study : dict or None
+        The study that the run is of, and which of its entries it is.
     missing : dict of str
         What could not be read: subject, and why.
     """
@@ -73,6 +76,7 @@ class Evidence:
     labels: Array | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     explored: dict[str, Any] | None = None
+    study: dict[str, Any] | None = None
     missing: dict[str, str] = field(default_factory=dict)
 
 
@@ -123,7 +127,7 @@ def gather(report: RunReport, most: int, progress: Progress) -> Evidence:
         history = tried("training curves", lambda: _history(run / HISTORY)) or []
     return Evidence(
         report, network, float_network, hardware, samples, inference, answers, labels, history,
-        explored, missing,
+        explored, tried("study", lambda: find_study(run)), missing,
     )  # fmt: skip
 
 

@@ -6,7 +6,9 @@ import shlex
 from typing import Any
 
 from ...base.tables import number, percent
+from ..energy import energy_range
 from ..run_report import RECORD_NAME, RunReport, pick
+from .energy import estimated
 from .evidence import Evidence
 from .parts import Commands, Fact, Facts, PageSection, Part, Text
 
@@ -16,7 +18,12 @@ def head(evidence: Evidence) -> PageSection:
     report = evidence.report
     figures = report.figures()
     parts: list[Part] = [_verdict(report)]
-    facts = [*_accuracies(evidence, figures), *_speed(figures), *_sizes(figures)]
+    facts = [
+        *_accuracies(evidence, figures),
+        *_speed(figures),
+        *_energy(evidence),
+        *_sizes(figures),
+    ]
     parts.append(Facts(facts))
     if report.record:
         check = shlex.join(["sstdp-hw", "verify", "record", str(report.hardware / RECORD_NAME)])
@@ -91,6 +98,14 @@ def _speed(figures: dict[str, Any]) -> list[Fact]:
         note = f"instead of {number(dense)} multiply-accumulates" if dense else ""
         found.append(Fact("additions per image", number(figures["additions_per_image"]), note))
     return found
+
+
+def _energy(evidence: Evidence) -> list[Fact]:
+    found = estimated(evidence)
+    if found is None:
+        return []
+    range_ = str(energy_range(found["picojoules"]))
+    return [Fact("energy per image, estimate", range_, "operations of a 45 nm chip, none measured")]
 
 
 def _sizes(figures: dict[str, Any]) -> list[Fact]:

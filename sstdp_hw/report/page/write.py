@@ -14,12 +14,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from .accuracy import accuracy
+from .energy import energy
 from .evidence import Evidence
 from .hardware import explored, hardware
 from .head import head
 from .life import life
 from .mismatch import mismatch
 from .parts import PageSection
+from .study import study
 from .training import provenance, summary_line, training
 from .weights import weights
 
@@ -36,7 +38,8 @@ def sections(evidence: Evidence) -> list[PageSection]:
 def _sections(evidence: Evidence) -> list[PageSection]:
     made = (
         mismatch(evidence), head(evidence), life(evidence), accuracy(evidence), weights(evidence),
-        hardware(evidence), explored(evidence), training(evidence), provenance(evidence),
+        hardware(evidence), energy(evidence), explored(evidence), training(evidence),
+        study(evidence), provenance(evidence),
     )  # fmt: skip
     return [section for section in made if section is not None]
 

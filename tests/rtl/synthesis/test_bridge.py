@@ -7,8 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from sstdp_hw.contract.board_identity import WORDS, Identity
-from sstdp_rtl.boards.bridge import QUEUE_BYTES, Bridge
-from sstdp_rtl.boards.protocol import (
+from sstdp_hw.contract.serial_protocol import (
     ANSWER_BYTES,
     ECHO,
     Answer,
@@ -19,6 +18,7 @@ from sstdp_rtl.boards.protocol import (
     encode_question,
     encode_request,
 )
+from sstdp_rtl.boards.bridge import QUEUE_BYTES, Bridge
 
 QUIET = 40
 

@@ -17,11 +17,7 @@ from sstdp_hw.contract.answer import LOAD
 from sstdp_hw.contract.event_packets import NO_EVENT, event_words
 from sstdp_hw.contract.fields import unpack
 from sstdp_hw.contract.memory_image import STATUS, memory_image, to_bytes, words_of_an_image
-from sstdp_hw.network.layers import Dense
-from sstdp_hw.network.network import Network
-from sstdp_hw.reference import inference as reference
-from sstdp_rtl.boards.parameters import BoardParameters
-from sstdp_rtl.boards.protocol import (
+from sstdp_hw.contract.serial_protocol import (
     ANSWER_BYTES,
     Answer,
     Status,
@@ -30,6 +26,10 @@ from sstdp_rtl.boards.protocol import (
     encode_memories,
     encode_request,
 )
+from sstdp_hw.network.layers import Dense
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import inference as reference
+from sstdp_rtl.boards.parameters import BoardParameters
 from sstdp_rtl.boards.top import SerialAccelerator
 from sstdp_rtl.generator.verilog import emit
 

@@ -39,7 +39,7 @@ checkpoint.pt (for --resume).
 The fourth command fine-tunes with quantized weights (quantization-aware training). Epochs are
 chosen on images held back from training; the test images are looked at once, at the end. Every
 data set has a recipe of good defaults; the options below change single choices of it, and
-docs/training.md explains them."""
+docs/training.md lists them, docs/training-additions.md tells why they are there."""
 
 # Options whose name differs from the field's, for the words that people use.
 FLAGS = {"t_max": "--steps", "weight_widths": "--weight-width"}

@@ -59,6 +59,8 @@ class Coordinates(wiring.Component):
 
 def delayed(m, value, cycles, name):
     """``value`` of so many cycles ago."""
+    if cycles < 0:
+        raise ValueError(f"Cycles of a delay must be at least 0, not {cycles}: {name}")
     for stage in range(cycles):
         later = Signal.like(value, name=f"{name}_{stage + 1}")
         m.d.sync += later.eq(value)

@@ -7,6 +7,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.blocks.pipeline import BANK_ROWS, SPRAM_ROWS, WORD_BITS, rom_latency
+from sstdp_hw.blocks.sequential.engine import BANK_ROWS as ENGINE_BANK_ROWS
 from sstdp_hw.blocks.widths import index_width
 
 from ..loading.loader import load_layout
@@ -38,13 +39,15 @@ class Style:
         """Cycles from an address to its row."""
         if not self.registered:
             return rom_latency(rows, "logic")
-        return rom_latency(rows if self.bank_rows else 1, "spram" if self.single_port else "block")
+        style = "spram" if self.single_port else "block"
+        return rom_latency(rows if self.bank_rows else 1, style, self.bank_rows or BANK_ROWS)
 
 
-#: ``block`` and ``spram`` for weights, ``deep`` for potentials of many groups, ``table`` for block
-#: RAM whose output goes to a queue at once.
+#: ``block`` and ``spram`` for weights, ``banks`` for those of a sequential engine, ``deep`` for
+#: potentials of many groups, ``table`` for block RAM whose output goes to a queue at once.
 STYLES = {
     "block": Style('ram_style = "block"', registered=True, bank_rows=BANK_ROWS),
+    "banks": Style('ram_style = "block"', registered=True, bank_rows=ENGINE_BANK_ROWS),
     "spram": Style("spram = 1", registered=True, bank_rows=SPRAM_ROWS, single_port=True),
     "deep": Style('ram_style = "block"', registered=True),
     "table": Style('ram_style = "block"', registered=False),

@@ -10,6 +10,7 @@ from ..parts.streams import TRACED, event_layout, group_layout
 from .fetch import Fetch
 from .lanes import EngineLanes
 from .lists import SpikeLists, channel_of
+from .memories import loading_members
 from .pooled import Pooled
 from .walk import Walk
 
@@ -52,6 +53,8 @@ class Engine(wiring.Component):
     -------
     i : stream of `event_layout`
     o : stream of `group_layout`
+    load, void : In
+        Where weights are loaded: `memories.loading_members`, and of `walk.Walk`.
     """
 
     def __init__(self, parameters, index_width, step_width, early_exit):
@@ -71,6 +74,8 @@ class Engine(wiring.Component):
             {
                 "i": In(stream.Signature(event_layout(index_width, step_width))),
                 "o": Out(stream.Signature(self.group_layout)),
+                **loading_members(p),
+                **({"void": In(1)} if p.store.loaded else {}),
             }
         )
 
@@ -84,6 +89,8 @@ class Engine(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), fetch.i)
         wiring.connect(m, lists.o, fetch.spikes)
         wiring.connect(m, fetch.o, walk.i)
+        if p.store.loaded:
+            m.d.comb += [lanes.load.eq(self.load), walk.void.eq(self.void)]
         place, passes = lanes.word.place, lanes.fires
         if p.pooled:
             m.submodules.pooled = pooled = Pooled(p)

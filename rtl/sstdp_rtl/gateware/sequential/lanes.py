@@ -5,11 +5,11 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.blocks.pipeline import LUT_RAM_DEPTH
-from sstdp_hw.blocks.sequential.engine import BANK_ROWS
 from sstdp_hw.blocks.widths import index_width
 
 from ..parts.lanes import weight_of
-from ..parts.rom import LUT_RAM, NO_COLLISION, Rom
+from ..parts.rom import LUT_RAM, NO_COLLISION
+from .memories import loading_members, memories
 from .tables import by_layer
 from .walk import word_layout
 
@@ -34,6 +34,8 @@ class EngineLanes(wiring.Component):
         What was issued `EngineParameters.latency` cycles ago, and that it was.
     fires, v : Out
         Who fired in it, and its potentials, until the next word comes.
+    load : In
+        `memories.loading_members`
     """
 
     def __init__(self, parameters):
@@ -51,18 +53,20 @@ class EngineLanes(wiring.Component):
                 "done": Out(1),
                 "fires": Out(p.lanes),
                 "v": Out(p.lanes * p.widths.membrane),
+                **loading_members(p),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         p, lanes, width = self.p, self.p.lanes, self.p.widths.membrane
-        m.submodules.weights = weights = Rom(
-            "engine_weights", lanes * p.widths.weight, p.weight_rows, bank_rows=BANK_ROWS
-        )
-        m.submodules.initial = initial = Rom(
-            "engine_initial", lanes * width, p.initial_rows, style=p.initial_style
-        )
+        m.submodules.weights, m.submodules.initial = weights, initial = memories(p)
+        if p.store.loaded:
+            for number, found in enumerate((weights, initial)):
+                m.d.comb += [
+                    *(found.load[name].eq(self.load[name]) for name in ("word", "row", "column")),
+                    found.load.writes.eq(self.load.writes[number]),
+                ]
         stored = data.StructLayout(
             {"v": unsigned(lanes * width), "fired": unsigned(lanes), "listed": unsigned(1)}
         )

@@ -47,6 +47,9 @@ def table(m, name, layer, coordinate, fields, style, latency):
             for row in zip(*columns, strict=True)
         ]
         rows += [0] * ((number + 1) * size - len(rows))
-    m.submodules[name] = found = Rom(f"engine_{name}", shape.size, rows, style=style)
+    # One bank, however deep: several would take a cycle more.
+    m.submodules[name] = found = Rom(
+        f"engine_{name}", shape.size, rows, style=style, bank_rows=len(rows)
+    )
     m.d.comb += found.addr.eq(Cat(coordinate, layer))
     return data.View(shape, delayed(m, found.data, latency - found.latency, f"{name}_late"))

@@ -78,6 +78,10 @@ class Walk(wiring.Component):
         A walk over all words begins.
     ends, image_ends : Out(1)
         The layer is complete; the image is, too.
+    void : In(1)
+        Only where weights are loaded: the memories hold no whole network, and no image is here.
+        The first layer begins, or begins again, when they do, since its initial potentials come
+        from them.
     """
 
     def __init__(self, parameters, early_exit):
@@ -101,6 +105,7 @@ class Walk(wiring.Component):
                 "begins": Out(1),
                 "ends": Out(1),
                 "image_ends": Out(1),
+                **({"void": In(1)} if parameters.store.loaded else {}),
             }
         )
 
@@ -168,6 +173,14 @@ class Walk(wiring.Component):
             self.marker.marker.eq(1),
             self.begins.eq(load_all),
         ]
+
+        def waits_for_memories():
+            """Words of the walk that was begun may still be on their way; loading takes longer."""
+            if p.store.loaded:
+                with m.If(self.void):
+                    m.d.sync += active.eq(0)
+                    m.next = "BEGIN"
+
         with m.FSM():
             with m.State("BEGIN"):
                 m.d.comb += load_all.eq(1)
@@ -176,12 +189,15 @@ class Walk(wiring.Component):
                     self.step.eq(0), count.eq(0),
                 ]  # fmt: skip
                 m.next = "WALK"
-            with m.State("WALK"), m.If(free & self.i.valid):
-                with m.If(head.end | (head.step != self.step)):
-                    m.next = "SETTLE"
-                with m.Else():
-                    m.d.comb += [self.i.ready.eq(1), load.eq(1)]
-                    m.d.sync += [active.eq(head.reaches), starting.eq(0), adding.eq(1)]
+                waits_for_memories()
+            with m.State("WALK"):
+                with m.If(free & self.i.valid):
+                    with m.If(head.end | (head.step != self.step)):
+                        m.next = "SETTLE"
+                    with m.Else():
+                        m.d.comb += [self.i.ready.eq(1), load.eq(1)]
+                        m.d.sync += [active.eq(head.reaches), starting.eq(0), adding.eq(1)]
+                waits_for_memories()
             with (
                 m.State("SETTLE"),
                 m.If(idle),

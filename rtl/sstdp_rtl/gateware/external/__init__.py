@@ -1,0 +1,1 @@
+"""Weights in a memory outside of the chip."""
