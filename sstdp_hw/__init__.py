@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .base.errors import UserError as UserError
     from .blocks.hardware import AcceleratorParameters as AcceleratorParameters
     from .blocks.hardware import Configuration as Configuration
+    from .contract.bus_driver import BusDriver as BusDriver
     from .data.datasets import Samples as Samples
     from .exchange.arrays import float_from_arrays as float_from_arrays
     from .exchange.arrays import from_arrays as from_arrays
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 
 PLACES = {
     "AcceleratorParameters": "blocks.hardware",
+    "BusDriver": "contract.bus_driver",
     "Configuration": "blocks.hardware",
     "Conv2d": "network.layers",
     "Dense": "network.layers",

@@ -112,7 +112,7 @@ class Configuration:
             )
         if self.bus not in (NO_BUS, *BUSES):
             raise UserError(f"Bus must be {' or '.join(BUSES)}, not {self.bus!r}")
-        if self.bus and STORES[self.weights].loaded:
+        if self.bus and self.weights != ROM.kind:
             raise UserError(
                 f"Weights must be {ROM.kind} behind a bus, not {self.weights}: take that, or leave "
                 "--bus out and connect the stream of weights to a DMA"

@@ -111,9 +111,9 @@ def test_file_names_stand_in_one_place():
     names = {
         value
         for value in vars(file_names).values()
-        if isinstance(value, str) and Path(value).suffix in (".v", ".json", ".npz", ".core")
+        if isinstance(value, str) and Path(value).suffix in (".v", ".json", ".npz", ".core", ".h")
     }
-    assert len(names) == 10
+    assert len(names) == 12
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             if path == Path(file_names.__file__):

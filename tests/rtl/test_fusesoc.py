@@ -106,3 +106,19 @@ def test_another_configuration_is_another_core(cores, tmp_path):
     text = (tmp_path / "out" / CORE_FILE).read_text()
     other = re.search(r"^name: (\S+)", text, re.MULTILINE)[1]
     assert len({other.rpartition(":")[0], *(name.rpartition(":")[0] for name in names)}) == 3
+
+
+def test_a_bus_lints_clean_and_becomes_projects_of_vendors(tmp_path):
+    """The projects are set up by edalize; their tools are not here, and they are not run."""
+    root = tmp_path / "root"
+    generate(small_network(), Configuration((6, 7), bus="axi-lite"), root / "out")
+    name = re.search(r"^name: (\S+)", (root / "out" / CORE_FILE).read_text(), re.MULTILINE)[1]
+    status, said = fusesoc(root, tmp_path, "--target", "lint", name)
+    assert status == 0 and "%Warning" not in said, said
+    for target, tool in (("vivado", "read_verilog"), ("quartus", "VERILOG_FILE")):
+        status, said = fusesoc(root, tmp_path, "--setup", "--target", target, name)
+        assert status == 0, said
+        scripts = "".join(path.read_text() for path in tmp_path.rglob(f"{target}*/**/*.tcl"))
+        for file in ("accelerator.v", "accelerator_bus.v"):
+            assert re.search(rf"{tool}.*/{file}", scripts), scripts
+        assert "accelerator_axi_lite" in scripts

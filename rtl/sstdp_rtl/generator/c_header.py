@@ -27,6 +27,7 @@ def c_header(front):
         f"   network {network.digest} */",
         f"#ifndef {guard}",
         f"#define {guard}",
+        "#include <stdint.h>",
         "",
         f"#ifndef {_REGISTERS}",
         f"#define {_REGISTERS}",

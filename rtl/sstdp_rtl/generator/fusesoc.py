@@ -40,6 +40,20 @@ targets:
       iverilog_options: [-g2005]
       mode: binary
       verilator_options: [--timing, -CFLAGS -std=c++20, -CFLAGS -fcoroutines]
+  # Projects for those who have the vendors' tools: fusesoc run --setup --target=..., then make.
+  vivado:
+    <<: *rtl
+    flow: vivado
+    flow_options:
+      part: xc7a35ticsg324-1L
+  quartus:
+    filesets: [rtl]
+    toplevel: {top}
+    default_tool: quartus
+    tools:
+      quartus:
+        family: Cyclone V
+        device: 5CSEBA6U23I7
 """
 
 

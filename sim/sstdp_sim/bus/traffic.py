@@ -139,11 +139,11 @@ class Traffic:
         await self.agree()
         levels = await self._fields("LEVELS")
         self._must(levels["free"] <= self.job["depth"], f"more room than there is: {levels}")
+        for _ in range(levels["answers"] if self.rng.random() < 0.5 else 0):
+            self._must(await self._take(), f"no answer at {levels}")
         if self.rng.random() < 0.5:
             await self._send(min(levels["free"], 2 * LONGEST_BURST))
             self._must(await self._read("REFUSED") == 0, f"a word was refused at {levels}")
-        for _ in range(levels["answers"] if self.rng.random() < 0.5 else 0):
-            self._must(await self._take(), f"no answer at {levels}")
 
     async def hold(self) -> None:
         """The accelerator waits, or goes on."""

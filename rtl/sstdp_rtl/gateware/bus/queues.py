@@ -58,8 +58,8 @@ class BusQueues(wiring.Component):
         m = Module()
         p = self.p
         m.submodules.queue = queue = Queue(axis_layout(WORD_WIDTH), depth=p.input_depth)
-        m.submodules.packer = packer = WordsToBeats(p.accelerator.input.data_width,
-                                                    p.accelerator.beats)  # fmt: skip
+        inner = p.accelerator
+        m.submodules.packer = packer = WordsToBeats(inner.input.data_width, inner.pixels)
         m.submodules.begun = begun = Queue(unsigned(CYCLES_WIDTH), depth=BEGUN_DEPTH)
         m.submodules.answered = answered = Queue(ANSWERED, depth=ANSWER_DEPTH)
 
