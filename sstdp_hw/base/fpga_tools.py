@@ -94,12 +94,14 @@ class ToolFailed(UserError):
 
     Members
     -------
+    ending : str
+        How it ended.
     text : str
         All that it said, the log file first.
     """
 
     def __init__(self, tool: Tool, ending: str, text: str) -> None:
-        self.tool = tool
+        self.tool, self.ending = tool, ending
         self.text = text
         named = f" ({tool.named_by})" if tool.named_by else ""
         super().__init__(f"{tool.name}{named} {ending}: {meaningful_line(text)}")
@@ -130,6 +132,11 @@ def find_tool(name: str) -> Tool:
     # `-P`: the working folder holds a user's files and must not provide modules.
     script = f"import sys; from {module} import {call.split('(')[0]}; sys.exit({call})"
     return Tool(name, (sys.executable, "-P", "-c", script), f"{distribution} {version}")
+
+
+def distribution_of(name: str) -> str:
+    """The distribution that a tool comes with."""
+    return _WHEELS[name][1]
 
 
 def _tool_of_variable(name: str, variable: str, value: str) -> Tool:

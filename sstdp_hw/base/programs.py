@@ -48,6 +48,17 @@ def working_threads(count: int) -> Iterator[ThreadPoolExecutor]:
             raise
 
 
+@contextmanager
+def stoppable() -> Iterator[Event]:
+    """An event; once it is set, what `run_program` runs in this thread ends with `Stopped`."""
+    stop = Event()
+    token = _stop.set(stop)
+    try:
+        yield stop
+    finally:
+        _stop.reset(token)
+
+
 def run_program(
     command: Sequence[str], folder: Path | str, environment: Mapping[str, str], *,
     heard: Callable[[str], object], processor_seconds: int | None = None,
@@ -71,7 +82,7 @@ def run_program(
         started.
     """
     stop = _stop.get()
-    _refuse_stopped(stop)
+    refuse_stopped()
     process = None
     try:
         with signals_held():  # or it might run and not be known here
@@ -118,6 +129,11 @@ def _lines(process: subprocess.Popen[bytes], stop: Event | None) -> Iterator[str
         yield from (line + "\n" for line in lines)
     if begun := begun + decoder.decode(b"", final=True):
         yield begun
+
+
+def refuse_stopped() -> None:
+    """Raise `Stopped` if what this thread does is not wanted any more."""
+    _refuse_stopped(_stop.get())
 
 
 def _refuse_stopped(stop: Event | None) -> None:

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.theme import Theme
 
 #: Blue and cyan, which nobody takes for each other; rich's own bar goes from magenta to green.
@@ -17,6 +25,13 @@ THEME = Theme({
 })  # fmt: skip
 _console = Console(stderr=True, theme=THEME)
 LINE_SECONDS = 30.0  # between two lines in a log, at least
+
+
+class _Rate(ProgressColumn):
+    """Units in a second, over the last of them."""
+
+    def render(self, task: Task) -> str:
+        return f"{task.speed:,.1f}/s" if task.speed else ""
 
 
 @contextmanager
@@ -38,7 +53,10 @@ def progress(
             if now - said >= LINE_SECONDS:
                 said = now
                 left = (
-                    f", about {_rounded(remaining(now - start, done, total))} left" if done else ""
+                    f", {done / (now - start):,.1f} a second, about "
+                    f"{_rounded(remaining(now - start, done, total))} left"
+                    if done
+                    else ""
                 )
                 say(f"{description}: {done:,} of {total:,} after {now - start:.0f} s{left}")
 
@@ -47,7 +65,8 @@ def progress(
         say(f"{description}: {clock() - start:.1f} s")
         return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(),
+        TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=_console) as bars:
         task = bars.add_task(description, total=total)

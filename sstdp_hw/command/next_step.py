@@ -59,10 +59,10 @@ def _of_ready(options: argparse.Namespace, result: Result) -> Words | None:
     return "generate", name, "--out", Path("build") / name.removeprefix("ready:")
 
 
-def _played(verb: str, directory: Path, *words: object) -> Words | None:
-    """A data set through an accelerator; that of the network's training, where it is told."""
+def _played(verb: str, directory: Path, *words: object, asked: str | None = None) -> Words | None:
+    """A data set through an accelerator: the one asked for, or that of the network's training."""
     dataset, test = data_sets(GeneratedDirectory.load(directory).network.provenance)
-    return verb, directory, *words, "--dataset", test or dataset or "NAME"
+    return verb, directory, *words, "--dataset", asked or test or dataset or "NAME"
 
 
 def _built(options: argparse.Namespace, result: Result) -> Words | None:
@@ -82,7 +82,7 @@ AFTER: dict[str, Callable[[argparse.Namespace, Result], Words | None]] = {
     "ready": _of_ready,
     "evaluate": _explore,
     "explore": _middle,
-    "generate": lambda options, _: _played("simulate", options.out),
+    "generate": lambda options, _: _played("simulate", options.out, asked=options.dataset),
     "simulate": lambda options, _: ("build", options.directory, "--device", DEVICE),
     "build": _built,
     "flash": lambda options, _: _played("run", options.directory, "--port", "/dev/ttyUSB0"),

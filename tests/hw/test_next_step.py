@@ -44,6 +44,7 @@ CASES = {
         f"generate {STARTER} --lanes 8,2 --pixels-per-beat 2 --out build/accelerator",
     ),
     "generate n.safetensors --out DIR": ({}, "simulate DIR --dataset tones.npz"),
+    "generate n --dataset digits --target-fps 9 --out DIR": ({}, "simulate DIR --dataset digits"),
     "simulate DIR --dataset digits": ({}, "build DIR --device ecp5-25k"),
     "build DIR --device ecp5-25k": ({}, "report DIR --html"),
     "build DIR --board ulx3s-85f": ({}, "flash DIR --board ulx3s-85f"),

@@ -70,6 +70,22 @@ def test_everything_there(run):
     assert len(sections(report)) == 7
 
 
+def test_an_accelerator_alone_names_its_own_folder(tmp_path):
+    """What a person copies from there leads to files that exist, and trains nothing into them."""
+    for name, content in PARTS.items():
+        folder, _, file = name.partition("/")
+        if folder == "accelerator" and "build" not in file:
+            write(tmp_path, file, content)
+    results = file_digest(tmp_path / "results.json")
+    write(tmp_path, "record.json", {"files": {"results.json": results, "accelerator.v": "v"}})
+    report = collect(tmp_path)
+    assert report.not_run == {
+        "build/*/utilisation.json": f"sstdp-hw build {tmp_path} --board ulx3s-85f"
+    }
+    (record,) = (part for part in sections(report) if part.title.startswith("Record"))
+    assert record.command == f"sstdp-hw verify record {tmp_path / 'record.json'}"
+
+
 @pytest.mark.parametrize("missing", PARTS)
 def test_one_part_missing(run, missing):
     (run / missing).unlink()

@@ -27,8 +27,8 @@ BELOW = {
 #: Wings of each package, lowest first: a wing imports from those before it only.
 WINGS = {
     "sstdp_hw": (
-        "base", "network", "data", "reference", "blocks", "contract", "models", "quantization",
-        "exchange", "report", "command", "ready", "verbs",
+        "base", "engine", "network", "data", "reference", "blocks", "contract", "models",
+        "quantization", "exchange", "report", "command", "ready", "verbs",
     ),
     "sstdp_rtl": ("gateware", "boards", "generator", "synthesis", "exploration", "verbs"),
     "sstdp_sim": ("simulation", "comparison", "board", "bus", "accelerator", "stress", "mutants",

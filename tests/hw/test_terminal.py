@@ -71,8 +71,8 @@ def test_a_log_tells_progress_now_and_then(capsys):
             advance(100)
     assert capsys.readouterr().err.splitlines() == [
         "Working ...",
-        "Working: 400 of 1,000 after 30 s, about 45 s left",
-        "Working: 800 of 1,000 after 60 s, about 15 s left",
+        "Working: 400 of 1,000 after 30 s, 13.3 a second, about 45 s left",
+        "Working: 800 of 1,000 after 60 s, 13.3 a second, about 15 s left",
         "Working: 75.0 s",
     ]
 

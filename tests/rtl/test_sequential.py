@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment
 from support.conv_networks import random_conv, random_conv_case
 from support.corner_networks import corner_case, traffic_of
 from support.loading import for_all, loads_of, sibling
@@ -368,7 +369,9 @@ def test_weights_in_single_port_ram():
     configuration = Configuration((20,), weights="loadable", spram=5, architecture="sequential")
     parameters = AcceleratorParameters(small_network(), configuration)
     assert parameters.engine.weight_style == "spram"
-    weights, _ = memories(parameters.engine)
+    weights, initial = memories(parameters.engine)
+    for memory in (weights, initial):
+        Fragment.get(memory, None)  # Amaranth complains of what was made in vain
     assert "(* spram = 1, no_rw_check = 1 *)" in weights.verilog("weights")
     with pytest.raises(UserError, match="hold none: it takes 5 for engine; take fewer lanes"):
         _ = AcceleratorParameters(small_network(), replace(configuration, spram=4))

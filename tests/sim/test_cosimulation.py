@@ -12,6 +12,7 @@ from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim import Accelerator
+from sstdp_sim.comparison import segments
 from sstdp_sim.comparison.cosimulation import cosimulate
 from sstdp_sim.simulation.packets import Traffic
 
@@ -23,7 +24,8 @@ def labels_of(directory, images):
     return labels
 
 
-def test_hardware_equals_the_reference(generated, images, simulator, tmp_path):
+def test_hardware_equals_the_reference(generated, images, simulator, tmp_path, monkeypatch):
+    monkeypatch.setattr(segments, "SEGMENT_CYCLES", 1)  # two of 40 images
     directory = GeneratedDirectory.load(generated)
     report = cosimulate(
         directory, images, labels_of(directory, images), simulator=simulator, shards=2
@@ -45,7 +47,7 @@ def test_hardware_equals_the_reference(generated, images, simulator, tmp_path):
         assert arrays["cycles"].min() > 0
         assert written["cycles_per_image"]["mean"] == arrays["cycles"].mean()
         assert written["latency_cycles"]["max"] == arrays["latency"].max()
-        # The first image of a shard finds an empty chain: both counts begin with its first beat.
+        # The first image of a segment finds an empty chain: both counts begin with its first beat.
         for first in (0, 40):
             assert arrays["cycles"][first] == arrays["latency"][first]
         # Back to back an image is loaded while the one before is computed.

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,10 @@ from sstdp_hw.base.waiting import completed
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.interruption import Terminated, signals_raised
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.engine.local import Local
+from sstdp_hw.engine.work import Work
 from sstdp_rtl.generator.generate import generate
+from sstdp_sim.comparison import segments
 from sstdp_sim.mutants import campaign
 from sstdp_sim.mutants.equivalence import LogicProof
 from sstdp_sim.mutants.logic import logic_faults
@@ -58,13 +62,12 @@ def directory(tmp_path_factory):
 def test_a_signal_reaches_the_simulators(number, works, tmp_path, monkeypatch):
     began = Began(tmp_path, 2, number, monkeypatch)
 
-    def run(_simulation, _part, **_options):
+    def play(_nothing, _item, _advance):
         run_program([str(works)], tmp_path, dict(os.environ), heard=print)
 
-    monkeypatch.setattr(Simulation, "run", run)
-    simulation = object.__new__(Simulation)  # without compiling anything
-    with pytest.raises(ENDS[number]), signals_raised():
-        simulation.run_sharded([0, 1], 2)
+    work = Work(nullcontext, play)
+    with pytest.raises(ENDS[number]), signals_raised(), Local(2).session(work, None) as session:
+        session.map([0, 1])
     assert began.all_ended()
 
 
@@ -117,7 +120,7 @@ def test_a_signal_reaches_the_mutants(directory, tmp_path, monkeypatch):
         simulations.append(_PlaysForEver())
         return simulations[0]
 
-    monkeypatch.setattr(campaign.Simulation, "of", simulation)
+    monkeypatch.setattr(segments, "Simulation", simulation)
     began = Began(tmp_path, 2, signal.SIGTERM, monkeypatch)
     with pytest.raises(Terminated), signals_raised():
         campaign.run(directory, np.zeros((2, 1, 8, 8), np.uint8), count=12, jobs=2)

@@ -8,10 +8,12 @@ titles. None of them lies in the repository, so none can be older than the code.
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sstdp_hw.command.cli import find_verbs, make_parser
 from sstdp_hw.command.verb import Verb, with_subverbs
@@ -122,6 +124,15 @@ def api() -> str:
 
 def names_of(module: str) -> list[str]:
     """What ``module`` offers and describes itself, with its whole name."""
-    loaded: Any = import_module(module)
-    names = NAMES.get(module) or loaded.__all__
+    names = NAMES.get(module) or _written(module) or import_module(module).__all__
     return [f"{module}.{name}" for name in names if f"{module}.{name}" not in ELSEWHERE]
+
+
+def _written(module: str) -> list[str] | None:
+    """``__all__`` as it stands in the file, so that nothing is imported, torch least of all."""
+    spec = find_spec(module)
+    assert spec is not None and spec.origin is not None, module
+    for line in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "__all__":
+            return ast.literal_eval(line.value) if isinstance(line.value, ast.List) else None
+    return None

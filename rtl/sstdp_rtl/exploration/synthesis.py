@@ -4,22 +4,29 @@ exploration that was cut off goes on where it was."""
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.base.processes import in_processes
+from sstdp_hw.base.fpga_tools import distribution_of
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.blocks.weight_store import ROM
+from sstdp_hw.contract.file_names import BUILD_FOLDER
+from sstdp_hw.engine.local import Local
+from sstdp_hw.engine.work import Advance, Engine, Work
 from sstdp_hw.models.exploration import EstimatedPoint
 from sstdp_hw.network.network import Network
 
 from ..generator.generate import generate
-from ..synthesis.implement import implement
+from ..synthesis.cache import INDEX, Cache, default_cache
+from ..synthesis.implement import cached, implement
+from ..synthesis.targets import find_device
 
 
 @dataclass(frozen=True)
@@ -46,21 +53,33 @@ def build_points(
     jobs: int,
     cache: Path | None = None,
     done: Callable[[int], None] | None = None,
+    engine: Engine | None = None,
 ) -> list[Built]:
     """Generate each point into a folder of its own below ``out``, and build it.
 
     A point that fails, because it does not fit the device for example, spoils no other. All points
     are of ``network`` as it is here, whatever becomes of its file.
 
+    A cluster fills the build cache here, from which everything is then written as if it had been
+    built here.
+
     Raises
     ------
     UserError
         If another process works with ``out``.
     """
-    build = partial(_build, network, out, device, cache)
-    # Quiet processes: builds report their own progress.
+    chosen = [point.configuration for point in points]
+    built: dict[int, Built] = {}
     with locks.writing(out):
-        return in_processes(build, [point.configuration for point in points], jobs, done=done)
+        if engine is not None and engine.remote:
+            built = fetch_points(network, chosen, out, device, cache, engine, done)
+            done = None
+        left = [number for number in range(len(chosen)) if number not in built]
+        # Quiet processes: builds report their own progress.
+        with Local(jobs).session(_HERE, (network, out, device, cache)) as session:
+            made = session.map([chosen[number] for number in left], advance=done)
+    built |= dict(zip(left, made, strict=True))
+    return [built[number] for number in range(len(chosen))]
 
 
 def folder_name(configuration: Configuration) -> str:
@@ -73,8 +92,9 @@ def folder_name(configuration: Configuration) -> str:
 
 
 def _build(
-    network: Network, out: Path, device: str, cache: Path | None, configuration: Configuration
+    shared: tuple[Network, Path, str, Path | None], configuration: Configuration, _advance: Advance
 ) -> Built:
+    network, out, device, cache = shared
     try:
         folder = out / folder_name(configuration)
         generate(network, configuration, folder)
@@ -84,3 +104,80 @@ def _build(
     except KeyboardInterrupt:  # all is cleared away; the pool would begin with the next point
         os._exit(130)
     return Built(result.lut, result.ff, result.bram, result.fmax_mhz)
+
+
+_HERE = Work(nullcontext, _build, programs=False, unit="build")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the build cache on its way: its key and files; or why there is none."""
+
+    key: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    error: str | None = None
+
+
+def fetch_points(
+    network: Network, chosen: list[Configuration], out: Path, device: str, cache: Path | None,
+    engine: Engine, done: Callable[[int], None] | None,
+) -> dict[int, Built]:  # fmt: skip
+    """Have a cluster build what the cache has not, and put it there as it comes; the points that
+    cannot be built, by number."""
+    store, built = Cache(cache or default_cache()), {}
+    missing = []
+    for number, configuration in enumerate(chosen):
+        try:
+            folder = out / folder_name(configuration)
+            generate(network, configuration, folder)
+            if cached(folder, device=device, cache=cache):
+                if done:
+                    done(1)
+            else:
+                missing.append(number)
+        except UserError as error:
+            built[number] = Built(error=str(error))
+
+    def keep(place: int, entry: Entry) -> None:
+        if entry.error is not None:
+            built[missing[place]] = Built(error=entry.error)
+            return
+        with tempfile.TemporaryDirectory(prefix="sstdp-build-") as name:
+            for file, data in entry.files.items():
+                Path(name, file).write_bytes(data)
+            store.store(entry.key, Path(name))
+
+    if not missing:
+        return built
+    family = find_device(device).family
+    tools = ("yosys",) if family.place is None else ("yosys", family.place.tool)
+    work = Work(nullcontext, _build_entry, ("amaranth", *map(distribution_of, tools)), unit="build")
+    with engine.session(work, (network, device)) as session:
+        session.map([chosen[number] for number in missing], advance=done, done=keep)
+    return built
+
+
+_elaborating = Lock()  # of the threads of a worker, one at a time
+
+
+def _build_entry(
+    shared: tuple[Network, str], configuration: Configuration, _advance: Advance
+) -> Entry:
+    """On a worker: build in a folder that goes again, and read what its own cache has then."""
+    network, device = shared
+    with tempfile.TemporaryDirectory(prefix="sstdp-build-") as name:
+        folder = Path(name, "accelerator")
+        try:
+            with _elaborating:
+                generate(network, configuration, folder)
+            result = implement(folder, device=device)
+        except UserError as error:
+            text = str(error)
+            if name in text:  # of a log that is there alone: it fails, with that log, and is told
+                raise
+            return Entry(error=text)
+        files = folder / BUILD_FOLDER / result.target
+        entry = Cache(default_cache()).find(result.cache_key)
+        source = files if entry is None else entry
+        found = {file.name: file.read_bytes() for file in source.iterdir()}
+    return Entry(result.cache_key, {n: d for n, d in found.items() if n != INDEX})

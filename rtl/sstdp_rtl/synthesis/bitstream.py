@@ -12,6 +12,7 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import INSTALL
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import VERILOG_FILE
+from sstdp_hw.engine.work import Engine
 
 from ..boards.parameters import BoardParameters
 from ..boards.pll import find_pll
@@ -42,6 +43,7 @@ def build(
     seeds: Sequence[int] = (1,),
     force: bool = False,
     cache: Path | None = None,
+    engine: Engine | None = None,
 ) -> BuildResult:
     """Build a bitstream of the accelerator behind a serial bridge.
 
@@ -62,6 +64,8 @@ def build(
         Build even if the cache has the result.
     cache : Path, optional
         Folder of the cache.
+    engine : Engine, optional
+        Who places and routes; by default this machine, one seed after the other.
 
     Returns
     -------
@@ -78,7 +82,9 @@ def build(
     seeds = check_seeds(seeds)
     clock = None if clock_mhz is None else check_clock(clock_mhz)
     accelerator = GeneratedDirectory.load(directory, with_network=False)
-    return run_plan(_plan(accelerator, chosen, clock, baud, seeds), force=force, cache=cache)
+    return run_plan(
+        _plan(accelerator, chosen, clock, baud, seeds), force=force, cache=cache, engine=engine
+    )
 
 
 def _plan(

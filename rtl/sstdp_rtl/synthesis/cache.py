@@ -18,7 +18,7 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import folder_written_whole, write_json
 from sstdp_hw.base.progress import say
 
-_INDEX = "entry.json"
+INDEX = "entry.json"
 # Far more than one design's seeds and boards; an entry is 0.1 to 3 MB.
 _KEPT = 100
 
@@ -62,17 +62,17 @@ class Cache:
         try:
             # It was looked up and found absent or damaged, or a rebuild was asked for.
             shutil.rmtree(entry, ignore_errors=True)
-            with folder_written_whole(entry, marker=_INDEX) as temporary:
+            with folder_written_whole(entry, marker=INDEX) as temporary:
                 for file in sorted(files.iterdir()):
                     shutil.copyfile(file, temporary / file.name)
                 hashes = {file.name: _file_hash(file) for file in sorted(temporary.iterdir())}
-                write_json(temporary / _INDEX, {"key": key, "files": hashes})
+                write_json(temporary / INDEX, {"key": key, "files": hashes})
             self._prune()
         except (OSError, UserError) as error:
             say(f"The result is not kept in the cache: {error}")
 
     def _prune(self) -> None:
-        entries = [path for path in self.folder.iterdir() if (path / _INDEX).is_file()]
+        entries = [path for path in self.folder.iterdir() if (path / INDEX).is_file()]
         entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         for entry in entries[_KEPT:]:
             shutil.rmtree(entry, ignore_errors=True)
@@ -85,16 +85,16 @@ def _file_hash(path: Path) -> str:
 def _damage(entry: Path, key: str) -> str | None:
     """What is wrong with an entry, or None."""
     try:
-        index = json.loads((entry / _INDEX).read_text(encoding="utf-8"))
+        index = json.loads((entry / INDEX).read_text(encoding="utf-8"))
         if index["key"] != key:
             return "it holds another key"
         hashes = dict(index["files"])
-        present = {path.name for path in entry.iterdir()} - {_INDEX}
+        present = {path.name for path in entry.iterdir()} - {INDEX}
         if present != set(hashes):
             return f"its files are {sorted(present)}, not {sorted(hashes)}"
         for name, expected in hashes.items():
             if _file_hash(entry / name) != expected:
                 return f"{name} does not match its hash"
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{_INDEX}: {error!r}"
+        return f"{INDEX}: {error!r}"
     return None

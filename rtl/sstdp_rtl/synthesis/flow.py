@@ -16,11 +16,14 @@ from sstdp_hw.base.files import folder_written_whole, read_json, write_json, wri
 from sstdp_hw.base.fpga_tools import Tool, ToolFailed, find_tool, run_tool
 from sstdp_hw.base.progress import progress, say
 from sstdp_hw.contract.file_names import BUILD_FOLDER, UTILISATION_FILE
+from sstdp_hw.engine.local import Local
+from sstdp_hw.engine.work import Engine
 from sstdp_hw.report.run_report import MISSED
 
 from .cache import Cache, default_cache
 from .family import CELLS, NETLIST, Packing, PlaceAndRoute
 from .netlist import SYNTHESIS_LOG, make_netlist
+from .placing import Placed, Placing, names, placing_work
 from .plan import BuildPlan
 from .report import (
     BadReport,
@@ -33,7 +36,9 @@ from .report import (
 from .result import BuildResult, SeedResult
 
 
-def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None) -> BuildResult:
+def run_plan(
+    plan: BuildPlan, *, force: bool = False, cache: Path | None = None, engine: Engine | None = None
+) -> BuildResult:
     """Build, or find in the cache, and write the result to ``DIR/build/<target>/``; if the clock is
     missed and a bitstream of this design lies there, beside it.
 
@@ -43,6 +48,8 @@ def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None)
         Build even if the cache has the result.
     cache : Path, optional
         Folder of the cache; `default_cache` if not given.
+    engine : Engine, optional
+        Who places and routes; by default this machine, one seed after the other.
 
     Raises
     ------
@@ -52,10 +59,10 @@ def run_plan(plan: BuildPlan, *, force: bool = False, cache: Path | None = None)
     """
     output = plan.accelerator.path / BUILD_FOLDER / plan.target
     with locks.reading(plan.accelerator.path), locks.output(output):
-        return _build(plan, output, force, Cache(cache or default_cache()))
+        return _build(plan, output, force, Cache(cache or default_cache()), engine or Local(1))
 
 
-def _build(plan: BuildPlan, output: Path, force: bool, store: Cache) -> BuildResult:
+def _build(plan: BuildPlan, output: Path, force: bool, store: Cache, engine: Engine) -> BuildResult:
     tools = {name: find_tool(name) for name in plan.tools}
     key = plan.key(list(tools.values()))
     if not force and (entry := store.find(key)):
@@ -68,7 +75,7 @@ def _build(plan: BuildPlan, output: Path, force: bool, store: Cache) -> BuildRes
         work.mkdir()
         products.mkdir()
         try:
-            result = _Run(plan, tools, work, products).build(key)
+            result = _Run(plan, tools, work, products, engine).build(key)
         except ToolFailed as failure:
             raise _explain(plan, failure, output) from None
         except BadReport as error:
@@ -157,6 +164,7 @@ class _Run:
     tools: dict[str, Tool]
     work: Path
     products: Path
+    engine: Engine
 
     def build(self, key: str) -> BuildResult:
         start = time.monotonic()
@@ -207,11 +215,10 @@ class _Run:
         assert plan.clock_mhz is not None
         reports: list[PlacedReport] = []
         seeds: list[SeedResult] = []
-        for seed in plan.seeds:
-            report, seed_result = self.place_and_route(place, seed)
+        for seed, placed in zip(plan.seeds, self.placed(place, advance), strict=True):
+            report, seed_result = self.place_and_route(place, seed, placed)
             reports.append(report)
             seeds.append(seed_result)
-            advance(1)
         ranked = sorted(seeds, key=lambda seed: seed.fmax_mhz)
         # The bare device is judged by its worst seed, a bitstream is made of the best.
         judged = ranked[-1] if packing else ranked[0]
@@ -232,37 +239,46 @@ class _Run:
             pack_seconds=pack_seconds,
         )
 
-    def place_and_route(self, place: PlaceAndRoute, seed: int) -> tuple[PlacedReport, SeedResult]:
-        device, packing = self.plan.device, self.plan.packing
-        log, report_name = f"nextpnr-seed-{seed}.log", f"nextpnr-seed-{seed}.rpt"
-        arguments = [
-            *("--quiet", "--log", log, "--report", report_name),
-            *(*device.options, "--json", NETLIST),
-            *((packing.output, _configuration(seed)) if packing else ()),
+    def placed(self, place: PlaceAndRoute, advance: Callable[[int], None]) -> list[Placed]:
+        """What came of every seed."""
+        plan, packing = self.plan, self.plan.packing
+        arguments = (
+            *(*plan.device.options, "--json", NETLIST),
             # Missed timing is a figure of the result, not a failure of the tool.
-            *("--freq", f"{self.plan.clock_mhz:g}", "--timing-allow-fail", "--seed", str(seed)),
-            *self.plan.place_arguments,
-        ]
-        seconds = run_tool(
-            self.tools[place.tool], arguments, self.work, log=log, writes=report_name
+            *("--freq", f"{plan.clock_mhz:g}", "--timing-allow-fail"),
+            *plan.place_arguments,
         )
+        remote = self.engine.remote
+        files = {name: (self.work / name).read_bytes() for name in (NETLIST, *plan.files)}
+        placing = Placing(
+            place.tool, arguments, packing.output if packing else None,
+            None if remote else self.work, files if remote else {},
+        )  # fmt: skip
+        with self.engine.session(placing_work(place.tool), placing) as session:
+            return session.map(list(plan.seeds), done=lambda *_: advance(1))
+
+    def place_and_route(
+        self, place: PlaceAndRoute, seed: int, placed: Placed
+    ) -> tuple[PlacedReport, SeedResult]:
+        if placed.failed is not None:
+            raise ToolFailed(self.tools[place.tool], *placed.failed)
+        for name, data in placed.files.items():
+            (self.work / name).write_bytes(data)
+        log, report_name, _ = names(seed)
         for name in (log, report_name):
             shutil.copyfile(self.work / name, self.products / name)
-        report = read_placed_report(self.work / report_name, device.family)
+        report = read_placed_report(self.work / report_name, self.plan.device.family)
         clock = report.clock_of(self.plan.clock_mhz)
-        result = SeedResult(seed, round(clock.fmax_mhz, 2), round(seconds, 2), clock.critical_path)
+        seconds = round(placed.seconds, 2)
+        result = SeedResult(seed, round(clock.fmax_mhz, 2), seconds, clock.critical_path)
         return report, result
 
     def pack(self, packing: Packing, seed: int) -> tuple[dict[str, object], float]:
         log, target = f"{packing.packer}.log", packing.bitstream
-        arguments = packing.arguments(self.plan.device, _configuration(seed), target)
+        arguments = packing.arguments(self.plan.device, names(seed)[2], target)
         seconds = run_tool(self.tools[packing.packer], arguments, self.work, log=log, writes=target)
         for name in (log, target):
             shutil.copyfile(self.work / name, self.products / name)
         data = (self.work / target).read_bytes()
         digest = hashlib.sha256(data).hexdigest()
         return {"file": target, "bytes": len(data), "sha256": digest, "seed": seed}, seconds
-
-
-def _configuration(seed: int) -> str:
-    return f"seed-{seed}.config"

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.fpga_tools import find_tool
 from sstdp_hw.blocks.hardware import TOP
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import VERILOG_FILE
+from sstdp_hw.engine.work import Engine
 
+from .cache import Cache, default_cache
 from .family import Device
 from .flow import run_plan
 from .plan import SCRIPT, BuildPlan, check_clock, check_seeds
@@ -32,6 +35,7 @@ def implement(
     seeds: Sequence[int] | None = None,
     force: bool = False,
     cache: Path | None = None,
+    engine: Engine | None = None,
 ) -> BuildResult:
     """Synthesize, place and route the bare accelerator, and return utilisation and fmax.
 
@@ -54,6 +58,8 @@ def implement(
         Build even if the cache has the result.
     cache : Path, optional
         Folder of the cache.
+    engine : Engine, optional
+        Who places and routes; by default this machine, one seed after the other.
 
     Raises
     ------
@@ -64,7 +70,16 @@ def implement(
     chosen = find_device(device, package=package, speed=speed)
     clock, checked = _place_and_route(device, chosen, clock_mhz, seeds)
     plan = bare_plan("device", directory, device, chosen, clock, checked)
-    return run_plan(plan, force=force, cache=cache)
+    return run_plan(plan, force=force, cache=cache, engine=engine)
+
+
+def cached(directory: Path | str, *, device: str, cache: Path | None = None) -> bool:
+    """Whether `implement` with nothing but these would find its result in the cache."""
+    chosen = find_device(device)
+    clock, seeds = _place_and_route(device, chosen, None, None)
+    plan = bare_plan("device", directory, device, chosen, clock, seeds)
+    tools = [find_tool(name) for name in plan.tools]
+    return Cache(cache or default_cache()).find(plan.key(tools)) is not None
 
 
 def bare_plan(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
+from sstdp_hw.engine.options import add_cluster, engine_of
+from sstdp_hw.engine.work import Engine
 
 from ..synthesis.bitstream import build as build_board
 from ..synthesis.implement import implement
@@ -24,7 +26,7 @@ Read the folder DIR that `sstdp-hw generate` wrote and build it with yosys and n
   sstdp-hw build DIR --board ulx3s-85f        bitstream with a serial port
   sstdp-hw build DIR --board ulx3s-85f --flash   and load it, as `flash` does
   sstdp-hw build DIR --device ecp5-25k        area and clock, bare accelerator
-  sstdp-hw build DIR --device ecp5-25k --seed 1,2,3,4
+  sstdp-hw build DIR --device ecp5-25k --seed 1..8 --jobs 2
   sstdp-hw build DIR --device ice40-up5k      the same for another family
   sstdp-hw build DIR --device xilinx-7series  area after synthesis, no clock
   sstdp-hw build DIR --device ice40-up5k --netlist NEW   for `simulate NEW`
@@ -37,6 +39,7 @@ boards: {", ".join(BOARDS)}
 devices: {", ".join(DEVICES)}
 """
 
+_MOST_SEEDS = 10_000
 _NUMBER = re.compile(r"_\d+$")  # of a block: layer_3
 
 
@@ -58,7 +61,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--seed",
         type=_seeds,
         metavar="N[,N..]",
-        help="seeds of place and route (default: 1); a board gets the bitstream of the fastest",
+        help="seeds of place and route, as 1,2 or 1..8 (default: 1); a board gets the bitstream of "
+        "the fastest",
     )
     parser.add_argument(
         "--speed",
@@ -83,6 +87,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="board: load it then, as `sstdp-hw flash` does",
     )
     parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N",
+        help="seeds placed and routed at once (default: 1)",
+    )  # fmt: skip
+    add_cluster(parser)
+    parser.add_argument(
         "--force", action="store_true", help="build even if the cache has the result"
     )
     parser.add_argument(
@@ -94,12 +103,19 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _seeds(text: str) -> tuple[int, ...]:
+    seeds: list[int] = []
     try:
-        return tuple(int(part) for part in text.split(","))
+        for part in text.split(","):
+            first, dots, last = part.partition("..")
+            if dots and not 0 <= int(last) - int(first) < _MOST_SEEDS:
+                raise ValueError
+            seeds += range(int(first), int(last) + 1) if dots else [int(first)]
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"must be integers separated by commas, not {text!r}"
+            f"must be integers separated by commas, or a range A..B of at most {_MOST_SEEDS}, not "
+            f"{text!r}"
         ) from None
+    return tuple(seeds)
 
 
 def _refuse_options(options: argparse.Namespace, mode: str, names: tuple[str, ...]) -> None:
@@ -121,7 +137,14 @@ def _write_netlist(options: argparse.Namespace) -> Result:
 
 
 def _run(options: argparse.Namespace) -> Result:
-    common = {"force": options.force, "cache": options.cache}
+    if options.jobs < 1:
+        raise UserError(f"--jobs must be at least 1, not {options.jobs}")
+    with engine_of(options.cluster, options.jobs) as engine:
+        return _build(options, engine)
+
+
+def _build(options: argparse.Namespace, engine: Engine) -> Result:
+    common = {"force": options.force, "cache": options.cache, "engine": engine}
     if options.seed is not None:
         common["seeds"] = options.seed
     if options.clock is not None:

@@ -17,6 +17,7 @@ from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT
 from sstdp_hw.blocks.presets import PRESETS
 from sstdp_hw.blocks.weight_store import ROM, STORES
 from sstdp_hw.command.verb import Result, Verb
+from sstdp_hw.engine.options import add_cluster, engine_of
 from sstdp_hw.models.exploration import (
     EstimatedPoint,
     Goal,
@@ -97,6 +98,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
         help="estimates and builds at once (default: one per core)",
     )  # fmt: skip
+    add_cluster(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("build/explore"), metavar="DIR",
         help="folder for the accelerators of --synthesize (default: build/explore)",
@@ -112,6 +114,8 @@ def _run(options: argparse.Namespace) -> Result:
         if getattr(options, name) < 1:
             raise UserError(f"--{name} must be at least 1, not {getattr(options, name)}")
     find_device(options.device)
+    if options.cluster is not None and not options.synthesize:
+        raise UserError("--cluster is for --synthesize: estimates are made here, in seconds")
     if options.plot is not None:
         check_plot(options.plot)
         check_file(options.plot)
@@ -132,10 +136,13 @@ def _run(options: argparse.Namespace) -> Result:
     if options.synthesize:
         from ..exploration.synthesis import build_points
 
-        with progress(f"Building {len(front)} accelerators", len(front)) as advance:
+        with (
+            engine_of(options.cluster, options.jobs) as engine,
+            progress(f"Building {len(front)} accelerators", len(front)) as advance,
+        ):
             built = build_points(
-                network, front, options.out,
-                device=options.device, jobs=options.jobs, cache=options.cache, done=advance,
+                network, front, options.out, device=options.device, jobs=options.jobs,
+                cache=options.cache, done=advance, engine=engine,
             )  # fmt: skip
     name = known_as(network)
     title = f"{name}: Pareto front, cycles of {workload.source}"

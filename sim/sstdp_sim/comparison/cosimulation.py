@@ -20,6 +20,9 @@ from sstdp_hw.contract.answer import unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image, words_of_an_image
+from sstdp_hw.engine.local import Local
+from sstdp_hw.engine.speed import measured
+from sstdp_hw.engine.work import Engine
 from sstdp_hw.models.cost import cycle_bound, efficiency
 from sstdp_hw.models.energy import energy_estimate
 from sstdp_hw.network.layers import Array
@@ -27,7 +30,7 @@ from sstdp_hw.ready import known_as
 from sstdp_hw.reference import inference as reference
 
 from ..simulation.packets import Answers, Packets, Traffic
-from ..simulation.simulator import Simulation
+from ..simulation.simulator import design_of, tools_of
 from . import mutation as mutations
 from .diagnosis import (
     Divergence,
@@ -36,11 +39,13 @@ from .diagnosis import (
     first_difference,
     spikes_by_layer,
 )
+from .kept import Kept
+from .resumption import key_of, played
+from .segments import Segment, play, playing, segments_of
 
 NO_ANSWER = -1
 #: Where images were played, in results.
 SIMULATION, BOARD = "simulation", "board"
-MIN_IMAGES_PER_SHARD = 32  # below that the start of a process costs more than it saves
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +58,13 @@ class Report:
         Plain JSON: images, mismatches, accuracies, cycles, efficiency, first mismatch.
     arrays : dict of arrays
         One entry per image: what the hardware said and what the reference says.
+    kept : Kept, optional
+        Answers on disk that are not needed any more once the results are.
     """
 
     result: dict[str, Any]
     arrays: dict[str, Array]
+    kept: Kept | None = None
 
     def save(self, folder: Path) -> dict[str, str]:
         """Write results.json and results.npz; return their SHA-256, by name."""
@@ -69,6 +77,8 @@ class Report:
         for name, data in contents.items():
             with written_whole(folder / name) as temporary:
                 temporary.write_bytes(data)
+        if self.kept is not None:
+            self.kept.discard()
         return {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
 
 
@@ -104,6 +114,8 @@ def cosimulate(
     activity: Path | None = None,
     mutate: tuple[str, int, int] | None = None,
     progress: Callable[[int], None] | None = None,
+    engine: Engine | None = None,
+    keep: bool = False,
 ) -> Report:
     """Compare hardware and reference on every image.
 
@@ -115,7 +127,8 @@ def cosimulate(
     labels : int array [N]
     simulator : str
     shards : int
-        Simulator processes at once; fewer are used where there is little to do.
+        Simulator processes at once on this machine; fewer are used where there is little to do.
+        What comes out does not depend on it.
     traffic : Traffic
     every_spike : bool
         Compare every spike of every layer, too. Needs hardware without early exit.
@@ -127,6 +140,11 @@ def cosimulate(
         Corrupt one number in the hardware first, see `mutation.choose`.
     progress : callable, optional
         Called with the number of images done since the last call.
+    engine : Engine, optional
+        Who plays the images, in place of ``shards`` processes here.
+    keep : bool
+        Keep answers on disk as they come, and begin with those that are there; they stay until the
+        report is saved.
 
     Raises
     ------
@@ -155,40 +173,47 @@ def cosimulate(
             memories = mutations.patch(directory, mutation).applied(memories)
     packets = Packets.of(parameters, images)
     timeout = timeout_cycles(directory, traffic)
-    shards = 1 if waves or activity else max(1, min(shards, len(images) // MIN_IMAGES_PER_SHARD))
+    bound = cycle_bound(parameters, inference)
+    loading = 0 if memories is None else loading_cycles(parameters)
+    traced = waves is not None or activity is not None  # from begin to end by one simulator
+    segments = segments_of(bound, loading=loading, whole=traced)
+    engine = engine or Local(shards)
+    design = design_of(
+        verilog, parameters, simulator=simulator,
+        probes=directory.manifest["probes"] if every_spike else (), memories=memories,
+        waves=waves, activity=activity,
+    )  # fmt: skip
+    work = playing(play, simulator)
+    kept = None
+    if keep and not traced:
+        kept = Kept(key_of(design, packets, segments, traffic, timeout, work))
     start = time.monotonic()
-    with Simulation.of(
-        verilog,
-        parameters,
-        simulator=simulator,
-        waves=waves,
-        activity=activity,
-        probes=directory.manifest["probes"] if every_spike else (),
-        memories=memories,
-    ) as simulation:
+    with engine.session(work, design) as session:
         compiled, processor = time.monotonic(), _processor_seconds()
-        answers = simulation.run_sharded(
-            packets, shards, traffic=traffic, timeout_cycles=timeout, progress=progress
+        found, processes = played(
+            session, packets, segments, bound, traffic, timeout, kept, progress
         )
+        answers = [found[segment.number] for segment in segments]
         seconds = time.monotonic() - compiled
         processor = _processor_seconds() - processor
-        arrays = _arrays(answers, -(-len(images) // shards), inference)
+        processor += sum(share.seconds for share in session.shares())  # one thread each
+        arrays = _arrays(answers, segments, inference)
         wrong = np.flatnonzero(mismatch(arrays))
         spike_mismatches: list[tuple[Divergence, Array]] = []
         if every_spike:
-            spike_mismatches = _compare_spikes(directory, answers, inference, len(images), shards)
+            spike_mismatches = _compare_spikes(directory, answers, inference, segments)
         first, seen = min(spike_mismatches, key=lambda found: found[0].image, default=(None, None))
         if len(wrong) and first is None:
             row = int(wrong[0])
             first, seen = diagnose(
                 directory, verilog, simulator, images, inference, row, timeout, memories
             )
-        tools, traced = simulation.tools, simulation.traced
+        tools = tools_of(simulator)
+        trace = session.opened.traced if activity is not None else None
     mismatched = set(wrong.tolist()) | {divergence.image for divergence, _ in spike_mismatches}
     protocol = [
         text for shard, answer in enumerate(answers) for text in _protocol_findings(answer, shard)
     ]
-    bound = cycle_bound(parameters, inference)
     result = {
         "name": known_as(directory.network),
         "images": len(images),
@@ -208,7 +233,7 @@ def cosimulate(
         else None,
         "energy_estimate": energy_estimate(parameters, inference).to_json(),
         **_loading(parameters, answers),
-        **({"activity": traced.to_json()} if traced else {}),
+        **({"activity": trace.to_json()} if trace else {}),
         "every_spike_compared": every_spike,
         "traffic": vars(traffic),
         "mutation": None if mutation is None else mutation.to_json() | {"text": str(mutation)},
@@ -218,6 +243,7 @@ def cosimulate(
         "simulator": simulator,
         "tools": tools,
         "shards": len(answers),
+        "processes": processes,
         "seconds": {
             "compile": round(compiled - start, 3),
             "simulate": round(seconds, 3),
@@ -225,19 +251,19 @@ def cosimulate(
         },
         "images_per_second": round(len(images) / seconds, 1),
         "images_per_processor_second": round(len(images) / max(processor, 1e-3), 1),
+        **measured(session, seconds),
     }
-    return Report(result, arrays)
+    return Report(result, arrays, kept)
 
 
 def _arrays(
-    answers: Sequence[Answers], shard_size: int, inference: reference.Inference
+    answers: Sequence[Answers], segments: Sequence[Segment], inference: reference.Inference
 ) -> dict[str, Array]:
     """Hardware and reference per image; `NO_ANSWER` where the hardware said nothing."""
     count = len(inference.classes)
     words, cycles, latency = (np.full(count, NO_ANSWER, np.int64) for _ in range(3))
-    for shard, answer in enumerate(answers):
-        base = shard * shard_size
-        found = slice(base, base + len(answer.words))
+    for segment, answer in zip(segments, answers, strict=True):
+        found = slice(segment.first, segment.first + len(answer.words))
         words[found] = answer.words
         # An image's cycles: since the answer before it; the first one's: since its first beat.
         cycles[found] = np.diff(answer.cycles, prepend=answer.first_beats[:1] - 1)
@@ -325,23 +351,21 @@ def _compare_spikes(
     directory: GeneratedDirectory,
     answers: Sequence[Answers],
     inference: reference.Inference,
-    count: int,
-    shards: int,
+    segments: Sequence[Segment],
 ) -> list[tuple[Divergence, Array]]:
     """Every image whose spikes differ anywhere, with the hardware's (probe, step, neuron). Without
     early exit every image's end passes every probe, so counting changes of the tag numbers the
     images."""
     names = [probe["layer"] for probe in directory.manifest["probes"]]
-    size = -(-count // shards)
     found = []
-    for shard, answer in enumerate(answers):
+    for segment, answer in zip(segments, answers, strict=True):
         spikes = answer.spikes.copy()
         for probe in range(len(names)):
             rows = np.flatnonzero(spikes[:, 0] == probe)
             tags = spikes[rows, 1]
             spikes[rows, 1] = np.cumsum(np.diff(tags, prepend=0) != 0)
-        for row in range(min(size, count - shard * size)):
-            image = shard * size + row
+        for row in range(segment.count):
+            image = segment.first + row
             seen = spikes[spikes[:, 1] == row][:, [0, 2, 3]]
             difference = first_difference(
                 names,

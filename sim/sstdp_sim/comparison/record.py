@@ -23,6 +23,8 @@ from sstdp_hw.base.files import file_digest, parse_json, read_bytes, read_json, 
 from sstdp_hw.contract.directory import GeneratedDirectory, inside
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RECORD_FILE, RESULTS_FILE
 from sstdp_hw.data import datasets
+from sstdp_hw.engine.local import Local
+from sstdp_hw.engine.work import Engine
 from sstdp_hw.reference import inference as reference
 
 from .cosimulation import Report, cosimulate
@@ -73,6 +75,7 @@ def publish(directory: GeneratedDirectory, report: Report) -> list[Path]:
         "network_digest": result["network_digest"],
         "dataset": {"name": result["dataset"], "digest": result["dataset_digest"]},
         **{name: result[name] for name in _COUNTS},
+        **_ran_on(result),
         "tools": {
             **result["tools"], "sstdp-hw": __version__, "python": platform.python_version(),
             "numpy": np.__version__,
@@ -83,12 +86,24 @@ def publish(directory: GeneratedDirectory, report: Report) -> list[Path]:
     return [*files, path]
 
 
+def _ran_on(result: dict[str, Any]) -> dict[str, Any]:
+    """Images by worker, where others than this process played them; and those that a run before,
+    which was interrupted, had kept."""
+    if "cluster" not in result:
+        return {}
+    found = {each["worker"]: each["units"] for each in result["cluster"]["workers"]}
+    before = result["images"] - sum(found.values())
+    return {"ran_on": found | ({"interrupted run before": before} if before else {})}
+
+
 def _digest(record: dict[str, Any]) -> str:
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode())
 
 
-def check(path: Path, rerun: int | None = 0, jobs: int = 1) -> dict[str, Any]:
+def check(
+    path: Path, rerun: int | None = 0, jobs: int = 1, engine: Engine | None = None
+) -> dict[str, Any]:
     """Check a record against the files beside it.
 
     Parameters
@@ -99,6 +114,8 @@ def check(path: Path, rerun: int | None = 0, jobs: int = 1) -> dict[str, Any]:
         How many of the first images to simulate again, and compare answer by answer; None for all.
     jobs : int
         Simulator processes at once.
+    engine : Engine, optional
+        Who simulates, in place of ``jobs`` processes here.
 
     Returns
     -------
@@ -131,7 +148,7 @@ def check(path: Path, rerun: int | None = 0, jobs: int = 1) -> dict[str, Any]:
         if found != files.get(name):
             raise _refusal(path, name, "sha256", files.get(name), found)
     _refuse_other_results(path, record, directory, contents[RESULTS_FILE])
-    report = _images(directory, path, record, contents[ARRAYS_FILE], rerun, jobs)
+    report = _images(directory, path, record, contents[ARRAYS_FILE], rerun, engine or Local(jobs))
     return record | {"record_sha256": told} | report
 
 
@@ -168,7 +185,7 @@ def _refusal(path: Path, what: str, kind: str, wanted: object, found: str) -> Us
 
 def _images(
     directory: GeneratedDirectory, path: Path, record: dict[str, Any], packed: bytes,
-    rerun: int | None, jobs: int,
+    rerun: int | None, engine: Engine,
 ) -> dict[str, Any]:  # fmt: skip
     """Count again from the answers, run the reference again, and images in simulation."""
     count = record.get("images")
@@ -200,7 +217,7 @@ def _images(
     chosen = count if rerun is None else min(rerun, count)
     if chosen:
         again = cosimulate(
-            directory, samples.images[:chosen], samples.labels[:chosen], shards=jobs,
+            directory, samples.images[:chosen], samples.labels[:chosen], engine=engine,
             simulator=str(record["simulator"] or "verilator"),  # none: it was a board
         )  # fmt: skip
         _compare(path, again, arrays, chosen)

@@ -16,15 +16,18 @@ from sstdp_hw.base.programs import working_threads
 from sstdp_hw.base.waiting import mapped
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image
+from sstdp_hw.engine.local import Local
+from sstdp_hw.engine.work import Advance, Engine
 from sstdp_hw.models import cycles as cycle_model
 from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
 from ..comparison.mutation import Mutation, patch
+from ..comparison.segments import playing
 from ..simulation.loads import Load, Loads, Patch
 from ..simulation.packets import Answers, Packets, Traffic
-from ..simulation.simulator import Simulation
+from ..simulation.simulator import Simulation, design_of
 from ..stress.beats import (
     Stream,
     busy_cycles,
@@ -195,10 +198,18 @@ def run(
     count: int,
     seed: int = 1,
     jobs: int = 1,
+    engine: Engine | None = None,
     only: Container[str] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Verdict]:
     """Play ``count`` mutants; of these only those whose text is in ``only``, if that is given.
+
+    Parameters
+    ----------
+    jobs : int
+        Simulators, and proofs, at once on this machine.
+    engine : Engine, optional
+        Who plays, in place of ``jobs`` simulators here. What is noticed does not depend on it.
 
     Raises
     ------
@@ -236,7 +247,9 @@ def run(
                 proven[number] = reason
 
         with (
-            Simulation.of(text, parameters, images=2) as simulation,
+            (engine or Local(jobs)).session(
+                playing(_played, "verilator", "mutant"), design_of(text, parameters, images=2)
+            ) as session,
             working_threads(jobs) as threads,
         ):
             for turn in range(_TURNS):
@@ -246,15 +259,11 @@ def run(
                 flips = [mutant for mutant in alive.values() if isinstance(mutant, Mutation)]
                 seen = with_witnesses(directory, images, flips, seed + turn)
                 for scenario in scenarios(directory, seen, seed + _SEEDS * turn):
-                    if found := _play(simulation, directory, scenario, [0], {}):
+                    given = (scenario, patches, timeout_cycles(directory, scenario.traffic))
+                    (found,) = session.map([[0]], given=given)
+                    if found:
                         raise UserError(f"Without a mutant nothing may be noticed; {found[0]}")
-                    for found in mapped(
-                        threads,
-                        lambda batch, each=scenario: _play(
-                            simulation, directory, each, batch, patches
-                        ),
-                        _batches(list(alive)),
-                    ):
+                    for found in session.map(_batches(list(alive)), given=given):
                         noticed |= found
                         alive = {n: mutant for n, mutant in alive.items() if n not in found}
                         if progress:
@@ -276,23 +285,31 @@ def _batches(numbers: list[int]) -> list[list[int]]:
     return [numbers[first : first + _BATCH] for first in range(0, len(numbers), _BATCH)]
 
 
+def _played(
+    simulation: Simulation, item: tuple[tuple[Scenario, Mapping[int, Patch], int], list[int]],
+    _advance: Advance,
+) -> dict[int, str]:  # fmt: skip
+    (scenario, patches, timeout), batch = item
+    return _play(simulation, scenario, batch, patches, timeout)
+
+
 def _play(
-    simulation: Simulation, directory: GeneratedDirectory, scenario: Scenario, batch: list[int],
-    patches: Mapping[int, Patch],
+    simulation: Simulation, scenario: Scenario, batch: list[int], patches: Mapping[int, Patch],
+    timeout: int,
 ) -> dict[int, str]:  # fmt: skip
     """Mutants of the batch that the scenario shows, and what it shows."""
     try:
         answers = simulation.play(
             scenario.stream.packets, mutants=batch, answers=scenario.stream.answers,
             loads=scenario.stream.loads, patches=patches, traffic=scenario.traffic,
-            timeout_cycles=timeout_cycles(directory, scenario.traffic),
+            timeout_cycles=timeout,
         )  # fmt: skip
     except UserError as error:  # of a design that oscillates, for one: find out which it was
         if len(batch) == 1:
             return {batch[0]: f"{scenario.name}: {error}"}
         half = len(batch) // 2
         parts = (batch[:half], batch[half:])
-        first, second = (_play(simulation, directory, scenario, part, patches) for part in parts)
+        first, second = (_play(simulation, scenario, part, patches, timeout) for part in parts)
         return first | second
     found = zip(batch, map(scenario.noticed, answers), strict=True)
     return {number: text for number, text in found if text}

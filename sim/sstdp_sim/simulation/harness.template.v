@@ -2,6 +2,7 @@
 module harness (
   input  wire clk,
   input  wire rst_n,
+  input  wire [31:0] first,  // packet of the file
   input  wire [31:0] packets,
   input  wire [31:0] wanted,
   input  wire [31:0] timeout_cycles,
@@ -73,7 +74,7 @@ module harness (
 
   always @(posedge clk) begin
     if (!rst_n) begin
-      got = $fseek(packets_file, 0, 0);
+      got = $fseek(packets_file, first * @{record_bytes}, 0);
       started <= 0;
       packets_left <= packets;
       position <= 0;

@@ -113,6 +113,23 @@ class Traffic:
         return not (self.gap_chance or self.stall_chance or self.isolated)
 
 
+@dataclass(frozen=True)
+class Part:
+    """So many packets of a file, from the one numbered ``first`` on, and the seed of their
+    traffic."""
+
+    first: int
+    count: int
+    seed: int
+
+    def settings(self) -> dict[str, int]:
+        """Of the harness."""
+        return {
+            "mutant": 0, "first": self.first, "packets": self.count, "wanted": self.count,
+            "random_seed": self.seed,
+        }  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Answers:
     """What the hardware said to a shard of packets.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -19,8 +18,6 @@ from find_libpython import find_libpython
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import read_json, write_json, written_whole
-from sstdp_hw.base.programs import working_threads
-from sstdp_hw.base.waiting import mapped
 from sstdp_hw.blocks.hardware import TOP, AcceleratorParameters
 from sstdp_hw.contract.file_names import VERILOG_FILE
 from sstdp_hw.contract.memory_image import memory_image
@@ -42,7 +39,7 @@ from .harness import (
 )
 from .loading_harness import LOADS_FILE
 from .loads import Load, Loads, Patch, what_happened
-from .packets import Answers, Packets, Traffic
+from .packets import Answers, Packets, Part, Traffic
 from .runner import VERILATOR_OPTIONS, last_line, runner_of
 from .spikes import read_spikes
 
@@ -82,6 +79,29 @@ def check_waves(simulator: str, waves: Path) -> None:
             f"{waves.suffix or 'without a suffix'}; name it "
             f"{waves.with_suffix(WAVES[simulator])}{advice}"
         )
+
+
+def design_of(
+    verilog: str, parameters: AcceleratorParameters, *, images: int = 1, **options: Any
+) -> dict[str, Any]:
+    """The arguments of `Simulation` for `Simulation.of`; they can be sent to another machine."""
+    if parameters.store.loaded and options.get("memories") is None:
+        options["memories"] = memory_image(parameters)
+    return {
+        "verilog": verilog, "beat_bytes": parameters.input.data_width // 8,
+        "max_beats": images * parameters.beats, "top": parameters.top, **options,
+    }  # fmt: skip
+
+
+def tools_of(simulator: str) -> dict[str, str]:
+    """Versions of what a result rests on."""
+    names = {"cocotb": version("cocotb")}
+    if simulator == "verilator":
+        names["verilator"] = version("verilator")
+    else:
+        told = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
+        names["icarus"] = told.stdout.partition("\n")[0].strip()
+    return names
 
 
 class Simulation:
@@ -166,15 +186,7 @@ class Simulation:
     ) -> Simulation:
         """A simulation for packets as long as so many whole samples of the accelerator's
         network; memories are loaded, unless given, with what the parameters' network has."""
-        if parameters.store.loaded and options.get("memories") is None:
-            options["memories"] = memory_image(parameters)
-        return cls(
-            verilog,
-            beat_bytes=parameters.input.data_width // 8,
-            max_beats=images * parameters.beats,
-            top=parameters.top,
-            **options,
-        )
+        return cls(**design_of(verilog, parameters, images=images, **options))
 
     def __enter__(self) -> Simulation:
         return self
@@ -186,17 +198,6 @@ class Simulation:
     def traces(self) -> bool:
         """Whether Verilator is to trace anything."""
         return self.waves is not None or self.activity is not None
-
-    @property
-    def tools(self) -> dict[str, str]:
-        """Versions of what the result rests on."""
-        names = {"cocotb": version("cocotb")}
-        if self.simulator == "verilator":
-            names["verilator"] = version("verilator")
-        else:
-            told = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
-            names["icarus"] = told.stdout.partition("\n")[0].strip()
-        return names
 
     def _compile(self) -> None:
         log = self.folder / "build.log"
@@ -218,7 +219,7 @@ class Simulation:
             waves = ["trace"] if self.traces else []
             cache = CompiledCache(build, HARNESS_TOP, texts, arguments + waves)
         try:
-            with tool_environment():
+            with tool_environment(), contextlib.nullcontext() if cache is None else cache.alone():
                 if cache is not None and cache.restore():
                     return
                 runner_of(self.simulator).build(
@@ -230,12 +231,12 @@ class Simulation:
                     waves=self.traces,
                     log_file=log,
                 )
+                if cache is not None:
+                    cache.keep()
         except (SystemExit, RuntimeError, OSError, ValueError) as error:
             raise UserError(
                 f"Simulator {self.simulator}: compiling failed: {last_line(log, error)}"
             ) from None
-        if cache is not None:
-            cache.keep()
 
     def run(self, packets: Packets, **options: Any) -> Answers:
         """Play packets in one simulator process and collect the answers; options as of `play`."""
@@ -246,6 +247,7 @@ class Simulation:
         packets: Packets,
         *,
         mutants: Sequence[int] = (0,),
+        parts: Sequence[Part] = (),
         answers: int | None = None,
         loads: Loads | None = None,
         patches: Mapping[int, Patch] | None = None,
@@ -253,12 +255,15 @@ class Simulation:
         timeout_cycles: int,
         progress: Callable[[int], None] | None = None,
     ) -> list[Answers]:
-        """Play packets once per mutant in one simulator process, with a reset in between.
+        """Play packets once per mutant, or in parts, in one simulator process, with a reset in
+        between.
 
         Parameters
         ----------
         mutants : sequence of int
             Which fault of the Verilog is at work (`mutants.instrument`); 0 is none.
+        parts : sequence of Part, optional
+            What is played of the packets, one part after the other; without probes.
         answers : int, optional
             How many to wait for; by default one per packet.
         loads : Loads, optional
@@ -290,16 +295,20 @@ class Simulation:
             "stall_cycles": traffic.stall_cycles,
             "random_seed": traffic.seed,
         }
-        patched: dict[int, dict[str, int]] = {}
+        runs = [{"mutant": mutant} for mutant in mutants]
+        if parts:
+            assert not self.probes, "spikes of one part are not told from those of the next"
+            runs = [part.settings() for part in parts]
         if loads is None:
             loads = Loads([] if self.memories is None else [Load(self.memories)])
         if self.memories is not None:
             (shard / LOADS_FILE).write_bytes(loads.to_bytes())
             settings |= {"loads": loads.records, "waits": int(loads.waits)}
-            patched = {n: (patches or {}).get(n, Patch()).settings() for n in mutants}
+            runs = [
+                run | (patches or {}).get(run.get("mutant", 0), Patch()).settings() for run in runs
+            ]
         job = {
-            "settings": settings, "mutants": list(mutants), "patches": patched,
-            "period_ns": PERIOD_NS,
+            "settings": settings | {"mutant": 0, "first": 0}, "runs": runs, "period_ns": PERIOD_NS,
         }  # fmt: skip
         write_json(shard / "job.json", job)
         answer = shard / "answer.json"
@@ -327,7 +336,7 @@ class Simulation:
                 )
             if not answer.is_file():
                 raise RuntimeError("the simulator ended without an answer")
-            runs = read_json(answer, "answer")["runs"]
+            ended = read_json(answer, "answer")["runs"]
             table = np.fromfile(shard / ANSWERS_FILE, np.int64, sep=" ").reshape(-1, 3)
             spikes = read_spikes(shard / SPIKES_FILE, self.probes) if self.probes else NO_SPIKES
         except (SystemExit, RuntimeError, OSError, ValueError) as error:
@@ -347,37 +356,9 @@ class Simulation:
         starts = np.flatnonzero(table[:, 0] == START)
         tables = np.split(table, starts)[1:]
         return [
-            _answers(part, wanted, found, spikes, loads)
-            for part, found in zip(tables, runs, strict=True)
+            _answers(table, run.get("wanted", wanted), found, spikes, loads)
+            for table, run, found in zip(tables, runs, ended, strict=True)
         ]
-
-    def run_sharded(
-        self,
-        packets: Packets,
-        shards: int,
-        *,
-        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
-        progress: Callable[[int], None] | None = None,
-        **options: Any,
-    ) -> list[Answers]:
-        """As `run`, over several simulator processes at once; one `Answers` per shard, in order.
-
-        Each shard has traffic of its own. An interrupt, or an error of one shard, ends all.
-        """
-        size = -(-len(packets) // shards)
-        parts = [packets[start : start + size] for start in range(0, len(packets), size)]
-        traffics = [
-            dataclasses.replace(traffic, seed=traffic.seed + shard) for shard in range(len(parts))
-        ]
-        with working_threads(shards) as pool:
-            return list(
-                mapped(
-                    pool,
-                    lambda part, each: self.run(part, traffic=each, progress=progress, **options),
-                    parts,
-                    traffics,
-                )
-            )
 
     def _keep_waves(self, shard: Path) -> None:
         assert self.waves is not None, "checked by the caller"

@@ -19,16 +19,15 @@ from cocotb.triggers import ClockCycles, ValueChange
 
 @cocotb.test()
 async def play(dut: Any) -> None:
-    """Play all packets, once per mutant, and wait for the answers."""
+    """Play every run, with a reset before it, and wait for the answers."""
     job = json.loads(Path(os.environ["SSTDP_JOB"]).read_text())
     for name, value in job["settings"].items():
         getattr(dut, name).value = value
     dut.rst_n.value = 0
     Clock(dut.clk, job["period_ns"], unit="ns").start()
     runs, before = [], 0
-    for mutant in job["mutants"]:
-        dut.mutant.value = mutant
-        for name, value in job["patches"].get(str(mutant), {}).items():
+    for run in job["runs"]:
+        for name, value in run.items():
             getattr(dut, name).value = value
         dut.rst_n.value = 0
         await ClockCycles(dut.clk, 4)

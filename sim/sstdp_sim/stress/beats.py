@@ -18,21 +18,25 @@ from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.answer import ANSWER, LOAD, pack_answers, unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.fitting import fitted
+from sstdp_hw.engine.local import Local
+from sstdp_hw.engine.work import Advance, Engine
 from sstdp_hw.models import cycles as cycle_model
 from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
+from ..comparison.segments import playing
 from ..simulation.coverage import Coverage
 from ..simulation.loads import Loads
 from ..simulation.packets import Answers, Packets, Traffic
-from ..simulation.simulator import Simulation
+from ..simulation.simulator import Simulation, design_of
 from .contents import CONTENTS
 from .loads import LoadPlan, hostile_loads, turned
 
 #: Every fourth reset comes within so many cycles, while the beats are still in the first queues.
 _SOON = 4
 _FEW = 20
+_AHEAD = 2  # runs that are drawn before they are played, for each simulator
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +106,11 @@ def play(
     *,
     seed: int = 1,
     coverage: Coverage | None = None,
+    engine: Engine | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Play at least so many beats, in every weather at least a few packets; ``coverage`` gets what
-    they cover.
+    they cover. What is played does not depend on the ``engine``, by default one simulator here.
 
     Returns
     -------
@@ -119,27 +124,47 @@ def play(
     counts = ("runs", "beats", "packets", "resets", "answers", "loads", "loads_refused")
     total: dict[str, Any] = dict.fromkeys(counts, 0)
     total["findings"] = []
-    with Simulation.of(directory.verilog, parameters, images=2, coverage=coverage) as simulation:
+    design = design_of(directory.verilog, parameters, images=2, coverage=coverage)
+    one = Local(1) if engine is None or coverage is not None else engine
+    with one.session(playing(_played, "verilator", "beat"), design) as session:
         while total["beats"] < beats or total["runs"] < len(WEATHER):
-            run = total["runs"]
-            traffic, resets = WEATHER[run % len(WEATHER)]
-            traffic = replace(traffic, seed=seed + run)
-            stream = random_stream(parameters, images, random, count, resets=resets, busy=busy)
-            answers = simulation.run(
-                stream.packets, answers=stream.answers, traffic=traffic, loads=stream.loads,
-                timeout_cycles=timeout_cycles(directory, traffic),
-            )  # fmt: skip
-            total["findings"] += [f"run {run}, {text}" for text in findings(stream, answers)]
-            total["beats"] += stream.beats
-            total["packets"] += stream.answers
-            total["resets"] += len(answers.resets)
-            total["answers"] += len(answers.words)
-            total["loads"] += len(answers.loads)
-            total["loads_refused"] += len(answers.refused)
-            total["runs"] += 1
+            runs: list[Run] = []
+            ahead = total["beats"]  # each run is drawn from the same numbers, whoever plays
+            while len(runs) < _AHEAD * session.slots and (
+                ahead < beats or total["runs"] + len(runs) < len(WEATHER)
+            ):
+                run = total["runs"] + len(runs)
+                traffic, resets = WEATHER[run % len(WEATHER)]
+                traffic = replace(traffic, seed=seed + run)
+                stream = random_stream(parameters, images, random, count, resets=resets, busy=busy)
+                runs.append((stream, traffic, timeout_cycles(directory, traffic)))
+                ahead += stream.beats
+            sizes = [stream.beats for stream, _, _ in runs]
+            made = session.map(runs, units=sizes)
+            for (stream, _, _), answers in zip(runs, made, strict=True):
+                found = findings(stream, answers)
+                total["findings"] += [f"run {total['runs']}, {text}" for text in found]
+                total["beats"] += stream.beats
+                total["packets"] += stream.answers
+                total["resets"] += len(answers.resets)
+                total["answers"] += len(answers.words)
+                total["loads"] += len(answers.loads)
+                total["loads_refused"] += len(answers.refused)
+                total["runs"] += 1
             if progress:
-                progress(stream.beats)
+                progress(sum(sizes))
     return total
+
+
+Run = tuple[Stream, Traffic, int]
+
+
+def _played(simulation: Simulation, run: Run, _advance: Advance) -> Answers:
+    stream, traffic, timeout = run
+    return simulation.run(
+        stream.packets, answers=stream.answers, traffic=traffic, loads=stream.loads,
+        timeout_cycles=timeout,
+    )  # fmt: skip
 
 
 def packets_of_a_run(beats_per_image: int, beats: int) -> int:

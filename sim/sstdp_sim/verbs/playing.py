@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.engine.options import add_cluster
 from sstdp_hw.network.layers import Array
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
         help="simulator processes at once (default: one per core)",
     )  # fmt: skip
+    add_cluster(parser)
 
 
 def check_at_least_one(**values: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sstdp_hw.base.destination import check_file
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
+from sstdp_hw.engine.options import add_cluster, engine_of
 
 from .outcome import refuse_differences, written
 from .samples import samples_of
@@ -30,7 +31,11 @@ and exits with status 1 on any mismatch, naming the first one: image, layer, ste
   sstdp-hw simulate DIR --dataset mnist --samples 200 --backpressure 0.3
   sstdp-hw simulate DIR --dataset mnist --samples 200 --mutate weight
 
-The last command corrupts one weight in the hardware first; the mismatch that it must report is the
+What is interrupted goes on with the same command. On other machines, see docs/cluster.md:
+
+  sstdp-hw simulate DIR --dataset mnist --cluster tcp://HOST:8786
+
+--mutate corrupts one weight in the hardware first; the mismatch that it must report is the
 proof that the check can fail. Its results go to DIR/mutation.
 
 Switching activity of real images for a vendor's power tool (docs/energy.md):
@@ -63,6 +68,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, metavar="N",
         help="simulator processes at once (default: one per core, one with --activity)",
     )  # fmt: skip
+    add_cluster(parser)
     parser.add_argument(
         "--gaps", type=float, default=0.0, metavar="P",
         help="chance that an input beat comes a cycle later (default: 0)",
@@ -149,6 +155,8 @@ def _run(options: argparse.Namespace) -> Result:
         check_waves(options.simulator, options.waves)
     if options.activity is not None:
         check_activity(options.simulator, options.activity, options.waves)
+    if options.cluster is not None and (options.waves or options.activity):
+        raise UserError("A trace is written by one simulator here; leave --cluster out")
     traffic = Traffic(
         _chance("Gaps", options.gaps), _chance("Backpressure", options.backpressure), options.seed,
         options.isolated,
@@ -193,12 +201,15 @@ def _simulate(
     mutate = None
     if options.mutate:
         mutate = (options.mutate, options.mutate_layer, options.seed)
-    with progress(f"Simulating {counted(len(samples), 'image')}", len(samples)) as advance:
+    with (
+        engine_of(options.cluster, jobs) as engine,
+        progress(f"Simulating {counted(len(samples), 'image')}", len(samples)) as advance,
+    ):
         report = cosimulate(
             directory, samples.images, samples.labels,
-            simulator=options.simulator, shards=jobs, traffic=traffic,
-            every_spike=options.every_spike, waves=options.waves, activity=options.activity,
-            mutate=mutate, progress=advance,
+            simulator=options.simulator, traffic=traffic, every_spike=options.every_spike,
+            waves=options.waves, activity=options.activity, mutate=mutate, progress=advance,
+            engine=engine, keep=True,
         )  # fmt: skip
     report.result.update(dataset=options.dataset, dataset_digest=samples.digest)
     own = mutate is None and options.network is None
@@ -233,8 +244,8 @@ def _show(result: Result) -> None:
         print(f"energy per image, an estimate (docs/energy.md): {low_to_high}")
         seconds = result["seconds"]
         print(
-            f"{result['images_per_second']} images/s simulated by {result['shards']} "
-            f"process{'es' if result['shards'] > 1 else ''} in {seconds['simulate']:.1f} s, "
+            f"{result['images_per_second']} images/s simulated by {result['processes']} "
+            f"process{'es' if result['processes'] != 1 else ''} in {seconds['simulate']:.1f} s, "
             f"{result['images_per_processor_second']} per second of processor time; compiling "
             f"took {seconds['compile']:.1f} s"
         )

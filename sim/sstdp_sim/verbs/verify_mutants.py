@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
+from sstdp_hw.engine.options import engine_of
 
 from .playing import add_jobs, add_played_images, check_at_least_one, check_seed, played_images
 
@@ -55,11 +56,12 @@ def _run(options: argparse.Namespace) -> Result:
         images = played_images(directory, options)
         with (
             locks.output(file),
+            engine_of(options.cluster, options.jobs) as engine,
             progress(f"Playing {counted(options.count, 'mutant')}", options.count) as advance,
         ):
             verdicts = campaign.run(
                 directory, images, count=options.count, seed=options.seed, jobs=options.jobs,
-                progress=advance,
+                engine=engine, progress=advance,
             )  # fmt: skip
             result = campaign.summary(verdicts) | {
                 "name": known_as(directory.network), "seed": options.seed,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.verb import Result, Verb
+from sstdp_hw.engine.options import engine_of
 
 from .playing import add_jobs, check_at_least_one
 
@@ -38,7 +39,8 @@ def _run(options: argparse.Namespace) -> Result:
     if options.rerun != "all" and not options.rerun.isdecimal():
         raise UserError(f"Rerun must be a number or 'all', not {options.rerun!r}")
     rerun = None if options.rerun == "all" else int(options.rerun)
-    result = check(options.record, rerun, options.jobs)
+    with engine_of(options.cluster, options.jobs) as engine:
+        result = check(options.record, rerun, engine=engine)
     print(
         f"{options.record}: {counted(result['images'], 'image')} of {result['dataset']['name']}, "
         f"0 mismatches; all files, the data set and {result['reference_checked']} answers are as "

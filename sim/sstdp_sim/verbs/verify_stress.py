@@ -7,9 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
+from sstdp_hw.engine.options import engine_of
 
-from .playing import add_played_images, check_at_least_one, check_seed, played_images
+from .playing import add_jobs, add_played_images, check_at_least_one, check_seed, played_images
 
 if TYPE_CHECKING:
     from sstdp_hw.contract.directory import GeneratedDirectory
@@ -40,6 +42,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--coverage", action="store_true", help="tell what the beats reach in the Verilog"
     )
     add_played_images(parser)
+    add_jobs(parser)
 
 
 def _run(options: argparse.Namespace) -> Result:
@@ -52,7 +55,9 @@ def _run(options: argparse.Namespace) -> Result:
     from ..simulation.coverage import Coverage
     from ..stress.beats import play
 
-    check_at_least_one(beats=options.beats, samples=options.samples)
+    check_at_least_one(jobs=options.jobs, beats=options.beats, samples=options.samples)
+    if options.coverage and options.cluster is not None:
+        raise UserError("Coverage is counted by one simulator here; leave --cluster out")
     check_seed(options.seed)
     coverage = Coverage() if options.coverage else None
     with ExitStack() as held:
@@ -62,10 +67,13 @@ def _run(options: argparse.Namespace) -> Result:
         if coverage is not None:
             held.enter_context(locks.output(directory.path / COVERAGE_FILE))
         images = played_images(directory, options)
-        with progress(f"Playing at least {options.beats:,} beats", options.beats) as advance:
+        with (
+            engine_of(options.cluster, options.jobs) as engine,
+            progress(f"Playing at least {options.beats:,} beats", options.beats) as advance,
+        ):
             result = play(
                 directory, images, options.beats, seed=options.seed, coverage=coverage,
-                progress=advance,
+                engine=engine, progress=advance,
             )  # fmt: skip
         if coverage is not None:
             _show_coverage(directory, coverage)

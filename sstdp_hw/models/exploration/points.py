@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ...base.processes import in_processes
 from ...blocks.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
 from ...blocks.weight_store import ROM
+from ...engine.local import Local
+from ...engine.work import Advance, Work
 from ...network.chain import PIXELS
 from ...network.network import Network
 from ...reference.inference import Inference
@@ -134,16 +135,23 @@ def estimate(
     UserError
         If a configuration does not fit the network.
     """
-    one = partial(_estimate, network, workload)
     spikes = sum(int((times < network.t_max).sum()) for times in workload.inference.spike_times)
     if jobs > 1 and spikes * len(configurations) >= SPIKES_WORTH_PROCESSES:
-        return in_processes(one, configurations, jobs, done=progress)
+        work = Work(nullcontext, _estimated, programs=False, unit="configuration")
+        with Local(jobs).session(work, (network, workload)) as session:
+            return session.map(configurations, advance=progress)
     points = []
     for configuration in configurations:
-        points.append(one(configuration))
+        points.append(_estimate(network, workload, configuration))
         if progress:
             progress(1)
     return points
+
+
+def _estimated(
+    shared: tuple[Network, Workload], configuration: Configuration, _advance: Advance
+) -> EstimatedPoint:
+    return _estimate(*shared, configuration)
 
 
 def _estimate(network: Network, workload: Workload, configuration: Configuration) -> EstimatedPoint:

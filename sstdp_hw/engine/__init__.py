@@ -1,0 +1,1 @@
+"""Independent tasks, here or on a cluster: one interface, the same answers."""
