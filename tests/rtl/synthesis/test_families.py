@@ -160,7 +160,7 @@ def test_a_netlist_in_the_accelerators_own_folder_is_refused(accelerator):
 
 def test_a_netlist_in_a_folder_of_other_files_names_its_option(accelerator, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match="other files; choose another --netlist$"):
+    with pytest.raises(UserError, match=r"other files; choose another --netlist$"):
         write_mapped(accelerator.directory, tmp_path, device="ice40-hx8k")
 
 
