@@ -52,17 +52,17 @@ def _poured(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def folder_written_whole(path: Path | str, *, marker: str) -> Iterator[Path]:
+def folder_written_whole(path: Path | str, *, marker: str, option: str = "--out") -> Iterator[Path]:
     """As `written_whole`, for a folder. A block that removes the folder it was given leaves
     ``path`` as it was.
 
     An existing folder is replaced only if it is empty or holds the file ``marker``, that is, if
-    this program wrote it; else it is refused, so that a slip in ``--out`` deletes nobody's work.
+    this program wrote it; else it is refused, so that a slip in ``option`` deletes nobody's work.
     """
     path = Path(path)
     target = followed(path)
     try:
-        _refuse_foreign(path, target, marker)
+        _refuse_foreign(path, target, marker, option)
         temporary = beside(target, f"{os.getpid()}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
@@ -78,15 +78,15 @@ def folder_written_whole(path: Path | str, *, marker: str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _refuse_foreign(path: Path, target: Path, marker: str) -> None:
+def _refuse_foreign(path: Path, target: Path, marker: str, option: str) -> None:
     if not target.exists():
         return
     if not target.is_dir():
-        raise UserError(f"{path}: must be a folder, not a file; choose another --out")
+        raise UserError(f"{path}: must be a folder, not a file; choose another {option}")
     if any(target.iterdir()) and not (target / marker).is_file():
         raise UserError(
             f"{path}: an existing output folder must be empty or hold {marker}, and it holds "
-            "other files; choose another --out"
+            f"other files; choose another {option}"
         )
     if target.is_mount():
         raise UserError(

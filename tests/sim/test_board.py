@@ -155,6 +155,7 @@ def test_what_cannot_be_played_on_is_one_line(directory, generated, tmp_path):
     assert "no such port" in refused(directory, str(tmp_path / "ttyUSB9"))
     (tmp_path / "file").write_text("")
     assert "must be a serial port" in refused(directory, str(tmp_path / "file"))
+    assert refused(directory, "").startswith("Port must be named: --port /dev/ttyUSB0")
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def write_mapped(
     with (
         locks.reading(accelerator.path),
         locks.output(out),
-        folder_written_whole(out, marker=MANIFEST_FILE) as folder,
+        folder_written_whole(out, marker=MANIFEST_FILE, option="--netlist") as folder,
         tempfile.TemporaryDirectory(prefix="sstdp-netlist-") as work,
     ):
         yosys = find_tool("yosys")

@@ -94,6 +94,8 @@ class Host:
     def __init__(self, directory: GeneratedDirectory, port: str, baud: int = DEFAULT_BAUD) -> None:
         if isinstance(baud, bool) or not 1200 <= baud <= 12_000_000:
             raise UserError(f"--baud must be between 1200 and 12000000, not {baud!r}")
+        if not port:
+            raise UserError("Port must be named: --port /dev/ttyUSB0, COM3, or sim; it is empty")
         self.directory, self.name = directory, port
         self.quiet, self.simulated = _QUIET_SECONDS, None
         self.interruption: BaseException | None = None

@@ -158,6 +158,12 @@ def test_a_netlist_in_the_accelerators_own_folder_is_refused(accelerator):
         write_mapped(folder, folder / ".." / folder.name, device="ice40-hx8k")
 
 
+def test_a_netlist_in_a_folder_of_other_files_names_its_option(accelerator, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match=r"other files; choose another --netlist$"):
+        write_mapped(accelerator.directory, tmp_path, device="ice40-hx8k")
+
+
 @pytest.mark.parametrize(
     "option", [("--seed", "1"), ("--clock", "9"), ("--cache", "c"), ("--force",), ("--baud", "9")]
 )
