@@ -83,7 +83,7 @@ def test_reset_at_any_moment_leaves_no_trace(seed):
 
 def test_the_random_cases_reach_the_corners():
     """The cases above must hold what the hardware is most likely to get wrong."""
-    cases = [random_case(seed, early_exit=True) for seed in SEEDS]
+    cases = [random_case(seed, early_exit=True) for seed in range(50)]
     inferences = [reference.run(case.network, case.images) for case in cases]
     layers = [layer for case in cases for _, layer in case.network.weighted]
     assert any(inference.silent.any() for inference in inferences)

@@ -91,7 +91,10 @@ def simulated(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulator, "keep_activity", kept)
-        patch.setattr(simulator, "CXX_OPTIMIZATION", "-O0")  # compiling takes longer than the run
+        options = [option.replace("-O1", "-O0") for option in simulator.VERILATOR_OPTIONS]
+        patch.setattr(
+            simulator, "VERILATOR_OPTIONS", options
+        )  # compiling takes longer than the run
         patch.setattr(
             simulator, "harness_verilog", lambda *given, **named: counting(plain(*given, **named))
         )
