@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import dask
-import dask_jobqueue
 import yaml
 
 from ..base.errors import UserError
@@ -19,6 +20,16 @@ from ..base.progress import say
 from .schemes import QUEUES
 
 MOST = "distributed.adaptive.maximum"
+
+
+def library() -> Any:
+    """dask_jobqueue, which takes SIGINT for itself when it is imported: who had it has it again."""
+    before = signal.getsignal(signal.SIGINT)
+    import dask_jobqueue
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, before)
+    return dask_jobqueue
 
 
 @contextmanager
@@ -43,7 +54,7 @@ def configured(queue: str, file: Path) -> Iterator[Any]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that its dashboard takes another port
-                cluster = getattr(dask_jobqueue, QUEUES[queue])(silence_logs="critical")
+                cluster = getattr(library(), QUEUES[queue])(silence_logs="critical")
         except (ValueError, TypeError, OSError, RuntimeError) as error:
             raise UserError(
                 f"{file}: jobqueue.{queue} must be a configuration of dask-jobqueue "

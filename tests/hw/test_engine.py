@@ -1,6 +1,8 @@
 """Independent tasks on this machine, and what ``--cluster`` refuses; tests/sim/test_cluster.py has
 workers."""
 
+import importlib.util
+import subprocess
 import sys
 from contextlib import contextmanager
 
@@ -114,9 +116,26 @@ distributed:
 """
 
 
+def library_or_skip():
+    """Not by importing it, for then it takes SIGINT from the tests behind these."""
+    if importlib.util.find_spec("dask_jobqueue") is None:
+        pytest.skip("dask_jobqueue is not installed")
+
+
+def test_the_library_of_queues_leaves_the_signals_alone():
+    """In a process of its own, where it is imported for the first time."""
+    library_or_skip()
+    program = (
+        "import signal; from sstdp_hw.engine.queues import library\n"
+        "signal.signal(signal.SIGINT, mine := lambda *_: None)\n"
+        "library(); assert signal.getsignal(signal.SIGINT) is mine"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_a_queue_gets_what_the_file_says(tmp_path):
     """By the script that dask-jobqueue submits."""
-    pytest.importorskip("dask_jobqueue")
+    library_or_skip()
     from sstdp_hw.engine.queues import configured
 
     file = tmp_path / "cluster.yaml"
@@ -141,7 +160,7 @@ def test_a_queue_gets_what_the_file_says(tmp_path):
     ],
 )
 def test_a_wrong_file_is_refused(text, said, tmp_path, capsys):
-    pytest.importorskip("dask_jobqueue")
+    library_or_skip()
     file = tmp_path / "cluster.yaml"
     file.write_text(text)
     with pytest.raises(UserError, match=said), engine_of(f"slurm:{file}"):
