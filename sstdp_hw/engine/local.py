@@ -33,17 +33,20 @@ class Local:
     def session(self, work: Work, shared: Any, *, jobs: int | None = None) -> Iterator[Session]:
         slots = self.jobs if jobs is None else jobs
         if not work.programs:
-            yield _Processes(work, shared, slots)
+            yield _Processes(work, slots, shared=shared)
             return
         with work.opened(shared) as opened:
-            yield _Threads(work, opened, slots)
+            yield _Threads(work, slots, opened)
 
 
 @dataclass
-class _Threads:
+class _Here:
+    """What both kinds have alike: no task runs anywhere else."""
+
     work: Work
-    opened: Any
     slots: int
+    opened: Any = None
+    shared: Any = None
     remote: bool = False
 
     @property
@@ -58,6 +61,23 @@ class _Threads:
             return []
         if given is not None:
             items = [(given, item) for item in items]
+        return self._made(items, advance, done or _nobody)
+
+    def _made(
+        self, items: Sequence[Any], advance: Advance | None, done: Callable[[int, Any], None]
+    ) -> list[Any]:
+        raise NotImplementedError
+
+    def shares(self) -> list[Share]:
+        return []
+
+
+class _Threads(_Here):
+    """Tasks that start programs, and share what was opened for all."""
+
+    def _made(
+        self, items: Sequence[Any], advance: Advance | None, done: Callable[[int, Any], None]
+    ) -> list[Any]:
         futures: dict[Future[Any], int] = {}
         with working_threads(min(self.slots, len(items))) as pool:
             try:
@@ -68,51 +88,28 @@ class _Threads:
                         )
                         futures[task] = number
                 for future in completed(futures):
-                    made = future.result()
-                    if done:
-                        done(futures[future], made)
+                    done(futures[future], future.result())
             finally:
                 for future in futures:
                     future.cancel()
         return [future.result() for future in futures]
 
-    def shares(self) -> list[Share]:
-        return []
 
+class _Processes(_Here):
+    """Tasks that compute; each opens what is shared."""
 
-@dataclass
-class _Processes:
-    work: Work
-    shared: Any
-    slots: int
-    opened: Any = None
-    remote: bool = False
-
-    @property
-    def present(self) -> int:
-        return self.slots
-
-    def map(
-        self, items: Sequence[Any], *, given: Any = None, units: Sequence[int] | None = None,
-        advance: Advance | None = None, done: Callable[[int, Any], None] | None = None,
-    ) -> list[Any]:  # fmt: skip
-        if not items:
-            return []
-        if given is not None:
-            items = [(given, item) for item in items]
+    def _made(
+        self, items: Sequence[Any], advance: Advance | None, done: Callable[[int, Any], None]
+    ) -> list[Any]:
         one = partial(_opened_alone, self.work, self.shared)
         made = in_processes(one, items, self.slots, done=advance)
         for number, result in enumerate(made):
-            if done:
-                done(number, result)
+            done(number, result)
         return made
 
-    def shares(self) -> list[Share]:
-        return []
 
-
-def _nobody(_count: int) -> None:
-    """Nobody asks for progress."""
+def _nobody(*_told: Any) -> None:
+    """Nobody asks for progress, or for what is done."""
 
 
 def _opened_alone(work: Work, shared: Any, item: Any) -> Any:
