@@ -22,7 +22,7 @@ from .schemes import QUEUES
 MOST = "distributed.adaptive.maximum"
 
 
-def library() -> Any:
+def _library() -> Any:
     """dask_jobqueue, which takes SIGINT for itself when it is imported: who had it has it again."""
     before = signal.getsignal(signal.SIGINT)
     import dask_jobqueue
@@ -30,6 +30,9 @@ def library() -> Any:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, before)
     return dask_jobqueue
+
+
+_JOBQUEUE = _library()
 
 
 @contextmanager
@@ -54,7 +57,7 @@ def configured(queue: str, file: Path) -> Iterator[Any]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that its dashboard takes another port
-                cluster = getattr(library(), QUEUES[queue])(silence_logs="critical")
+                cluster = getattr(_JOBQUEUE, QUEUES[queue])(silence_logs="critical")
         except (ValueError, TypeError, OSError, RuntimeError) as error:
             raise UserError(
                 f"{file}: jobqueue.{queue} must be a configuration of dask-jobqueue "
