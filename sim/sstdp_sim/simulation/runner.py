@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.files import read_json
 from sstdp_hw.base.programs import run_program
+
+from .environment import tool_environment
 
 # The design is linted by tests of its own; here speed counts. The runner makes every signal of the
 # design visible to Python, which doubles the code; the ports of the top alone are enough.
@@ -32,6 +37,49 @@ def runner_of(name: str) -> Any:
 
     runner._execute_cmds = execute  # its own waits for the first process of a command alone
     return runner
+
+
+@contextmanager
+def failure_told(simulator: str, what: str, log: Path) -> Iterator[None]:
+    """The environment of a simulator's tools; ``what`` failed in it becomes one line.
+
+    Raises
+    ------
+    UserError
+        With what the log says.
+    """
+    try:
+        with tool_environment():
+            yield
+    except (SystemExit, RuntimeError, OSError, ValueError) as error:
+        raise UserError(f"Simulator {simulator}: {what} failed: {last_line(log, error)}") from None
+
+
+def run_job(
+    simulator: str, module: str, top: str, build: Path, folder: Path, *, waves: bool = False
+) -> dict[str, Any]:
+    """Let the test bench ``module`` do ``job.json`` of a folder, which gets ``run.log``; what its
+    ``answer.json`` says."""
+    answer = folder / "answer.json"
+    runner_of(simulator).test(
+        test_module=module,
+        hdl_toplevel_lang="verilog",
+        hdl_toplevel=top,
+        build_dir=build,
+        test_dir=folder,
+        results_xml=str(folder / "results.xml"),
+        waves=waves,
+        extra_env={
+            "SSTDP_JOB": str(folder / "job.json"),
+            "SSTDP_ANSWER": str(answer),
+            "COCOTB_LOG_LEVEL": "WARNING",
+        },
+        log_file=folder / "run.log",
+    )
+    if not answer.is_file():
+        raise RuntimeError("the simulator ended without an answer")
+    found: dict[str, Any] = read_json(answer, "answer")
+    return found
 
 
 def last_line(log: Path, error: BaseException) -> str:

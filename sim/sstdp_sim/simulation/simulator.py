@@ -17,7 +17,7 @@ import numpy as np
 from find_libpython import find_libpython
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.base.files import read_json, write_json, written_whole
+from sstdp_hw.base.files import write_json, written_whole
 from sstdp_hw.blocks.hardware import TOP, AcceleratorParameters
 from sstdp_hw.contract.file_names import VERILOG_FILE
 from sstdp_hw.contract.memory_image import memory_image
@@ -26,7 +26,7 @@ from sstdp_hw.network.layers import Array
 from .activity import FLAGS, TRACED, Activity, check_activity, keep_activity
 from .compiled_cache import CompiledCache
 from .coverage import Coverage
-from .environment import temporary_folder, tool_environment
+from .environment import temporary_folder
 from .harness import (
     ANSWERS_FILE,
     HARNESS_TOP,
@@ -40,7 +40,7 @@ from .harness import (
 from .loading_harness import LOADS_FILE
 from .loads import Load, Loads, Patch, what_happened
 from .packets import Answers, Packets, Part, Traffic
-from .runner import VERILATOR_OPTIONS, last_line, runner_of
+from .runner import VERILATOR_OPTIONS, failure_told, run_job, runner_of
 from .spikes import read_spikes
 
 SIMULATORS = ("verilator", "icarus")
@@ -218,25 +218,21 @@ class Simulation:
             texts = [source.read_bytes() for source in self._sources]
             waves = ["trace"] if self.traces else []
             cache = CompiledCache(build, HARNESS_TOP, texts, arguments + waves)
-        try:
-            with tool_environment(), contextlib.nullcontext() if cache is None else cache.alone():
-                if cache is not None and cache.restore():
-                    return
-                runner_of(self.simulator).build(
-                    sources=self._sources,
-                    hdl_toplevel=HARNESS_TOP,
-                    build_dir=build,
-                    build_args=arguments,
-                    always=True,
-                    waves=self.traces,
-                    log_file=log,
-                )
-                if cache is not None:
-                    cache.keep()
-        except (SystemExit, RuntimeError, OSError, ValueError) as error:
-            raise UserError(
-                f"Simulator {self.simulator}: compiling failed: {last_line(log, error)}"
-            ) from None
+        alone = contextlib.nullcontext() if cache is None else cache.alone()
+        with failure_told(self.simulator, "compiling", log), alone:
+            if cache is not None and cache.restore():
+                return
+            runner_of(self.simulator).build(
+                sources=self._sources,
+                hdl_toplevel=HARNESS_TOP,
+                build_dir=build,
+                build_args=arguments,
+                always=True,
+                waves=self.traces,
+                log_file=log,
+            )
+            if cache is not None:
+                cache.keep()
 
     def run(self, packets: Packets, **options: Any) -> Answers:
         """Play packets in one simulator process and collect the answers; options as of `play`."""
@@ -312,37 +308,17 @@ class Simulation:
         }  # fmt: skip
         write_json(shard / "job.json", job)
         answer = shard / "answer.json"
-        log = shard / "run.log"
-        runner = runner_of(self.simulator)
         done = threading.Event()
         reporter = threading.Thread(target=_report, args=(answer, progress, done), daemon=True)
         reporter.start()
         try:
-            with tool_environment():
-                runner.test(
-                    test_module="sstdp_sim.simulation.testbench",
-                    hdl_toplevel_lang="verilog",
-                    hdl_toplevel=HARNESS_TOP,
-                    build_dir=self.folder / "build",
-                    test_dir=shard,
-                    results_xml=str(shard / "results.xml"),
-                    waves=self.traces,
-                    extra_env={
-                        "SSTDP_JOB": str(shard / "job.json"),
-                        "SSTDP_ANSWER": str(answer),
-                        "COCOTB_LOG_LEVEL": "WARNING",
-                    },
-                    log_file=log,
-                )
-            if not answer.is_file():
-                raise RuntimeError("the simulator ended without an answer")
-            ended = read_json(answer, "answer")["runs"]
-            table = np.fromfile(shard / ANSWERS_FILE, np.int64, sep=" ").reshape(-1, 3)
-            spikes = read_spikes(shard / SPIKES_FILE, self.probes) if self.probes else NO_SPIKES
-        except (SystemExit, RuntimeError, OSError, ValueError) as error:
-            raise UserError(
-                f"Simulator {self.simulator}: the run failed: {last_line(log, error)}"
-            ) from None
+            with failure_told(self.simulator, "the run", shard / "run.log"):
+                ended = run_job(
+                    self.simulator, "sstdp_sim.simulation.testbench", HARNESS_TOP,
+                    self.folder / "build", shard, waves=self.traces,
+                )["runs"]  # fmt: skip
+                table = np.fromfile(shard / ANSWERS_FILE, np.int64, sep=" ").reshape(-1, 3)
+                spikes = read_spikes(shard / SPIKES_FILE, self.probes) if self.probes else NO_SPIKES
         finally:
             done.set()
             reporter.join()
