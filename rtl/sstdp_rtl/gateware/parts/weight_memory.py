@@ -60,8 +60,13 @@ def loading_members(parameters):
     p = parameters
     if not p.store.loaded:
         return {}
-    widest = -(-p.lanes * max(p.weight_width, p.membrane_width) // 32)
-    return {"load": In(load_layout(p.weight_depth, widest, 2)), "spontaneous": In(1)}
+    load = load_member(p.lanes, p.weight_depth, p.weight_width, p.membrane_width)
+    return {"load": load, "spontaneous": In(1)}
+
+
+def load_member(lanes, rows, weight_width, membrane_width):
+    """`load_layout` for weights and initial potentials of so many rows at most."""
+    return In(load_layout(rows, -(-lanes * max(weight_width, membrane_width) // 32), 2))
 
 
 def connect_load(m, layer, weights, initial):

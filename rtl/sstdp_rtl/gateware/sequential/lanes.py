@@ -9,6 +9,7 @@ from sstdp_hw.blocks.widths import index_width
 
 from ..parts.lanes import weight_of
 from ..parts.rom import LUT_RAM, NO_COLLISION
+from ..parts.weight_memory import connect_load
 from .memories import loading_members, memories
 from .tables import by_layer
 from .walk import word_layout
@@ -61,12 +62,7 @@ class EngineLanes(wiring.Component):
         m = Module()
         p, lanes, width = self.p, self.p.lanes, self.p.widths.membrane
         m.submodules.weights, m.submodules.initial = weights, initial = memories(p)
-        if p.store.loaded:
-            for number, found in enumerate((weights, initial)):
-                m.d.comb += [
-                    *(found.load[name].eq(self.load[name]) for name in ("word", "row", "column")),
-                    found.load.writes.eq(self.load.writes[number]),
-                ]
+        connect_load(m, self, weights, initial)
         stored = data.StructLayout(
             {"v": unsigned(lanes * width), "fired": unsigned(lanes), "listed": unsigned(1)}
         )

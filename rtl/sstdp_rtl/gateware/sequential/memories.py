@@ -1,12 +1,10 @@
 """The memories of the engine's weights and initial potentials, by the kind of the weight store."""
 
-from amaranth.lib.wiring import In
-
 from sstdp_hw.blocks.sequential.engine import BANK_ROWS
 
-from ..loading.loader import load_layout
 from ..parts.loadable import LoadableMemory
 from ..parts.rom import Rom
+from ..parts.weight_memory import load_member
 
 WEIGHTS_NAME, INITIAL_NAME = "engine_weights", "engine_initial"
 
@@ -66,5 +64,4 @@ def loading_members(parameters):
     if not p.store.loaded:
         return {}
     rows = max(p.weight_depth, p.initial_depth)
-    widest = -(-p.lanes * max(p.widths.weight, p.widths.membrane) // 32)
-    return {"load": In(load_layout(rows, widest, 2))}
+    return {"load": load_member(p.lanes, rows, p.widths.weight, p.widths.membrane)}
