@@ -21,7 +21,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +114,13 @@ class OtherFramework:
         self.network = kind(samples.images[0].size, len(samples.class_names))
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3, fused=True)
         self.table = torch.from_numpy(ttfs_table(recipe.t_max, recipe.cutoff))
-        parts = split(len(samples), recipe.validation_share, recipe.seed)
-        self.parts = tuple(
-            (torch.from_numpy(samples.images[part]), torch.from_numpy(labels))
-            for part in parts
-            for labels in (samples.labels[part].astype(np.int64),)
-        )
+        trained, held_back = split(len(samples), recipe.validation_share, recipe.seed)
+        self.trained, self.held_back = self._tensors(trained), self._tensors(held_back)
+
+    def _tensors(self, part: Any) -> tuple[Tensor, Tensor]:
+        """Images and labels of a part of the samples."""
+        labels = self.samples.labels[part].astype(np.int64)
+        return torch.from_numpy(self.samples.images[part]), torch.from_numpy(labels)
 
     def trains(self, images: Tensor) -> Tensor:
         """Spike trains [steps, batch, inputs] with the spikes that ours sees."""
@@ -130,21 +131,22 @@ class OtherFramework:
     def epoch(self) -> Epoch:
         """Train on all images, then validate."""
         start = time.process_time()
-        (images, labels), held_back = self.parts
+        images, labels = self.trained
         for chosen in torch.randperm(len(labels)).split(self.recipe.batch_size):
             counts = self.network(self.trains(images[chosen]))
             loss = nn.functional.cross_entropy(counts, labels[chosen])
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-        right = sum(int(found) for found in self._right(*held_back))
-        return time.process_time() - start, right / len(held_back[1])
+        accuracy = self._accuracy(*self.held_back)
+        return time.process_time() - start, accuracy
 
     @torch.no_grad()
-    def _right(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
-        batches = zip(images.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True)
-        for batch, wanted in batches:
-            yield (self.network(self.trains(batch)).argmax(1) == wanted).sum()
+    def _accuracy(self, images: Tensor, labels: Tensor) -> float:
+        found = [
+            self.network(self.trains(batch)).argmax(1) for batch in images.split(EVALUATION_BATCH)
+        ]
+        return float((torch.cat(found) == labels).to(torch.float64).mean())
 
 
 def measure(recipe: Recipe, samples: Samples) -> tuple[dict[str, Epoch], dict[str, str]]:
