@@ -249,10 +249,10 @@ class _Run:
             *plan.place_arguments,
         )
         remote = self.engine.remote
-        files = {name: (self.work / name).read_bytes() for name in (NETLIST, *plan.files)}
+        sent = (NETLIST, *plan.files) if remote else ()
         placing = Placing(
             place.tool, arguments, packing.output if packing else None,
-            None if remote else self.work, files if remote else {},
+            None if remote else self.work, {name: (self.work / name).read_bytes() for name in sent},
         )  # fmt: skip
         with self.engine.session(placing_work(place.tool), placing) as session:
             return session.map(list(plan.seeds), done=lambda *_: advance(1))

@@ -38,8 +38,8 @@ class Placing:
 
 @dataclass(frozen=True)
 class Placed:
-    """What came of a seed: files by name, and seconds; or how the tool ended that failed, and what
-    it said."""
+    """What came of a seed: files by name, unless they lie in the folder already, and seconds; or
+    how the tool ended that failed, and what it said."""
 
     files: Mapping[str, bytes]
     seconds: float = 0.0
@@ -81,4 +81,6 @@ def _place(opened: tuple[Placing, Path], seed: int, _advance: Advance) -> Placed
         seconds = run_tool(find_tool(placing.tool), arguments, folder, log=log, writes=report)
     except ToolFailed as failure:
         return Placed({}, failed=(failure.ending, failure.text))
+    if placing.folder is not None:
+        return Placed({}, seconds)
     return Placed({name: (folder / name).read_bytes() for name in wanted}, seconds)

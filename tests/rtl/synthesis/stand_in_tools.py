@@ -39,8 +39,6 @@ pathlib.Path("cells.json").write_text('{"design": {"num_cells_by_type": {"CCU2C"
 NEXTPNR = f"""\
 report = {json.dumps(_REPORT)!r}
 pathlib.Path(arguments[arguments.index("--report") + 1]).write_text(report)
-if "--textcfg" in arguments:
-    pathlib.Path(arguments[arguments.index("--textcfg") + 1]).write_text("configuration")
 """
 
 
