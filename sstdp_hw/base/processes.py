@@ -61,13 +61,15 @@ def in_processes(
 
 def _be_quiet() -> None:
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
-    signal.signal(signal.SIGINT, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _interrupt(number: int, frame: object) -> None:
     """Once, whatever follows while work is cleared away: Ctrl-C comes from the terminal and from
-    this program's first process, and the pool terminates all workers when one has ended."""
+    this program's first process, and the pool terminates all workers when one has ended, also
+    those that have not got to hear Ctrl-C: what they started must end with them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt

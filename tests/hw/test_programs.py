@@ -6,11 +6,13 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 from support.processes import LONGEST, Watched
 
 from sstdp_hw.base import programs
+from sstdp_hw.base.processes import in_processes
 from sstdp_hw.base.programs import Stopped, run_program, working_threads
 from sstdp_hw.base.waiting import mapped
 
@@ -122,6 +124,25 @@ def test_leaving_the_block_ends_what_its_threads_run(tmp_path):
         raise ZeroDivisionError
     assert outcomes == ["stopped"] * 5
     assert len(watched) == 2 and all(each.ended() for each in watched)
+
+
+def test_a_worker_that_is_terminated_ends_what_it_started(tmp_path):
+    """As the pool terminates all of them when one of them has ended."""
+    os.mkfifo(tmp_path / "fifo")
+    watched = []
+
+    def terminate():
+        worker, tool = map(int, (tmp_path / "fifo").read_text().split())
+        watched.append(Watched(tool))
+        os.kill(worker, signal.SIGTERM)
+
+    listening = threading.Thread(target=terminate)
+    listening.start()
+    work = partial(run_program, folder=tmp_path, environment=dict(os.environ), heard=len)
+    with pytest.raises(KeyboardInterrupt):
+        in_processes(work, [["sh", "-c", "echo $PPID $$ > fifo; exec sleep 10000"]], 1)
+    listening.join()
+    assert watched[0].ended()
 
 
 def test_threads_whose_work_is_done_are_left_in_peace(tmp_path):
