@@ -29,6 +29,7 @@ from ..network.pruning import is_over, share_kept, survivors
 from ..recipes.recipe import Recipe
 from .augmentation import augmented
 from .loss import loss_of
+from .ranks import Ranks
 
 EVALUATION_BATCH = 500
 BEST_PARTS = ("epoch", "validation_accuracy", "network")
@@ -39,9 +40,10 @@ HISTORY_PARTS = (
 CHECK_EVERY = 50  # batches between looks at the loss; each look waits for a GPU
 
 
-def generator_of(seed: int, purpose: int) -> torch.Generator:
-    """A CPU generator of its own for every purpose (0: setting up; n: epoch n)."""
-    state = np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0]
+def generator_of(seed: int, *purpose: int) -> torch.Generator:
+    """A CPU generator of its own for every purpose (0: setting up; n: epoch n; n, r: what process
+    r distorts in it)."""
+    state = np.random.SeedSequence([seed, *purpose]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state))
 
 
@@ -77,6 +79,8 @@ class Training:
         The encoder; a resumed training goes on with that of its checkpoint.
     images, labels, validation_images, validation_labels : Tensor
         uint8 [N, C, H, W] and int64 [N], on the network's device.
+    ranks : Ranks
+        The processes that share the training; all hold the same network and images.
 
     Members
     -------
@@ -93,6 +97,7 @@ class Training:
     labels: Tensor
     validation_images: Tensor
     validation_labels: Tensor
+    ranks: Ranks = field(default_factory=Ranks)
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Any] = field(default_factory=dict)
 
@@ -108,6 +113,7 @@ class Training:
                 trained, lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay,
                 fused=True,
             )  # fmt: skip
+        self.trained = trained
         self.batches = math.ceil(len(self.labels) / self.recipe.batch_size)
         self.pruned = self._is_pruned()
         self.average: AveragedModel | None = None
@@ -174,6 +180,8 @@ class Training:
         recipe = self.recipe
         generator = generator_of(recipe.seed, self.epoch + 1)
         order = torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
+        if not self.ranks.alone:
+            generator = generator_of(recipe.seed, self.epoch + 1, self.ranks.number)
         tally = _Tally(len(self.network.layers), recipe.t_max, self.labels.device)
         if recipe.pruning:
             self._prune()
@@ -181,24 +189,27 @@ class Training:
         self.network.train()
         for number, chosen in enumerate(order.split(recipe.batch_size)):
             self._set_learning_rate(number)
-            images = self.images[chosen]
+            mine, counts = self.ranks.share(chosen)
+            images, labels = self.images[mine], self.labels[mine]
             if recipe.augments:
                 images = augmented(images, recipe, generator)
             times, margin = self.network(self.encode(images), recipe.loss == "decision")
-            loss = loss_of(recipe, times[-1], margin, self.labels[chosen])
+            loss = loss_of(recipe, times[-1], margin, labels)
             self.optimizer.zero_grad()
             loss.backward()
+            self.ranks.average(self._shared(), counts * len(mine) / len(chosen))
             self.optimizer.step()
             if self.pruned:
                 self.network.layers[0].prune()
             if self.average is not None:
                 self._take_the_mean()
             firing = self.network.firing(times)
-            tally.add(loss.detach(), times[-1], margin.detach(), self.labels[chosen], firing)
+            tally.add(loss.detach(), times[-1], margin.detach(), labels, firing, counts)
             if number % CHECK_EVERY == 0 or number == self.batches - 1:
                 self._refuse_divergence(float(loss.detach()))
             advance(len(chosen))
         self._remeasure()
+        self.ranks.add_up(tally.sums)
         entry = {"epoch": self.epoch + 1, **tally.means(), "validation_accuracy": self._validate()}
         entry["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         entry["seconds"] = round(time.monotonic() - start, 3)
@@ -208,6 +219,11 @@ class Training:
         self.history.append(entry)
         self._keep_best(entry)
         return entry
+
+    def _shared(self) -> list[Tensor]:
+        """What processes average: gradients, and numbers that follow batches."""
+        gradients = [entry.grad for entry in self.trained if entry.grad is not None]
+        return [*gradients, *(part for part in self.network.buffers() if part.is_floating_point())]
 
     def _remeasure(self) -> None:
         """Running means lag behind the weights, and hold the noise of the last batches."""
@@ -251,8 +267,12 @@ class Training:
     def _validate(self) -> float | None:
         if not len(self.validation_labels):
             return None
-        classes = self.classify(self.validation_images)
-        return float((classes == self.validation_labels).to(torch.float64).mean())
+        images, labels = (
+            part.tensor_split(self.ranks.count)[self.ranks.number]
+            for part in (self.validation_images, self.validation_labels)
+        )
+        right = (self.classify(images) == labels).sum() if len(labels) else labels.sum()
+        return int(self.ranks.add_up(right)) / len(self.validation_labels)
 
     @torch.no_grad()
     def classify(self, images: Tensor) -> Tensor:
@@ -316,18 +336,20 @@ class _Tally:
     """Sums over an epoch, kept on the device so that no batch waits for them."""
 
     def __init__(self, layers: int, t_max: int, device: torch.device) -> None:
-        self.images, self.t_max = 0, t_max
-        self.sums = torch.zeros(4 + layers, dtype=torch.float64, device=device)
+        self.t_max = t_max
+        self.sums = torch.zeros(5 + layers, dtype=torch.float64, device=device)
 
     @torch.no_grad()
     def add(
-        self, loss: Tensor, times: Tensor, margin: Tensor, labels: Tensor, firing: list[Tensor]
-    ) -> None:
+        self, loss: Tensor, times: Tensor, margin: Tensor, labels: Tensor, firing: list[Tensor],
+        counts: float,
+    ) -> None:  # fmt: skip
+        """``counts`` is what each image counts."""
         classes, decision = decide(times, margin, self.t_max)
         count = len(labels)
-        self.images += count
-        self.sums += torch.stack(
+        self.sums += counts * torch.stack(
             [
+                torch.full_like(loss, count),
                 loss * count,
                 (classes == labels).sum(),
                 decision.sum(),
@@ -337,7 +359,7 @@ class _Tally:
         )
 
     def means(self) -> dict[str, Any]:
-        loss, accuracy, decision, silent, *firing = (self.sums / self.images).tolist()
+        loss, accuracy, decision, silent, *firing = (self.sums[1:] / self.sums[0]).tolist()
         return {
             "loss": loss,
             "train_accuracy": accuracy,

@@ -6,8 +6,7 @@ import math
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,10 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json
 from sstdp_hw.base.progress import progress, say
 from sstdp_hw.base.tables import counted
-from sstdp_hw.data.datasets import Samples, looks_channels_last
-from sstdp_hw.network.chain import INPUT_NAMES, SPIKES
+from sstdp_hw.network.chain import SPIKES
 from sstdp_hw.network.float_network import FILE_NAME as FLOAT_FILE
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.layers import Array
-from sstdp_hw.quantization.quantize import refuse_pruned_pixels
 from sstdp_hw.reference import inference as reference
 from sstdp_hw.report import run_folder
 from sstdp_hw.report.run_report import IMPORT
@@ -44,62 +41,18 @@ from ..network.encoder import (
 )
 from ..network.layers import SpikingNetwork, initialize
 from ..network.normalized import NormalizedNetwork
-from ..recipes.architecture import names_of, place
 from ..recipes.recipe import Recipe
 from ..rule import processor
 from ..rule.backend import Backend
 from . import checkpoint, curves
+from .job import Job, check
 from .loop import Training, encode, generator_of, split
+from .ranks import Ranks, joined, own_device
 
 OUTPUTS = (FLOAT_FILE, checkpoint.FILE_NAME, "history.json", "curves.png", "train.json")
 INITIALIZATION_IMAGES = 512
 MEASURED_IMAGES = 100  # their many positions make up for their number
 EVERY_EPOCH_SAID = 10  # with more epochs than this, only some are told in a log
-
-
-@dataclass(frozen=True)
-class Job:
-    """What `run` needs beside the recipe.
-
-    Parameters
-    ----------
-    samples : Samples
-        Training images.
-    test : Samples or None
-        Images for the one look at the end; without them the test accuracy is null.
-    out : Path
-        Folder of the run.
-    resume : bool
-        Continue from the folder's checkpoint.
-    overwrite : bool
-        Replace an earlier run in the folder.
-    device : str
-        ``cpu``, ``cuda`` or ``auto``.
-    backend : str
-        ``torch``, ``native`` or ``auto``: that of the resumed run, else native where it can run.
-    threads : int
-        Of the native backend, where they change no result.
-    hours : float or None
-        Stop after the epoch in which the run has taken so long, to be resumed.
-    init : FloatNetwork or None
-        Start from these weights instead of random ones.
-    command : str or None
-    asked : dict
-        For the provenance: command line, and names of data and initial network.
-    """
-
-    samples: Samples
-    test: Samples | None
-    out: Path
-    resume: bool = False
-    overwrite: bool = False
-    device: str = "auto"
-    backend: str = "auto"
-    threads: int = 1
-    hours: float | None = None
-    init: FloatNetwork | None = None
-    command: str | None = None
-    asked: dict[str, Any] = field(default_factory=dict)
 
 
 def run(recipe: Recipe, job: Job) -> dict[str, Any]:
@@ -108,149 +61,57 @@ def run(recipe: Recipe, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        The content of ``train.json``; of a run that its hours ended, where it stands.
+        The content of ``train.json``; of a run that its hours ended, where it stands. The same in
+        all processes of a training, of which the first writes the files.
 
     Raises
     ------
     UserError
-        On bad input, a damaged checkpoint, divergence, or an output folder that cannot be written
-        or that another process works with.
+        On bad input, a damaged checkpoint, divergence, an output folder that cannot be written or
+        that another process works with, or if one of the processes of a training is lost.
     """
-    _check(recipe, job)
+    check(recipe, job)
     if job.out.exists() and not job.out.is_dir():
         raise UserError(f"{job.out}: must be a folder, not a file; choose another --out")
     check_folder(job.out)
-    with locks.writing(job.out):
-        return _run(recipe, job)
+    device = own_device(_device(job.device))
+    ranks = joined(device)
+    with locks.writing(job.out) if ranks.leads else nullcontext():
+        return ranks.of_first(_run(recipe, job, device, ranks))
 
 
-def _run(recipe: Recipe, job: Job) -> dict[str, Any]:
+def _run(recipe: Recipe, job: Job, device: torch.device, ranks: Ranks) -> dict[str, Any]:
     start = time.monotonic()
-    device = _device(job.device)
     state = checkpoint.load(job.out / checkpoint.FILE_NAME) if job.resume else None
     backend = _backend(job, device, state)
+    ranks.check_alike(
+        {
+            "sstdp-hw": __version__,
+            "torch": str(torch.__version__),
+            "data set": job.samples.digest,
+            "backend": backend.name,
+            "epochs done": state["epoch"] if state else 0,
+            **{f"the recipe's {name}": value for name, value in recipe.as_dict().items()},
+        }
+    )
     with _one_thread():
-        training = _set_up(recipe, job, device, backend)
+        training = _set_up(recipe, job, device, backend, ranks)
     _export(recipe, job, training, {})  # refuses now what the file could not hold at the end
     data = {"train": job.samples.digest, "images": len(job.samples)}
     before = 0.0
     if state is not None:
         before = _resume(recipe, job, training, data, state)
-    else:
+    elif ranks.leads:
         _clear(job)
     with _one_thread():
         _train(recipe, job, training, data, start - before)
+    if not ranks.leads:
+        return {}
     if training.epoch < recipe.epochs:
         return _unfinished(job, training, before + time.monotonic() - start)
     training.network.load_state_dict(training.best["network"])
     with _out_of_memory_told(recipe):
         return _finish(recipe, job, training, before + time.monotonic() - start)
-
-
-def _check(recipe: Recipe, job: Job) -> None:
-    samples, test = job.samples, job.test
-    if job.threads < 1:
-        raise UserError(f"Threads must be at least 1, not {job.threads}")
-    if job.hours is not None and not job.hours > 0:
-        raise UserError(f"Hours must be above 0, not {job.hours:g}")
-    if job.init is None:
-        _check_axes(samples)
-    planes = recipe.planes if job.init is None else job.init.planes
-    inputs = spike_shape(samples.images.shape[1:], planes)
-    place(recipe.layers, inputs, len(samples.class_names))  # refuses misfits
-    if len(samples.labels) - round(len(samples) * recipe.validation_share) < 1:
-        raise UserError(f"Data set {samples.name}: must have at least one training image, not 0")
-    if int(samples.labels.max()) >= len(samples.class_names):
-        raise UserError(
-            f"Data set {samples.name}: labels must be below its {len(samples.class_names)} "
-            f"classes, not {int(samples.labels.max())}"
-        )
-    if job.init is None:
-        _check_classes(samples)
-    for part in (samples, *([] if test is None else [test])):
-        _check_input(recipe, job, part)
-    if test is not None and test.images.shape[1:] != samples.images.shape[1:]:
-        raise UserError(
-            f"Test data set {test.name}: images must have the shape of the training images, "
-            f"{list(samples.images.shape[1:])}, not {list(test.images.shape[1:])}"
-        )
-    if test is not None and len(test) == 0:
-        raise UserError(f"Test data set {test.name}: must have at least one image, not 0")
-    if test is not None and int(test.labels.max()) >= len(samples.class_names):
-        raise UserError(
-            f"Test data set {test.name}: labels must be below the {len(samples.class_names)} "
-            f"classes of {samples.name}, not {int(test.labels.max())}"
-        )
-    if job.init is not None:
-        if tuple(job.init.input_shape) != samples.images.shape[1:]:
-            raise UserError(
-                f"{job.init.source}: input_shape must be that of data set {samples.name}, "
-                f"{list(samples.images.shape[1:])}, not {list(job.init.input_shape)}"
-            )
-        if len(job.init.class_names) != len(samples.class_names):
-            raise UserError(
-                f"{job.init.source}: class_names must be as many as data set {samples.name} has, "
-                f"{len(samples.class_names)}, not {len(job.init.class_names)}"
-            )
-        layers = names_of(job.init.layers)
-        if job.init.t_max != recipe.t_max or layers != recipe.layers:
-            raise UserError(
-                f"{job.init.source}: t_max and layers must be the recipe's, {recipe.t_max} and "
-                f"{list(recipe.layers)}, not {job.init.t_max} and {list(layers)}"
-            )
-        refuse_pruned_pixels(job.init, recipe.weight_widths)
-
-
-def _check_input(recipe: Recipe, job: Job, samples: Samples) -> None:
-    """Refuse images beside spike times, and spike times that the recipe has no use for."""
-    wanted = job.samples.input_kind if job.init is None else job.init.input_kind
-    if samples.input_kind != wanted:
-        raise UserError(
-            f"Data set {samples.name}: must hold {INPUT_NAMES[wanted]}, not {samples.what}"
-        )
-    if samples.input_kind != SPIKES:
-        return
-    if samples.t_max not in (None, recipe.t_max):
-        raise UserError(
-            f"Data set {samples.name}: spike times must be in the recipe's {recipe.t_max} steps, "
-            f"not in {samples.t_max}; train with --steps {samples.t_max}"
-        )
-    if samples.images.max() > recipe.t_max:
-        raise UserError(
-            f"Data set {samples.name}: spike times must not exceed the recipe's t_max "
-            f"{recipe.t_max}, which is silent, not {samples.images.max()}"
-        )
-    for name, used in (("planes", recipe.planes > 1), ("cutout", recipe.cutout)):
-        if used:
-            raise UserError(f"Recipe {recipe.name}: {name} must be left out for spike times")
-
-
-def _check_axes(samples: Samples) -> None:
-    """Refuse images whose rows would be taken for channels."""
-    shape = samples.images.shape[1:]
-    if looks_channels_last(shape):
-        channels, height, width = shape
-        raise UserError(
-            f"Data set {samples.name}: images must be [N, C, H, W], and {list(shape)} looks like "
-            "[H, W, C]; use images.transpose(0, 3, 1, 2), or, if there really are "
-            f"{channels} channels of {height}x{width}, images.transpose(0, 1, 3, 2)"
-        )
-
-
-def _check_classes(samples: Samples) -> None:
-    """Tell of classes without an image; refuse if they are most."""
-    seen = np.isin(np.arange(len(samples.class_names)), samples.labels)
-    absent = np.flatnonzero(~seen)
-    if not len(absent):
-        return
-    shown = ", ".join(str(label) for label in absent[:3]) + (", ..." if len(absent) > 3 else "")
-    text = (
-        f"Data set {samples.name}: {len(absent)} of {len(seen)} classes have no training image "
-        f"({shown}), and labels must be 0 to the number of classes without gaps"
-    )
-    if len(absent) > seen.sum():
-        raise UserError(f"{text}; use np.unique(labels, return_inverse=True)[1]")
-    say(f"{text}; their outputs learn to stay silent")
 
 
 @contextmanager
@@ -298,7 +159,9 @@ def _table(recipe: Recipe, job: Job) -> Array:
     return ttfs_table(recipe.t_max, recipe.cutoff)
 
 
-def _set_up(recipe: Recipe, job: Job, device: torch.device, backend: Backend) -> Training:
+def _set_up(
+    recipe: Recipe, job: Job, device: torch.device, backend: Backend, ranks: Ranks
+) -> Training:
     samples = job.samples
     parts = split(len(samples), recipe.validation_share, recipe.seed)
     pixels = samples.images
@@ -322,6 +185,7 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device, backend: Backend) ->
         labels=labels.to(device),
         validation_images=held_back_images.to(device),
         validation_labels=held_back_labels.to(device),
+        ranks=ranks,
     )
     if isinstance(network, NormalizedNetwork):
         _begin_normalized(network, job, training, recipe)
@@ -371,9 +235,15 @@ def _resume(
                 if grid is not None:
                     module.grid = export.Grid(*grid)
         training.restore(state)
+        earlier = int(state.get("processes", 1))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0][:100]
         raise UserError(f"{path}: checkpoint must fit its own recipe ({reason})") from None
+    if earlier != training.ranks.count and training.ranks.leads:
+        say(
+            f"{path}: by {counted(earlier, 'rank')} so far, now by {training.ranks.count}: it "
+            "ends at other bits"
+        )
     return float(state["seconds"])
 
 
@@ -402,27 +272,42 @@ def _train(
         return
     end = math.inf if job.hours is None else time.monotonic() + 3600 * job.hours
     what = f"Training {job.samples.name} ({recipe.name}), {counted(remaining, 'epoch')}"
-    with progress(what, remaining * len(training.labels)) as advance, _out_of_memory_told(recipe):
+    ranks = training.ranks
+    shown = progress(what, remaining * len(training.labels)) if ranks.leads else nullcontext(_quiet)
+    with shown as advance, _out_of_memory_told(recipe):
         while training.epoch < recipe.epochs:
             entry = training.run_epoch(advance)
-            checkpoint.save(
-                job.out / checkpoint.FILE_NAME,
-                {
-                    **training.state(),
-                    "recipe": recipe.as_dict(),
-                    "data": data,
-                    "backend": training.network.backend.name,
-                    "asked": job.asked,
-                    "scales": [
-                        module.grid and (module.grid.width, module.grid.scale)
-                        for module in training.network.layers
-                    ],
-                    "seconds": time.monotonic() - start,
-                },
-            )
-            _tell(recipe, entry)
-            if time.monotonic() >= end:
+            if ranks.leads:
+                _keep(recipe, job, training, data, time.monotonic() - start)
+                _tell(recipe, entry)
+            if ranks.of_first(time.monotonic() >= end):
                 return
+
+
+def _quiet(images: int) -> None:
+    """Who does not lead does not show progress."""
+
+
+def _keep(
+    recipe: Recipe, job: Job, training: Training, data: dict[str, Any], seconds: float
+) -> None:
+    """Write the checkpoint."""
+    checkpoint.save(
+        job.out / checkpoint.FILE_NAME,
+        {
+            **training.state(),
+            "recipe": recipe.as_dict(),
+            "data": data,
+            "backend": training.network.backend.name,
+            "asked": job.asked,
+            "scales": [
+                module.grid and (module.grid.width, module.grid.scale)
+                for module in training.network.layers
+            ],
+            "seconds": seconds,
+            "processes": training.ranks.count,
+        },
+    )
 
 
 def _unfinished(job: Job, training: Training, seconds: float) -> dict[str, Any]:
@@ -482,6 +367,8 @@ def _finish(recipe: Recipe, job: Job, training: Training, seconds: float) -> dic
         "test_accuracy": None,
         "test_accuracy_ties_counted": None,
     }
+    if not training.ranks.alone:
+        summary["processes"] = training.ranks.count
     if job.init is not None:
         summary["initial"] = {"source": job.init.source, **_accuracies(job.init.provenance)}
     network = _export(recipe, job, training, summary)

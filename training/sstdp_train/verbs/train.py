@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -232,6 +233,7 @@ def _run(options: argparse.Namespace) -> Result:
     from sstdp_hw.network.float_network import FloatNetwork
 
     from .. import train as train_network
+    from ..training.ranks import first_here
 
     if options.resume and (options.recipe or options.overwrite):
         given = "--recipe" if options.recipe else "--overwrite"
@@ -259,6 +261,8 @@ def _run(options: argparse.Namespace) -> Result:
             device=options.device, backend=options.backend, threads=options.threads,
             hours=options.hours, command=_command(), asked=asked,
         )  # fmt: skip
+    if not first_here():
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - the first process says the rest
     if "checkpoint" in result:
         say(
             f"{result['checkpoint']}: epoch {result['epochs']} of {result['of_epochs']}; continue "
