@@ -13,7 +13,7 @@ from support.processes import LONGEST
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_train import RECIPES, train
-from sstdp_train.training.ranks import Ranks, joined
+from sstdp_train.training.ranks import Ranks, joined, own_device
 
 # What each process does: every recipe as a whole, and stopped after each epoch and resumed.
 TASK = """
@@ -110,13 +110,30 @@ def test_processes_that_differ_are_told_in_every_one(folder):
     assert not (folder / "other" / "float.safetensors").exists()
 
 
-def test_the_first_alone_cannot_go_on(monkeypatch):
+@pytest.fixture
+def second_of_two(monkeypatch):
     for name, value in (
-        ("RANK", "1"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "nowhere")
+        ("RANK", "1"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"),
+        ("MASTER_PORT", "nowhere"), ("LOCAL_RANK", "1"),
     ):  # fmt: skip
         monkeypatch.setenv(name, value)
+
+
+def test_others_that_cannot_be_met_are_told(second_of_two):
     with pytest.raises(UserError, match=r"within reach of 127\.0\.0\.1:nowhere"):
         joined(torch.device("cpu"))
+
+
+def test_every_process_has_a_gpu_of_its_own(second_of_two, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert own_device(torch.device("cuda")) == torch.device("cuda", 1)
+    assert own_device(torch.device("cpu")) == torch.device("cpu")
+    assert chosen == [1]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match="at most its 1 GPUs, and this is number 2"):
+        own_device(torch.device("cuda"))
 
 
 def test_fewer_images_than_processes_count_for_less():
