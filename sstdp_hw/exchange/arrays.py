@@ -125,8 +125,8 @@ def _whole(encoder: Any) -> Any:
     shape = np.shape(encoder)
     if len(shape) == 1 and shape[0] != PIXEL_VALUES:
         raise UserError(
-            f"{SOURCE}: encoder must have {PIXEL_VALUES} spike times, one for every value of 8 bits, not "
-            f"{shape[0]}; values that no pixel has may get any"
+            f"{SOURCE}: encoder must have {PIXEL_VALUES} spike times, one for every value of 8 "
+            f"bits, not {shape[0]}; values that no pixel has may get any"
         )
     return encoder
 
