@@ -34,10 +34,14 @@ def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) ->
     terminal, cells take more lines and lose nothing."""
     made, rows = Table(title=escape(title)), list(rows)
     for place, heading in enumerate(headings):
-        words = " ".join(row[place] for row in rows).split()
+        cells = [heading, *(row[place] for row in rows)]
+        words = " ".join(cells[1:]).split()
         width = max((len(word) for word in words if len(word) <= WHOLE_WORD), default=0)
         justify: JustifyMethod = "right" if place else "left"
-        made.add_column(heading, justify=justify, overflow="fold", min_width=width)
+        # Rich narrows a column without knowing of its least width, and the table would end up wider
+        # than the terminal: those that cannot give way say so.
+        fixed = all(len(cell) <= WHOLE_WORD and len(cell.split()) < 2 for cell in cells)
+        made.add_column(heading, justify=justify, overflow="fold", min_width=width, no_wrap=fixed)
     for row in rows:
         made.add_row(*(escape(cell) for cell in row))  # names are data, not markup
     return made

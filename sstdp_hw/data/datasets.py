@@ -25,6 +25,7 @@ import numpy as np
 from ..base.errors import UserError
 from ..network.chain import MAX_CLASSES, MAX_T, PIXELS, SPIKES, printable
 from ..network.layers import Array
+from ..network.ttfs import PIXEL_VALUES
 from . import cifar10, cifar10_jpeg, pictures, recordings
 from .first_spikes import Binning, split_options
 from .places import cache_named, download, folders, keep, md5
@@ -234,7 +235,9 @@ def _npz_t_max(path: Path, given: Array | None, times: Array) -> int | None:
 def _hint(images: Array) -> str:
     """What would make these images fit, if that is easily told."""
     hints = []
-    if images.dtype.kind == "f":
+    if images.dtype.kind == "f" and images.size and _are_pixels(images):
+        hints.append("images.astype(np.uint8), as they are whole numbers of 8 bits")
+    elif images.dtype.kind == "f":
         hints.append("np.rint(255 * images).astype(np.uint8) if they run from 0 to 1")
     elif images.dtype != np.uint8 and images.dtype.kind in "iu":
         hints.append("images.astype(np.uint8) if they run from 0 to 255")
@@ -243,6 +246,12 @@ def _hint(images: Array) -> str:
         shape = f"{side}, {side}" if side * side == images.shape[1] else "H, W"
         hints.append(f"flat ones need images.reshape(-1, {shape})")
     return f"; {' and '.join(hints)}" if hints else ""
+
+
+def _are_pixels(images: Array) -> bool:
+    """Whether floats are whole numbers of 8 bits, and more than a picture of zeros and ones."""
+    high = images.max()
+    return bool(1 < high < PIXEL_VALUES and images.min() >= 0 and np.all(images == images // 1))
 
 
 def looks_channels_last(shape: tuple[int, ...]) -> bool:

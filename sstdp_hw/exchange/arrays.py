@@ -12,7 +12,7 @@ from ..network import given
 from ..network.float_network import FLOAT_DTYPES, FloatNetwork
 from ..network.layers import Array, Conv2d, Dense, Flatten, Layer, Pair, Pool2d, Shape
 from ..network.network import Network
-from ..network.ttfs import ttfs_table
+from ..network.ttfs import PIXEL_VALUES, ttfs_table
 from ..quantization.quantize import quantize
 from .reading import square
 
@@ -97,7 +97,7 @@ def float_from_arrays(
         geometry = [_per_layer(value, count) for value in (thresholds, strides, paddings, pools)]
     except given.Unfit as error:
         raise UserError(f"{SOURCE}: weights, thresholds and geometry {error}") from None
-    table = ttfs_table(t_max, cutoff) if encoder is None else encoder
+    table = ttfs_table(t_max, cutoff) if encoder is None else _whole(encoder)
     layers: list[Layer] = []
     flat = False
     for place, (weight, *rest) in enumerate(zip(weights, *geometry, strict=True)):
@@ -117,6 +117,18 @@ def float_from_arrays(
         scales=(None,) * len(layers),
         source=SOURCE,
     )
+
+
+def _whole(encoder: Any) -> Any:
+    """A table as it was given, if it has an entry for every pixel value; the network looks at the
+    rest."""
+    shape = np.shape(encoder)
+    if len(shape) == 1 and shape[0] != PIXEL_VALUES:
+        raise UserError(
+            f"{SOURCE}: encoder must have {PIXEL_VALUES} spike times, one for every value of 8 "
+            f"bits, not {shape[0]}; values that no pixel has may get any"
+        )
+    return encoder
 
 
 def _per_layer(values: Sequence[Any] | None, count: int) -> tuple[Any, ...]:

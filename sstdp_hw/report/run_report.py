@@ -119,7 +119,9 @@ class RunReport:
         own = pick(self.origin, "test_accuracy")
         return {
             "network": pick(self.quantize, "network") or pick(self.manifest, "name"),
-            "dataset": pick(self.origin, "dataset") or pick(self.quantize, "dataset"),
+            "dataset": pick(self.origin, "dataset")
+            or pick(self.quantize, "dataset")
+            or pick(self.results, "dataset"),
             "float_accuracy": pick(self.train, "initial", "test_accuracy") if fine_tuned else own,
             "fine_tuned_accuracy": own if fine_tuned else None,
             "integer_accuracy": pick(self.quantize, "after", "rule_6")

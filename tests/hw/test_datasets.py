@@ -160,6 +160,8 @@ BAD_NPZ = [
     ({"images": GOOD}, "must hold the array 'labels', and it is missing"),
     ({"labels": [0, 1]}, "must hold the array 'images', and it is missing"),
     ({"images": GOOD.astype(float), "labels": [0, 1]}, "images must be uint8 [N, H, W] or [N, C, H, W], not float64 [2, 3, 4]; np.rint(255 * images).astype(np.uint8) if they run from 0 to 1"),
+    ({"images": GOOD + 16.0, "labels": [0, 1]}, "images must be uint8 [N, H, W] or [N, C, H, W], not float64 [2, 3, 4]; images.astype(np.uint8), as they are whole numbers of 8 bits"),
+    ({"images": GOOD + 0.5, "labels": [0, 1]}, "images must be uint8 [N, H, W] or [N, C, H, W], not float64 [2, 3, 4]; np.rint(255 * images).astype(np.uint8) if they run from 0 to 1"),
     ({"images": GOOD[0], "labels": [0, 1, 2]}, "images must be uint8 [N, H, W] or [N, C, H, W], not uint8 [3, 4]; flat ones need images.reshape(-1, 2, 2)"),
     ({"images": GOOD[:0], "labels": np.zeros(0, int)}, "images must be uint8 [N, H, W] or [N, C, H, W], not uint8 [0, 3, 4]"),
     ({"images": GOOD, "labels": [0, 1, 2]}, "labels must be 2 integers, not int64 [3]"),

@@ -73,6 +73,7 @@ REFUSED = {
     "no rank": (([np.ones(3)], [1]), {}, "layer 0 must be [out, in] or [out, in, kh, kw], not [3]"),
     "thresholds": (([HIDDEN, OUTPUT], [1]), {}, "must be one for each of 2 layers, not 1"),
     "threshold per neuron": (([HIDDEN], [[1, 2]]), {}, "layers.1.threshold must have shape [6], not [2]"),
+    "encoder of few values": (([HIDDEN], [1]), {"encoder": np.zeros(17, np.uint8)}, "encoder must have 256 spike times, one for every value of 8 bits, not 17; values that no pixel has may get any"),
     "text": (([HIDDEN], ["x"]), {}, "layer 0 must be an array of numbers, not str"),
     "columns": (([HIDDEN, HIDDEN], [1, 1]), {}, "weight must have as many columns as the layer has inputs, 6, not 16"),
     "no image": (([KERNEL, np.ones((2, 2))], [1, 1]), {}, "input_shape must be given with a convolution"),

@@ -10,6 +10,7 @@ import pytest
 from hw.test_nir_rules import LOW, chain, fires
 
 from sstdp_hw import FloatNetwork, Network, Samples, evaluate, read_nir
+from sstdp_hw.base import tables
 from sstdp_hw.command.cli import main
 from sstdp_hw.exchange import refiring
 from sstdp_hw.exchange.reading import look_at
@@ -55,6 +56,27 @@ def test_check(capsys, tmp_path, graph):
     (tmp_path / "bad.nir").write_text("x")
     status, _, error = run(capsys, "import", "--check", tmp_path / "bad.nir")
     assert (status, error.count("\n")) == (2, 1)
+
+
+def test_the_table_of_nodes_at_80_columns(capsys, tmp_path, monkeypatch):
+    """Names of a deep module, and refusals: all of it is there, and words tell what is refused."""
+    monkeypatch.setattr(tables, "WIDTH_IN_A_PIPE", 80)
+    names = [f"network.classifier.a_block_of_many_words.{name}" for name in ("linear", "neurons")]
+    nodes = [nir.Linear(np.ones((3, 4))), fires((3,), 1, 0)]
+    ends = {"input": nir.Input(np.array([4])), "output": nir.Output(np.array([3]))}
+    graph = nir.NIRGraph(
+        {"input": ends["input"], **dict(zip(names, nodes, strict=True)), "output": ends["output"]},
+        [("input", names[0]), tuple(names), (names[1], "output")],
+    )
+    nir.write(tmp_path / "deep.nir", graph)
+    _, out, _ = run(capsys, "import", "--check", tmp_path / "deep.nir")
+    lines = out.splitlines()[1:]
+    assert {len(line) for line in lines} == {80} and "\033" not in out
+    cells = zip(*(line.split("│")[1:4] for line in lines if line.startswith("│")), strict=True)
+    node, kind, becomes = (" ".join(part.strip() for part in column) for column in cells)
+    assert all(name in node.replace(" ", "") for name in names)
+    assert kind.split() == ["Input", "Linear", "IF", "Output"]
+    assert becomes.count("cannot: ") == 1 and "say --spike-once to make it so" in becomes
 
 
 def test_from_graph_to_integers(capsys, tmp_path, graph):

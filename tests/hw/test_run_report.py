@@ -31,7 +31,7 @@ PARTS = {
     "evaluate.json": {"digest": "net", "additions": 1705.4, "multiply_accumulates": 4736, "layers": []},
     "accelerator/manifest.json": {"name": "digits-64-10", "network": {"digest": "net"}, "verilog_sha256": "v", "layers": []},
     "accelerator/results.json": {
-        "verilog_sha256": "v", "images": 599, "mismatches": 0, "first_mismatch": None,
+        "verilog_sha256": "v", "images": 599, "mismatches": 0, "first_mismatch": None, "dataset": "digits",
         "hardware_accuracy": 0.90, "efficiency": 0.8, "cycles_per_image": {"mean": 120.0, "min": 60, "max": 200},
     },
     "accelerator/build/ulx3s-85f/utilisation.json": {
@@ -82,6 +82,7 @@ def test_an_accelerator_alone_names_its_own_folder(tmp_path):
     assert report.not_run == {
         "build/*/utilisation.json": f"sstdp-hw build {tmp_path} --board ulx3s-85f"
     }
+    assert summary(report.figures()).title.endswith(" on digits"), "what was simulated"
     (record,) = (part for part in sections(report) if part.title.startswith("Record"))
     assert record.command == f"sstdp-hw verify record {tmp_path / 'record.json'}"
 

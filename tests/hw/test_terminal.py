@@ -44,6 +44,17 @@ def test_a_table_that_is_too_wide_loses_nothing(capsys):
     assert digest in "".join(last_column)
 
 
+def test_columns_that_can_give_way_do(capsys):
+    """As of `quantize`: one column more than the terminal, and figures whose width is needed."""
+    headings = ("layer", "bits", "scale", "scale from", "weight error", "clipped", "zero", "moved")
+    row = ("layers.1", "5", "0.0366025", "images", "10.67 %", "0.43 %", "6.99 %", "4.22 %")
+    for more in range(1, 6):
+        show(table("T", (*headings[:-1], f"spikes {'m' * more}"), [row]))
+        _, *lines = capsys.readouterr().out.splitlines()
+        assert {line[-1] for line in lines} <= set("┓┃┩│┘"), lines
+        assert max(map(len, lines)) <= COLUMNS
+
+
 def test_title_and_note_have_the_width_of_the_terminal(capsys):
     title = "A title that is longer than the figures below it"
     note = "A sentence that is much longer than the table above it, and fits a terminal."

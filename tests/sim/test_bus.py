@@ -75,14 +75,16 @@ def test_random_traffic_loses_nothing(behind_bus):
 
 def test_the_driver_answers_as_the_reference_and_takes_the_cycles_of_the_model(behind_bus):
     """Each sample begins after a reset, which leaves nothing of the one before in the queues, and
-    is held back until all of it has come, so that the bus is not measured."""
+    is held back until all of it has come, so that the bus is not measured. Its answer is fetched
+    when the interrupt says so."""
     directory, samples, simulation = behind_bus
     network, parameters = directory.network, directory.parameters
     words = [packet_words(sample, network.input_kind, network.t_max) for sample in samples]
     assert max(map(len, words)) <= directory.front.input_depth
     found = simulation.play(
-        "drive", groups=[[packet] for packet in words], hold=True, reset=True, digest=network.digest
-    )
+        "drive", groups=[[packet] for packet in words], hold=True, reset=True, interrupt=True,
+        digest=network.digest,
+    )  # fmt: skip
     replies = np.array(found["replies"])
     np.testing.assert_array_equal(replies[:, 0], expected_answers(directory, words))
     assert found["status"] == 0

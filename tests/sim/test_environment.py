@@ -79,6 +79,7 @@ def test_a_library_that_is_not_there_is_named(monkeypatch):
             "make: python: No such file or directory",
         ),
         ("hello\nModuleNotFoundError: no\n", "ModuleNotFoundError: no"),
+        ("  raise self.error\n  a.UserError: ID must be 1\n", "a.UserError: ID must be 1"),
         ("hello\nthe end\n", "it failed; its last words: the end"),
         ("", "it failed"),
     ],

@@ -26,7 +26,10 @@ class BusSimulation:
     ----------
     directory : GeneratedDirectory
     texts : mapping of str to str, optional
-        Text of a file of Verilog in place of the folder's, by its name: for faults.
+        Text of a file of Verilog, by its name: in place of the folder's, for faults, or beside
+        them, for a system around the accelerator.
+    top : str, optional
+        The module of that system; its ports are named like the accelerator's.
 
     Raises
     ------
@@ -35,10 +38,14 @@ class BusSimulation:
     """
 
     def __init__(
-        self, directory: GeneratedDirectory, texts: Mapping[str, str] | None = None
+        self,
+        directory: GeneratedDirectory,
+        texts: Mapping[str, str] | None = None,
+        *,
+        top: str | None = None,
     ) -> None:
         check_simulator(SIMULATOR)
-        self.bus, self.top = directory.bus, directory.front.top
+        self.bus, self.top = directory.bus, top or directory.front.top
         verilog = {VERILOG_FILE: directory.verilog, BUS_FILE: directory.bus_verilog()}
         self._folder = temporary_folder()
         self.folder = Path(self._folder.name)

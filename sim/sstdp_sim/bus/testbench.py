@@ -15,15 +15,17 @@ from typing import Any
 import cocotb
 from cocotb.clock import Clock
 from cocotb.task import bridge, resume
-from cocotb.triggers import ClockCycles, FallingEdge
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
 
 from sstdp_hw.contract.bus_driver import BusDriver, marked
+from sstdp_hw.contract.registers import flags
 
 from .masters import MASTERS
 from .traffic import Traffic
 
 PERIOD_NS = 10
 SETTLED = 300  # cycles after a reset in which memories are made ready
+SOON = 100_000  # cycles after which an interrupt is overdue
 
 
 @cocotb.test()
@@ -43,7 +45,7 @@ async def play(dut: Any) -> None:
 
 async def _drive(dut: Any, job: dict[str, Any], rng: random.Random, master: Any) -> dict[str, Any]:
     """The driver as a user calls it: samples, or packets in groups that are held until they are
-    whole."""
+    whole. With ``interrupt`` nobody asks for a group's answers before it says that one waits."""
 
     def read(address: int) -> int:
         word, error = resume(master.read)(address)
@@ -56,18 +58,28 @@ async def _drive(dut: Any, job: dict[str, Any], rng: random.Random, master: Any)
     async def settle() -> None:
         await ClockCycles(dut.aclk, SETTLED)
 
+    async def interrupted() -> None:
+        if not int(dut.irq.value):
+            await with_timeout(RisingEdge(dut.irq), SOON * PERIOD_NS, "ns")
+
     def use() -> dict[str, Any]:
-        driver = BusDriver(read, write, digest=job["digest"], patience=1000)
+        driver = BusDriver(
+            read, write, digest=job["digest"], base=job.get("base", 0), patience=1000
+        )
         replies = []
         for group in job["groups"]:
             if job.get("reset"):
                 driver.reset()
                 resume(settle)()
+            if job.get("interrupt"):
+                driver.write("ENABLE", flags(answer=1))
             driver.hold(job["hold"])
             if job["hold"]:
                 words = marked(group)
                 assert driver.send_blindly(words) == len(words), "a group must fit the queue"
                 driver.hold(False)
+                if job.get("interrupt"):
+                    resume(interrupted)()
                 replies += driver.collect(len(group))
             else:
                 replies += driver.play(group)

@@ -91,7 +91,9 @@ def last_line(log: Path, error: BaseException) -> str:
     lines = [line for line in lines if not re.match(r"make.*: (Entering|Leaving) directory", line)]
     # A line of make with `***` names the target, and the reason stands before it.
     reason = r"(?!.*\*\*\*).*(error|not found|no such file)"
-    for told in (r"%Error|.*\berror: ", reason, r".*\*\*\*"):
+    # What Python says of an exception stands below lines of source, which may name errors, too.
+    raised = r"[\w.]*(Error|Exception): "
+    for told in (rf"%Error|{raised}|.*\berror: ", reason, r".*\*\*\*"):
         if found := [line for line in lines if re.match(told, line, re.IGNORECASE)]:
             return found[0][:300]
     return f"{error}; its last words: {lines[-1][:300]}" if lines else str(error)
