@@ -20,6 +20,7 @@ from sstdp_hw.base import locks
 from sstdp_hw.base.destination import check_folder
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json
+from sstdp_hw.base.programs import refuse_stopped
 from sstdp_hw.base.progress import progress, say
 from sstdp_hw.base.tables import counted
 from sstdp_hw.data.datasets import Samples, looks_channels_last
@@ -403,8 +404,13 @@ def _train(
     end = math.inf if job.hours is None else time.monotonic() + 3600 * job.hours
     what = f"Training {job.samples.name} ({recipe.name}), {counted(remaining, 'epoch')}"
     with progress(what, remaining * len(training.labels)) as advance, _out_of_memory_told(recipe):
+
+        def trained(count: int) -> None:
+            refuse_stopped()  # on a worker of a cluster: nobody waits for this any more
+            advance(count)
+
         while training.epoch < recipe.epochs:
-            entry = training.run_epoch(advance)
+            entry = training.run_epoch(trained)
             checkpoint.save(
                 job.out / checkpoint.FILE_NAME,
                 {
