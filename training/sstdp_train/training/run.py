@@ -285,17 +285,17 @@ def _backend(job: Job, device: torch.device, state: dict[str, Any] | None) -> Ba
     return backend_for(name, device, job.threads)
 
 
-def _table(recipe: Recipe, job: Job) -> Array:
+def encoder_table(recipe: Recipe, samples: Samples, init: FloatNetwork | None = None) -> Array:
     """The encoder: of the network that training starts from, or the recipe's."""
-    if job.samples.input_kind == SPIKES:
+    if samples.input_kind == SPIKES:
         return earliness_table(recipe.t_max)
-    if job.init is not None:
-        assert job.init.encoder is not None, "of the same kind of input"
-        return job.init.encoder
+    if init is not None:
+        assert init.encoder is not None, "of the same kind of input"
+        return init.encoder
     if recipe.encoding == "bright-dark":
         return bright_dark_tables(recipe.t_max, recipe.bright, recipe.dark, recipe.contrast)
     if recipe.encoding == "equalized":
-        return equalized_table(recipe.t_max, recipe.cutoff, job.samples.images)
+        return equalized_table(recipe.t_max, recipe.cutoff, samples.images)
     return ttfs_table(recipe.t_max, recipe.cutoff)
 
 
@@ -309,7 +309,7 @@ def _set_up(recipe: Recipe, job: Job, device: torch.device, backend: Backend) ->
     labels, held_back_labels = (
         torch.from_numpy(samples.labels[part].astype(np.int64)) for part in parts
     )
-    table = torch.from_numpy(_table(recipe, job).copy())
+    table = torch.from_numpy(encoder_table(recipe, samples, job.init).copy())
     shape = spike_shape(images.shape[1:], planes_of(table))
     kind = SpikingNetwork if recipe.normalization == "none" else NormalizedNetwork
     network = kind(shape, len(samples.class_names), recipe, backend)
