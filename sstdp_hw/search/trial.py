@@ -17,7 +17,7 @@ from ..reference import inference as reference
 from .space import Choice
 
 #: Who fine-tunes: training is a package of its own, found as verbs are.
-GROUP = "sstdp_hw.fine_tuning"
+GROUP = "sstdp_hw.search"
 
 
 class Tuning(Protocol):

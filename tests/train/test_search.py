@@ -1,5 +1,5 @@
-"""``explore RUN --search N`` from a float network to the front: what is fine-tuned, on which images,
-and what a trial is worth."""
+"""``explore RUN --search N``, from a float network to the front: what is fine-tuned, on which
+images, and what a trial is worth."""
 
 import json
 import shutil
