@@ -85,7 +85,7 @@ def test_processes_share_the_trials(tmp_path):
     assert len(set(choices)) == 3
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    for who in (f"{platform.node()} {ended.pid}", "elsewhere 1"):
+    for who in (f"{platform.node()} {ended.pid}", f"elsewhere {ended.pid}"):
         first.study.ask().set_user_attr(WHO, who)
     second.carry_out(5, SPACE, measured)
     states = [trial.state.name for trial in first.study.get_trials()]
