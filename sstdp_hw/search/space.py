@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..base.errors import UserError
 from ..blocks.hardware import PIXELS_PER_BEAT
 from ..network.chain import MAX_T, PIXELS
 from ..network.float_network import FloatNetwork
@@ -88,7 +89,16 @@ class Space:
             Whether its pixels can be pruned, and its input be coded in another number of steps.
         pixels_per_beat : int, optional
             Only this.
+
+        Raises
+        ------
+        UserError
+            If the input is spikes, and that is not 1.
         """
+        if network.input_kind != PIXELS and pixels_per_beat not in (None, 1):
+            raise UserError(
+                f"Pixels per beat must be 1 where the input is spikes, not {pixels_per_beat}"
+            )
         t_max = network.t_max
         beats = PIXELS_PER_BEAT if network.input_kind == PIXELS else (1,)
         return cls(

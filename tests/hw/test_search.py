@@ -4,6 +4,7 @@ test_search.py has fine-tuning."""
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -165,3 +166,7 @@ def test_bounds_are_those_of_the_network():
     assert wider.pruning == 0.3
     alone = fixed.suggested(optuna.trial.FixedTrial({"weight_width.0": 8, "lanes.0": 1}))
     assert (alone.pruning, alone.t_max, alone.pixels_per_beat) == (0.0, 8, 2)
+    spikes = replace(network(pruned=False), encoder=None)
+    assert Space.of(spikes, prunes=False, recodes=False).pixels_per_beat == (1,)
+    with pytest.raises(UserError, match="must be 1 where the input is spikes, not 4"):
+        Space.of(spikes, prunes=False, recodes=False, pixels_per_beat=4)
