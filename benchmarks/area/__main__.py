@@ -16,6 +16,7 @@ from benchmarks.arguments import positive
 from benchmarks.outcome import carried_out
 from sstdp_hw.base.files import write_json, written_whole
 from sstdp_hw.base.fpga_tools import find_tool
+from sstdp_hw.engine.options import add_cluster, engine_of
 from sstdp_hw.models.area import COEFFICIENTS_FILE, TOLERANCE, predict_area
 
 from .fit import fit
@@ -29,6 +30,7 @@ def main() -> int:
     """Returns 1 if an accelerator that was not fitted to is off by more than the tolerance."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.area", description=__doc__)
     parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="tools at once")
+    add_cluster(parser)
     parser.add_argument("--out", type=Path, default=Path("build/area.md"), help="table, Markdown")
     options = parser.parse_args()
     return carried_out("benchmarks.area", lambda: _run(options), "the same command goes on")
@@ -36,7 +38,8 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> int:
     every = points()
-    counted = measure(every, options.jobs)
+    with engine_of(options.cluster, options.jobs) as engine:
+        counted = measure(every, engine)
     record = {
         "coefficients": fit(every, counted),
         "tools": {name: find_tool(name).version for name in ("yosys", "nextpnr-ecp5")},

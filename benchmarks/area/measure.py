@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
-from sstdp_hw.base.programs import working_threads
 from sstdp_hw.base.progress import progress
-from sstdp_hw.base.waiting import mapped
-from sstdp_rtl.generator.generate import generate
-from sstdp_rtl.synthesis.count import count
+from sstdp_hw.engine.work import Engine
+from sstdp_rtl.exploration.counting import count_all
 
 from .spread import Point
 
 
-def measure(points: list[Point], jobs: int) -> list[dict[str, int]]:
+def measure(points: list[Point], engine: Engine) -> list[dict[str, int]]:
     """Units of each resource per point, in order."""
+    designs = [(point.parameters.network, point.parameters.configuration) for point in points]
     with progress(f"Synthesizing {len(points)} accelerators", len(points)) as advance:
-
-        def one(point: Point) -> dict[str, int]:
-            with tempfile.TemporaryDirectory(prefix="sstdp-area-") as folder:
-                target = Path(folder, "accelerator")
-                p = point.parameters
-                generate(p.network, p.configuration, target)
-                counted = count(target)
-            advance(1)
-            return counted
-
-        with working_threads(jobs) as pool:
-            return list(mapped(pool, one, points))
+        return count_all(designs, engine, advance)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.study NAME``; exit status 1 if a process died, 2 for bad input."""
+"""``python -m benchmarks.study NAME``; exit status 1 if a run was lost, 2 for bad input."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.arguments import positive, seeds
 from benchmarks.outcome import carried_out
 from sstdp_hw.base.progress import say
+from sstdp_hw.engine.options import add_cluster, engine_of
 
 from .run import run_study
 from .studies import STUDIES
@@ -20,6 +21,7 @@ Run a named study: every entry with every seed, then a table with mean and sprea
 
   python -m benchmarks.study networks --out build/study --jobs 2
   python -m benchmarks.study ablation --seeds 0,1 --only full,no-gate
+  python -m benchmarks.study networks --cluster tcp://head:8786
 
 A run that is there already with the same recipe and images is kept, an interrupted one goes on
 from its checkpoint, one whose recipe changed is trained again.
@@ -42,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--jobs", type=positive, default=2, metavar="N", help="trainings at a time (default: 2)"
     )
+    add_cluster(parser)
     parser.add_argument(
         "--seeds", type=seeds, default=(0, 1, 2), metavar="N,N", help="default: 0,1,2"
     )
@@ -71,10 +74,11 @@ def _run(options: argparse.Namespace) -> int:
     study = STUDIES[options.name]
     if options.dataset:
         study = study.on(options.dataset, options.test_dataset)
-    result = run_study(
-        study, options.out, seeds=options.seeds, jobs=options.jobs, only=options.only,
-        epochs=options.epochs, device=options.device,
-    )  # fmt: skip
+    with engine_of(options.cluster, options.jobs) as engine:
+        result = run_study(
+            study, options.out, seeds=options.seeds, only=options.only, epochs=options.epochs,
+            device=options.device, engine=engine,
+        )  # fmt: skip
     print(section(study, result["rows"], options.seeds).as_markdown())
     print(f"Written: {options.out / study.name / 'study.md'}, study.json")
     for line in result["died"]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sstdp_hw.data import datasets
 from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.float_network import FILE_NAME as FLOAT_FILE
 from sstdp_hw.network.float_network import FloatNetwork
+from sstdp_train.training.task import Trained, TrainingTask
 
 from .declaration import Entry, Run
 from .measurement import held_back, measure
@@ -88,6 +90,14 @@ class Data:
         return cls(samples, held_out, samples.digest, held_out.digest if held_out else None)
 
 
+@dataclass(frozen=True)
+class Step:
+    """One run of a chain."""
+
+    chain: Chain
+    run: Run
+
+
 def code_digest() -> str:
     """Digest of the training code; a study says when its runs come from several."""
     files = Path(sstdp_train.__file__).parent.rglob("*")
@@ -100,24 +110,55 @@ def look(chain: Chain, data: Data) -> list[Record | None]:
     return [_kept(*_place(chain, run, data), data) for run in chain.runs]
 
 
-def carry_out(
-    chain: Chain, report: Callable[[Run, Record], None], data: Data | None = None
-) -> None:
-    """Train and measure what `look` does not find; call ``report`` after each run done.
+def carry_out(step: Step, data: Data) -> Record | None:
+    """Train and measure a run, here; None if it is there already.
 
     What training says goes to the chain's `LOG`.
     """
-    data = data or Data.of(chain.entry, chain.test)
+    return _recorded(step, data, lambda resume: _train(step, data, resume=resume))
+
+
+def task_of(step: Step, data: Data) -> TrainingTask | None:
+    """What another machine needs to train the run beside its images; None where there is nothing
+    to train."""
+    chain, run = step.chain, step.run
+    folder, made_of = _place(chain, run, data)
+    initial = _initial(step)
+    if (
+        _kept(folder, made_of, data) is not None
+        or _is_trained(folder, made_of)
+        or (initial and not initial.is_file())
+    ):
+        return None
+    return TrainingTask(
+        run.recipe, data.digest, data.test_digest, chain.device, _asked(step),
+        initial.read_bytes() if initial else None, str(initial),
+    )  # fmt: skip
+
+
+def take(step: Step, data: Data, trained: Trained | None) -> Record | None:
+    """Put what another machine trained into the run's folder, and measure it; None if the run was
+    there already."""
+
+    def put(resume: bool) -> None:
+        assert trained is not None, "there was something to train"
+        say(trained.log.rstrip())
+        trained.put(step.chain.folder / step.run.name)
+
+    return _recorded(step, data, put)
+
+
+def _recorded(step: Step, data: Data, train: Callable[[bool], None]) -> Record | None:
+    chain, run = step.chain, step.run
     chain.folder.mkdir(parents=True, exist_ok=True)
-    for run in chain.runs:
-        if _kept(*_place(chain, run, data), data) is None:
-            with (
-                (chain.folder / LOG).open("a", encoding="utf-8") as log,
-                contextlib.redirect_stderr(log),
-            ):
-                say(f"{run.name}:")
-                record = _run(chain, run, data)
-            report(run, record)
+    if _kept(*_place(chain, run, data), data) is not None:
+        return None
+    with (
+        (chain.folder / LOG).open("a", encoding="utf-8") as log,
+        contextlib.redirect_stderr(log),
+    ):
+        say(f"{run.name}:")
+        return _run(step, data, train)
 
 
 def _place(chain: Chain, run: Run, data: Data) -> tuple[Path, Record]:
@@ -159,17 +200,29 @@ def _kept(folder: Path, made_of: Record, data: Data) -> Record | None:
     return record if record["test"] == data.test_digest else None
 
 
-def _run(chain: Chain, run: Run, data: Data) -> Record:
+def _is_trained(folder: Path, made_of: Record) -> bool:
+    """Also if it was measured on other images."""
+    before = _read(folder)
+    same = before.get("made_of") == made_of
+    return same and before["state"] == FINISHED and (folder / FLOAT_FILE).is_file()
+
+
+def _run(step: Step, data: Data, train: Callable[[bool], None]) -> Record:
+    """Have it trained, and measure it; ``train`` is told whether to go on from a checkpoint."""
+    chain, run = step.chain, step.run
     folder, made_of = _place(chain, run, data)
     code, before = code_digest(), _read(folder)
     record = {"made_of": made_of, "code": code, "state": STARTED, "test": data.test_digest}
     same = before.get("made_of") == made_of
     try:
-        if same and before["state"] == FINISHED and (folder / FLOAT_FILE).is_file():
-            record["code"] = before["code"]  # trained, but measured on other images
+        if _is_trained(folder, made_of):
+            record["code"] = before["code"]
         else:
             write_json(folder / RECORD, record)
-            _train(chain, run, data, resume=same and _has_checkpoint(folder))
+            initial = _initial(step)
+            if initial and not initial.is_file():
+                raise UserError(f"the run that it starts from, {run.start}, failed")
+            train(same and _has_checkpoint(folder))
         samples, split = data.test, "test"
         if samples is None:
             samples, split = held_back(data.samples, run.recipe), "validation"
@@ -180,6 +233,22 @@ def _run(chain: Chain, run: Run, data: Data) -> Record:
         record |= {"state": FAILED, "failure": str(error)}
     write_json(folder / RECORD, record)
     return record
+
+
+def _initial(step: Step) -> Path | None:
+    """The float network that a run starts from."""
+    run = step.run
+    return step.chain.folder / run.start / FLOAT_FILE if run.start else None
+
+
+def _asked(step: Step) -> dict[str, str | None]:
+    """For the provenance."""
+    entry, initial = step.chain.entry, _initial(step)
+    return {
+        "dataset": entry.dataset,
+        "test_dataset": entry.test_dataset,
+        "init": str(initial.parent) if initial else None,
+    }
 
 
 def _has_checkpoint(folder: Path) -> bool:
@@ -193,18 +262,16 @@ def _has_checkpoint(folder: Path) -> bool:
     return True
 
 
-def _train(chain: Chain, run: Run, data: Data, *, resume: bool) -> None:
-    folder, initial = chain.folder / run.name, None
-    if run.start:
-        initial = chain.folder / run.start
-        if not (initial / FLOAT_FILE).is_file():
-            raise UserError(f"the run that it starts from, {run.start}, failed")
+def _train(step: Step, data: Data, *, resume: bool) -> None:
+    initial = _initial(step)
     sstdp_train.train(
-        run.recipe, data.samples, data.test,
-        out=folder, init=initial, resume=resume, overwrite=not resume, device=chain.device,
-        asked={
-            "dataset": chain.entry.dataset,
-            "test_dataset": chain.entry.test_dataset,
-            "init": str(initial) if initial else None,
-        },
+        step.run.recipe, data.samples, data.test,
+        out=step.chain.folder / step.run.name, init=initial and initial.parent, resume=resume,
+        overwrite=not resume, device=step.chain.device, asked=_asked(step),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def data_of(dataset: str, test_dataset: str | None, test: bool) -> Data:
+    """`Data.of` the entries of a data set, for a process that trains several of them."""
+    return Data.of(Entry("", dataset, sstdp_train.Recipe(), test_dataset=test_dataset), test)

@@ -11,12 +11,14 @@ from sstdp_hw import __version__
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json, written_whole
 from sstdp_hw.base.progress import say
+from sstdp_hw.engine.local import Local
+from sstdp_hw.engine.work import Engine
 from sstdp_hw.report.document import markdown
 
 from . import plot
 from .chain import FAILED, Chain, Data, Record, look
 from .declaration import Run, Study
-from .schedule import carry_out_all
+from .schedule import Key, carry_out_all, key_of
 from .table import rows_of, section
 
 
@@ -29,6 +31,7 @@ def run_study(
     only: tuple[str, ...] = (),
     epochs: int | None = None,
     device: str = "cpu",
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Run a study and write ``study.json`` and ``study.md`` (and the plot) to ``out``/its name.
 
@@ -38,18 +41,21 @@ def run_study(
     out : path
     seeds : sequence of int
     jobs : int
-        Trainings at a time, each on one thread of a process of its own; 0 trains in this process.
+        Trainings at a time, each on one thread of a process to itself; 0 trains in this process.
     only : tuple of str
         Train these entries only; the table still shows what is there of the others.
     epochs : int, optional
         Replaces the number of every first training.
     device : str
         As for `sstdp_train.train`.
+    engine : Engine, optional
+        Who trains, in place of ``jobs``.
 
     Returns
     -------
     dict
-        The content of ``study.json``, and under ``died`` one line for each process that died.
+        The content of ``study.json``, and under ``died`` one line for each chain of which a
+        run could not be done.
 
     Raises
     ------
@@ -59,10 +65,9 @@ def run_study(
     """
     study.check_names(only)
     out = Path(out) / study.name
-    data: dict[tuple[str, str | None], Data] = {}
+    data: dict[Key, Data] = {}
     for entry in study.entries:
-        key = (entry.dataset, entry.test_dataset)
-        if key not in data:
+        if (key := key_of(entry)) not in data:
             data[key] = Data.of(entry, study.test)
     try:  # now, and not in every process
         out.mkdir(parents=True, exist_ok=True)
@@ -75,7 +80,7 @@ def run_study(
     ]
 
     def records(chain: Chain) -> list[Record | None]:
-        return look(chain, data[chain.entry.dataset, chain.entry.test_dataset])
+        return look(chain, data[key_of(chain.entry)])
 
     wanted = [chain for chain in chains if not only or chain.entry.name in only]
     missing = [chain for chain in wanted if None in records(chain)]
@@ -85,7 +90,12 @@ def run_study(
     )
     died: list[str] = []
     try:
-        died = carry_out_all(missing, jobs, teller.tell)
+        if missing:
+            asked = {key_of(chain.entry) for chain in missing}
+            used = {key: each for key, each in data.items() if key in asked}
+            died = carry_out_all(
+                missing, used, engine or (Local(jobs) if jobs else None), teller.tell
+            )
     finally:  # also after an interrupt: what is done is worth a table
         rows = rows_of(study, [(chain, records(chain)) for chain in _by_entry(study, chains)])
         result = {

@@ -1,105 +1,110 @@
-"""Carries out chains on several processes, one thread each, and tells every finished run."""
+"""Has the runs of all chains trained, by the engine, and tells every finished one."""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
 
-from sstdp_hw.base.waiting import HEARD_SECONDS, signals_held
-from sstdp_hw.command.interruption import Terminated, signals_raised
+from sstdp_hw.engine.work import Advance, Engine, Work
+from sstdp_train.training.task import TRAINING
 
-from .chain import Chain, Record, carry_out
-from .declaration import Run
-
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-#: From the request to a process to end until its end by force: a batch of images may take a while.
-GRACE_SECONDS = 10.0
+from .chain import Chain, Data, Record, Step, carry_out, data_of, take, task_of
+from .declaration import Entry, Run
 
 Report = Callable[[Chain, Run, Record], None]
+Key = tuple[str, str | None]
 
 
-def carry_out_all(chains: Sequence[Chain], jobs: int, report: Report) -> list[str]:
-    """Carry out the chains, ``jobs`` at a time; 0 does it in this process, for tests.
+def key_of(entry: Entry) -> Key:
+    """What names the `Data` of an entry."""
+    return entry.dataset, entry.test_dataset
+
+
+def carry_out_all(
+    chains: Sequence[Chain], data: Mapping[Key, Data], engine: Engine | None, report: Report
+) -> list[str]:
+    """Carry out the chains: on the cores of this machine each run in its folder, on a cluster in a
+    folder of the worker, from which it comes as soon as it is done.
+
+    Parameters
+    ----------
+    data : mapping
+        Images by `key_of`.
+    engine : Engine or None
+        None does it in this process, for tests.
 
     Returns
     -------
     list of str
-        One line for every chain whose process died; its finished runs are kept.
+        One line for every chain of which a run could not be done; its finished runs are kept.
     """
-    if jobs == 0:
-        for chain in chains:
-            carry_out(chain, lambda run, record, chain=chain: report(chain, run, record))
+    steps = [Step(chain, run) for chain in chains for run in chain.runs]
+
+    def of(step: Step) -> Data:
+        return data[key_of(step.chain.entry)]
+
+    def tell(number: int, record: Record | None) -> None:
+        if record is not None:
+            report(steps[number].chain, steps[number].run, record)
+
+    if engine is None:
+        for number, step in enumerate(steps):
+            tell(number, carry_out(step, of(step)))
         return []
-    waiting, running, died = deque(chains), {}, []
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                chain = waiting.popleft()
-                with signals_held():  # or a process might run that is not known here
-                    connection, process = _start(chain)
-                    running[connection] = (chain, process)
-            for connection in wait(list(running), HEARD_SECONDS):
-                assert isinstance(connection, Connection)
-                chain, process = running[connection]
-                try:
-                    report(chain, *connection.recv())
-                except EOFError:
-                    del running[connection]
-                    process.join()
-                    if process.exitcode:
-                        died.append(f"{chain}: its process ended with status {process.exitcode}")
-    finally:  # nothing is left on an interrupt
-        with signals_held():
-            for _, process in running.values():
-                process.terminate()
-            for _, process in running.values():
-                process.join(GRACE_SECONDS)
-                process.kill()
-                process.join()
-    return died
+    died: dict[str, str] = {}
+
+    def lost(number: int, why: str) -> None:
+        died.setdefault(str(steps[number].chain), why)
+
+    after = _after(steps, together=engine.remote)
+    if not engine.remote:
+        with engine.session(_HERE, None) as session:
+            session.map(steps, done=tell, after=after, lost=lost)
+    else:
+        every = (one for each in data.values() for one in (each.samples, each.test) if one)
+        images = {samples.digest: samples for samples in every}
+        with engine.session(TRAINING, images) as session:
+            session.map(
+                _Tasks(steps, of), after=after, lost=lost,
+                done=lambda number, trained: tell(
+                    number, take(steps[number], of(steps[number]), trained)
+                ),
+            )  # fmt: skip
+    return [f"{chain}: {why}" for chain, why in died.items()]
 
 
-def _start(chain: Chain) -> tuple[Connection, BaseProcess]:
-    """A process for the chain, and the end of the pipe that its finished runs come out of.
-
-    Spawned, not forked: a fork would inherit the threads of torch in an unknown state.
-    """
-    context = get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(chain, theirs), daemon=True)
-    with _one_thread_in_children():
-        process.start()
-    theirs.close()  # so that the end of the process is the end of the pipe
-    return ours, process
-
-
-def _work(chain: Chain, results: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
-    try:
-        with signals_raised():
-            carry_out(chain, lambda run, record: results.send((run, record)))
-    except Terminated as ended:
-        sys.exit(ended.status)
-    sys.stderr.flush()
+def _after(steps: Sequence[Step], *, together: bool) -> list[int | None]:
+    """For each step the one before it: the run that it starts from, where those of a chain may be
+    done together; else the chain's one before, which writes into the same log."""
+    found: list[int | None] = []
+    places: dict[tuple[Any, str], int] = {}
+    for number, step in enumerate(steps):
+        before = None
+        if step.run.start:
+            before = places[str(step.chain), step.run.start] if together else number - 1
+        places[str(step.chain), step.run.name] = number
+        found.append(before)
+    return found
 
 
-@contextmanager
-def _one_thread_in_children() -> Iterator[None]:
-    """Numerical libraries read these when they are loaded, so the child must be born with them."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
+class _Tasks(Sequence[Any]):
+    """What workers need for each step, made when it is its turn: the run that it starts from is
+    there then."""
+
+    def __init__(self, steps: Sequence[Step], data: Callable[[Step], Data]) -> None:
+        self.steps, self.data = steps, data
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __getitem__(self, number: Any) -> Any:
+        return task_of(self.steps[number], self.data(self.steps[number]))
+
+
+def _carried_out(_shared: None, step: Step, _advance: Advance) -> Record | None:
+    """In a process of this machine."""
+    return carry_out(step, data_of(*key_of(step.chain.entry), step.chain.test))
+
+
+_HERE = Work(nullcontext, _carried_out, programs=False, apart=True, unit="training")

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..base.errors import UserError
 from ..contract.directory import GeneratedDirectory
 from ..network.load import data_sets
+from ..search.front import network_file
 from .verb import Result
 
 Words = tuple[object, ...]
@@ -52,6 +53,21 @@ def _middle(options: argparse.Namespace, result: Result) -> Words | None:
     return "generate", options.network, "--lanes", lanes, *words, "--out", "build/accelerator"
 
 
+def _explored(options: argparse.Namespace, result: Result) -> Words | None:
+    if options.search is None:
+        return _middle(options, result)
+    front = [row for row in result["trials"] if row["trial"] in result["front"]]
+    if not front:
+        return None
+    chosen = sorted(front, key=lambda row: float(row["accuracy"]))[len(front) // 2]
+    folder = options.network if options.network.is_dir() else options.network.parent
+    lanes = ",".join(map(str, chosen["lanes"]))
+    return (
+        "generate", folder / network_file(chosen["trial"]), "--lanes", lanes, "--pixels-per-beat",
+        chosen["pixels_per_beat"], "--out", folder / "accelerator",
+    )  # fmt: skip
+
+
 def _of_ready(options: argparse.Namespace, result: Result) -> Words | None:
     if options.rebuild:
         return None
@@ -81,7 +97,7 @@ AFTER: dict[str, Callable[[argparse.Namespace, Result], Words | None]] = {
     "export": lambda options, _: ("import", "--check", options.out),
     "ready": _of_ready,
     "evaluate": _explore,
-    "explore": _middle,
+    "explore": _explored,
     "generate": lambda options, _: _played("simulate", options.out, asked=options.dataset),
     "simulate": lambda options, _: ("build", options.directory, "--device", DEVICE),
     "build": _built,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import queue
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from ..base.errors import UserError
 from ..base.files import written_whole
 from ..base.progress import say
 from ..base.waiting import HEARD_SECONDS
+from .turns import Turns
 from .work import Advance, Share, Work
 from .worker import Done, Failed, carry_out
 
@@ -67,13 +67,14 @@ class ClusterSession:
     def map(
         self, items: Sequence[Any], *, given: Any = None, units: Sequence[int] | None = None,
         advance: Advance | None = None, done: Callable[[int, Any], None] | None = None,
+        after: Sequence[int | None] | None = None, lost: Callable[[int, str], None] | None = None,
     ) -> list[Any]:  # fmt: skip
         more = () if given is None else self.cluster.sent(pickle.dumps(given, protocol=5))
         results: dict[int, Any] = {}
         start = time.monotonic()
         failures: dict[int, list[Failed]] = {}
-        waiting = deque(range(len(items)))
-        lost: list[int] = []
+        turns, gone = Turns(len(items), after), []
+        waiting = turns.waiting
         while waiting or self._running:
             while waiting and len(self._running) < _AHEAD * self.present:
                 number = waiting.popleft()
@@ -95,6 +96,7 @@ class ClusterSession:
                     advance(size)
                 if done:
                     done(number, outcome.made)
+                turns.done(number)
             elif outcome.refused:
                 self._refuse(outcome)
                 waiting.appendleft(number)
@@ -103,12 +105,22 @@ class ClusterSession:
                 if len(failures[number]) < ATTEMPTS:
                     waiting.appendleft(number)
                 else:
-                    lost.append(number)
+                    gone.append(number)
                     say(f"Task {number + 1} of {len(items)} failed {ATTEMPTS} times; others go on.")
+                    if lost:
+                        lost(number, self._why(number, failures[number]))
+                    for behind in turns.lost(number):
+                        gone.append(behind)
+                        if lost:
+                            lost(behind, "the one before it was lost")
         self.seconds += time.monotonic() - start
-        if lost:
-            raise UserError(self._told(lost[0], len(lost), len(items), failures[lost[0]]))
-        return [results[number] for number in range(len(items))]
+        if gone and not lost:
+            raise UserError(
+                f"Cluster {self.cluster.name}: {len(gone)} of {len(items)} tasks failed {ATTEMPTS} "
+                f"times; the first, {gone[0] + 1}, {self._why(gone[0], failures[gone[0]])}; the "
+                "others are done, and the same command goes on with what is missing"
+            )
+        return [results.get(number) for number in range(len(items))]
 
     def shares(self) -> list[Share]:
         return [
@@ -170,16 +182,12 @@ class ClusterSession:
             "the same command goes on with it"
         )
 
-    def _told(self, number: int, lost: int, count: int, failed: list[Failed]) -> str:
-        """One line of a task that failed too often, and its log beside the caches."""
+    def _why(self, number: int, failed: list[Failed]) -> str:
+        """In a line, of a task that failed too often; its log is put beside the caches."""
         log = cache_folder() / "cluster" / f"{self.digest[:16]}-{number}.log"
         text = "\n\n".join(f"worker {each.worker}: {each.text}\n{each.log}" for each in failed)
         kept = ""
         with suppress(OSError, UserError), written_whole(log) as temporary:
             temporary.write_text(text, encoding="utf-8")
             kept = f" (its log: {log})"
-        return (
-            f"Cluster {self.cluster.name}: {lost} of {count} tasks failed {ATTEMPTS} times; the "
-            f"first, {number + 1}, last on worker {failed[-1].worker}: {failed[-1].text}{kept}; "
-            "the others are done, and the same command goes on with what is missing"
-        )
+        return f"last on worker {failed[-1].worker}: {failed[-1].text}{kept}"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ..base.files import sha256
 
-PACKAGES = ("sstdp_hw", "sstdp_rtl", "sstdp_sim")
+PACKAGES = ("sstdp_hw", "sstdp_rtl", "sstdp_sim", "sstdp_train")
 #: What is compared whatever the tools.
 OWN = {"python", "sstdp-hw", "sources of sstdp-hw"}
-_SOURCES = ("*.py", "*.v", "*.json")
+_SOURCES = ("*.py", "*.v", "*.json", "*.cpp", "*.h")
 
 
 def identity(tools: tuple[str, ...]) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""The embedded engine: threads that start programs, or processes, on this machine.
+"""The embedded engine: threads that start programs, or processes, on this machine; `apart` has
+those that last.
 
 Dask could be embedded, too, but takes seconds to start where these take none
 (docs/decisions/0023-one-engine.md).
@@ -16,6 +17,7 @@ from typing import Any
 from ..base.processes import in_processes
 from ..base.programs import working_threads
 from ..base.waiting import completed, signals_held
+from .apart import Apart
 from .work import Advance, Session, Share, Work
 
 
@@ -32,6 +34,9 @@ class Local:
     @contextmanager
     def session(self, work: Work, shared: Any, *, jobs: int | None = None) -> Iterator[Session]:
         slots = self.jobs if jobs is None else jobs
+        if work.apart:
+            yield Apart(work, slots, shared)
+            return
         if not work.programs:
             yield _Processes(work, slots, shared=shared)
             return
@@ -56,7 +61,9 @@ class _Here:
     def map(
         self, items: Sequence[Any], *, given: Any = None, units: Sequence[int] | None = None,
         advance: Advance | None = None, done: Callable[[int, Any], None] | None = None,
+        after: Sequence[int | None] | None = None, lost: Callable[[int, str], None] | None = None,
     ) -> list[Any]:  # fmt: skip
+        assert after is None and lost is None, "the work is not apart"
         if not items:
             return []
         if given is not None:

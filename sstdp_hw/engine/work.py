@@ -28,6 +28,9 @@ class Work:
         Distributions on which the answer rests: their versions must be the same everywhere.
     programs : bool
         It spends its time in programs that it starts: here threads will do for it.
+    apart : bool
+        It computes for long, and what becomes of one task must be nothing to the others: here each
+        has a process to itself, with one thread of arithmetic.
     unit : str
         What is counted: "image".
     """
@@ -36,6 +39,7 @@ class Work:
     function: Callable[[Any, Any, Advance], Any]
     tools: tuple[str, ...] = ()
     programs: bool = True
+    apart: bool = False
     unit: str = "image"
 
 
@@ -86,11 +90,15 @@ class Session(Protocol):
         units: Sequence[int] | None = None,
         advance: Advance | None = None,
         done: Callable[[int, Any], None] | None = None,
+        after: Sequence[int | None] | None = None,
+        lost: Callable[[int, str], None] | None = None,
     ) -> list[Any]:
         """Results in the order of the items, whatever finishes first.
 
         Parameters
         ----------
+        items : sequence
+            Each is asked for when it is its turn, so that a sequence may make it then.
         given : object, optional
             What these items share beside what all do; the function then gets the pair of it and the
             item.
@@ -100,6 +108,12 @@ class Session(Protocol):
             Told of progress.
         done : callable, optional
             Called with the number of an item and its result, as soon as it is there.
+        after : sequence of int or None, optional
+            For each item the number of the one that has to be done before it; only for work that is
+            ``apart``. ``done`` is called of that one before the later one is asked for.
+        lost : callable, optional
+            Called with the number of an item that cannot be done, and why; the others go on, and
+            its result is None. Only for work that is ``apart``; without it that is an error.
 
         Raises
         ------

@@ -2,18 +2,24 @@
 workers."""
 
 import importlib.util
+import os
+import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
+from support.chains import dies, endless
+from support.processes import Began
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.cli import main
+from sstdp_hw.command.interruption import Terminated, signals_raised
 from sstdp_hw.engine.identity import difference, identity
 from sstdp_hw.engine.local import Local
 from sstdp_hw.engine.options import engine_of
 from sstdp_hw.engine.speed import measured, speed_text
+from sstdp_hw.engine.turns import Turns
 from sstdp_hw.engine.work import Share, Work
 
 
@@ -51,6 +57,48 @@ def test_the_first_error_ends_all_and_what_was_done_was_told():
     with pytest.raises(UserError, match="one must not be"), Local(1).session(work, 0) as session:
         session.map([0, 1, 2], done=told.__setitem__)
     assert told.get(0, 0) == 0 and 1 not in told
+
+
+def test_a_process_that_dies_takes_no_other_task_with_it(monkeypatch, capfd):
+    """What waits for it is lost with it, what waits for another begins when that is done."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    items = ["a", "dies", "behind it", "behind that", "raises", "behind a"]
+    told, lost = {}, {}
+    work = Work(nullcontext, dies, programs=False, apart=True)
+    with Local(1).session(work, None) as session:
+        made = session.map(
+            items, after=[None, None, 1, 2, None, 0], done=told.__setitem__, lost=lost.__setitem__
+        )
+    assert list(told) == [0, 5] and [made[0], made[5]] == [told[0], told[5]]
+    assert made[0] == made[5] and made[0][1] == "1", "one process, one thread"
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert lost == {
+        1: "its process ended with status 3", 2: "the one before it was lost",
+        3: "the one before it was lost", 4: "its process ended with status 1",
+    }  # fmt: skip
+    assert "ValueError: raises" in capfd.readouterr().err
+
+
+def test_what_was_begun_is_finished_first():
+    turns = Turns(6, [None, None, 0, 0, 2, 1])
+    assert list(turns.waiting) == [0, 1]
+    turns.waiting.popleft()
+    turns.done(0)
+    assert list(turns.waiting) == [2, 3, 1]
+    assert turns.lost(2) == [4] and turns.lost(1) == [5]
+
+
+def test_a_signal_reaches_the_processes_and_they_clear_away(tmp_path, monkeypatch):
+    began = Began(tmp_path, 1, signal.SIGTERM, monkeypatch)
+    (tmp_path / "out").mkdir()
+    work = Work(nullcontext, endless, programs=False, apart=True)
+    with (
+        pytest.raises(Terminated), signals_raised(),
+        Local(1).session(work, tmp_path / "fifo") as session,
+    ):  # fmt: skip
+        session.map([tmp_path / "out" / "file"])
+    assert began.all_ended()
+    assert not any((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -51,12 +51,25 @@ for arguments in commands:
 """
 
 
+EXTRAS = ("training", "native", "rtl", "sim", "board", "nir", "report", "cluster", "search")
+
+
 def modules_of_extras():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = settings["project"]["optional-dependencies"]
     named = {
         requirement.partition("=")[0].partition(">")[0]
-        for extra in ("training", "native", "rtl", "sim", "board", "nir", "report", "cluster")
+        for extra in (
+            "training",
+            "native",
+            "rtl",
+            "sim",
+            "board",
+            "nir",
+            "report",
+            "cluster",
+            "search",
+        )
         for requirement in extras[extra]
     }
     return sorted(

@@ -18,6 +18,8 @@ from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.command.cli import main
+from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.engine.local import Local
 from sstdp_hw.models import exploration
 from sstdp_hw.models.area import Area
 from sstdp_hw.models.cost import cycle_bound
@@ -32,6 +34,7 @@ from sstdp_hw.models.exploration import (
 )
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
+from sstdp_rtl.exploration.counting import count_all
 from sstdp_rtl.exploration.fitting import smallest
 from sstdp_rtl.exploration.plot import Front, picture
 from sstdp_rtl.exploration.synthesis import build_points, folder_name
@@ -223,6 +226,20 @@ def test_a_stopped_exploration_leaves_no_worker_behind(whole_group, tmp_path):
     assert "Traceback" not in error
     assert tool.ended()
     assert not any((tmp_path / "tmp").iterdir())
+
+
+def test_areas_of_many_come_in_their_order(monkeypatch):
+    """Of the accelerators that were asked for, whoever counts."""
+
+    def count(folder):
+        lanes = GeneratedDirectory.load(folder).parameters.configuration.lanes
+        return {"lut": lanes[0]}
+
+    monkeypatch.setattr("sstdp_rtl.exploration.counting.count", count)
+    network, done = small_network(), []
+    designs = [(network, Configuration((lanes, 2))) for lanes in (5, 1, 3)]
+    found = count_all(designs, Local(2), done.append)
+    assert found == [{"lut": 5}, {"lut": 1}, {"lut": 3}] and done == [1, 1, 1]
 
 
 def test_no_more_lanes_than_a_word_holds(monkeypatch):

@@ -326,6 +326,35 @@ def test_an_exploration_is_the_same(cluster, directory, tmp_path, monkeypatch):
     assert fronts[0] == fronts[1] and all("lut" in point["built"] for point in fronts[0])
 
 
+@WHOLE
+def test_a_study_is_the_same(cluster, tmp_path):
+    """Trainings by whichever worker; nothing is left for a second call."""
+    from benchmarks.study import Entry, Study
+    from benchmarks.study.run import run_study
+    from sstdp_train import recipe_for
+
+    recipe = recipe_for("digits").with_(layers=(16,), epochs=2)
+    study = Study("trial", "A trial", (Entry("e", "digits", recipe, ((4,), (2,))),), ("test",))
+
+    def told(folder, **how):
+        result = run_study(study, tmp_path / folder, seeds=(0, 1), **how)
+        assert result["died"] == []
+        saved = json.loads((tmp_path / folder / "trial/study.json").read_text())
+        for row in saved["rows"]:
+            for place in (row["mean"], row["spread"], *(s["figures"] for s in row["seeds"])):
+                place.pop("seconds")
+        return saved
+
+    with engine_of(cluster.address) as engine:
+        there = told("there", engine=engine)
+        assert told("here", jobs=2) == there
+        assert {row["run"]: row["seeds"][0]["state"] for row in there["rows"]} == {
+            "float": "finished", "4-bit": "finished", "2-bit": "finished"
+        }  # fmt: skip
+        engine.client.close()  # a second call asks for nothing
+        assert told("there", engine=engine) == there
+
+
 FAKE_QUEUE = """\
 #!/bin/sh
 case "$0" in

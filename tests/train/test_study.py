@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import signal
+import pickle
 import statistics
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.chains import Endless
-from support.processes import Began
 
 from benchmarks.study import STUDIES, Entry, FineTuning, Study, __main__, plot, studies, table
 from benchmarks.study.run import run_study
-from benchmarks.study.schedule import carry_out_all
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.command.interruption import Terminated, signals_raised
 from sstdp_hw.data.datasets import Samples
+from sstdp_hw.engine.turns import Turns
 from sstdp_hw.network.float_network import FloatNetwork
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference.evaluation import evaluate
@@ -152,6 +150,89 @@ def test_parallel_gives_what_serial_gives(study, done, tmp_path):
     assert without_seconds(parallel) == without_seconds(result)
 
 
+class Elsewhere:
+    """A cluster as the front sees it: all that goes and comes is pickled."""
+
+    remote = True
+
+    def __init__(self, *, dies_of=()):
+        self.dies_of, self.carried = dies_of, []
+
+    @contextmanager
+    def session(self, work, shared, *, jobs=None):
+        self.work, self.shared = pickle.loads(pickle.dumps((work, shared)))
+        yield self
+
+    def map(self, items, *, done, after, lost):
+        turns = Turns(len(items), after)
+        while turns.waiting:
+            number = turns.waiting.pop()  # the last first: any order will do
+            if number in self.dies_of:
+                lost(number, "last on worker a: killed")
+                continue
+            item = pickle.loads(pickle.dumps(items[number]))
+            self.carried.append(item)
+            with self.work.opened(self.shared) as opened:
+                made = self.work.function(opened, item, lambda _count: None)
+            done(number, pickle.loads(pickle.dumps(made)))
+            turns.done(number)
+
+
+def files_of(folder):
+    """By name, except what tells the time, and the checkpoint, which stays where it was written."""
+    leaves_out = {"checkpoint.pt", "history.json", "curves.png", "log.txt"}
+    return {
+        str(file.relative_to(folder)): file
+        for file in sorted(folder.rglob("*")) if file.is_file() and file.name not in leaves_out
+    }  # fmt: skip
+
+
+def test_a_cluster_gives_what_this_machine_gives(study, done, tmp_path, monkeypatch):
+    """Figures, weights and records; paths are those of the front."""
+    out, result = done
+    monkeypatch.setattr("time.monotonic", lambda: 5.0)  # seconds stand in the files, too
+    there = Elsewhere()
+    found = run_study(study, tmp_path, seeds=(0, 1), engine=there)
+    assert without_seconds(found) == without_seconds(result)
+    assert len(there.carried) == 6 and len(there.shared) == 2, "images go once, whoever needs them"
+    here, come = files_of(out), files_of(tmp_path)
+    assert set(here) == set(come)
+    for name, file in come.items():
+        if file.name == "train.json":
+            summary = json.loads(file.read_text())
+            assert summary["float_network"] == str(file.with_name("float.safetensors"))
+            assert "sstdp-train-" not in file.read_text()
+        if file.suffix == ".safetensors":
+            loaded, other = (FloatNetwork if file.stem == "float" else Network), here[name]
+            for one, two in zip(
+                loaded.load(file).weighted, loaded.load(other).weighted, strict=True
+            ):
+                np.testing.assert_array_equal(one[1].weight, two[1].weight)
+                np.testing.assert_array_equal(one[1].threshold, two[1].threshold)
+    log = (tmp_path / "trial/small/seed-0/log.txt").read_text()
+    assert log.index("float:") < log.index("epoch 1") < log.index("4-bit:")
+    again = Elsewhere()
+    run_study(study, tmp_path, seeds=(0, 1), engine=again)
+    assert again.carried == []
+
+
+def test_what_a_cluster_cannot_do_is_a_row_and_the_rest_goes_on(study, tmp_path):
+    """A training that fails is a result, a worker that dies is none."""
+    small, smaller = study.entries
+    wild = replace(small, recipe=small.recipe.with_(learning_rate=1e30, optimizer="sgd"))
+    there = Elsewhere(dies_of={2})
+    result = run_study(
+        replace(study, entries=(wild, smaller)), tmp_path, seeds=(0,), engine=there
+    )  # fmt: skip
+    states = [row["seeds"][0]["state"] for row in result["rows"]]
+    assert states == ["failed", "failed", "not run"]
+    first, tuned, _ = result["rows"]
+    assert first["seeds"][0]["failure"].startswith("Training diverged in epoch 1")
+    assert tuned["seeds"][0]["failure"] == "the run that it starts from, float, failed"
+    assert result["died"] == ["smaller, seed 0: last on worker a: killed"]
+    assert there.carried[1] is None, "nothing is sent for what cannot begin"
+
+
 def test_changed_recipe_is_trained_again(study, tmp_path, monkeypatch):
     small, smaller = study.entries
     calls = trainings(monkeypatch)
@@ -281,16 +362,6 @@ def test_process_that_dies_is_told_and_the_rest_goes_on(study, tmp_path, monkeyp
     assert [row["seeds"][0]["state"] for row in result["rows"]] == ["not run"] * 2 + ["finished"]
 
 
-def test_a_signal_reaches_the_processes_and_they_clear_away(tmp_path, monkeypatch):
-    began = Began(tmp_path, 1, signal.SIGTERM, monkeypatch)
-    (tmp_path / "out").mkdir()
-    chain = Endless(tmp_path / "out" / "file", began.fifo)
-    with pytest.raises(Terminated), signals_raised():
-        carry_out_all([chain], 1, lambda *_: None)
-    assert began.all_ended()
-    assert not any((tmp_path / "out").iterdir())
-
-
 def test_folder_that_cannot_be_made_is_told_before_training(study, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.study.run.carry_out_all", None)  # never reached
     (tmp_path / "file").write_text("")
@@ -369,7 +440,7 @@ def test_the_study_of_deep_networks_changes_one_thing_at_a_time():
 
 def test_command_line(study, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(STUDIES, "trial", study)
-    monkeypatch.setattr("benchmarks.study.schedule._start", None)  # nothing may be left to train
+    monkeypatch.setattr("sstdp_hw.engine.apart.Apart._start", None)  # nothing may be left to train
     run_study(study, tmp_path, seeds=(0,), jobs=0)
     assert __main__.main(["trial", "--out", str(tmp_path), "--seeds", "0"]) == 0
     assert "test (rule 6)" in capsys.readouterr().out

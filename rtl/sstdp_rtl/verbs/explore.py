@@ -31,6 +31,7 @@ from sstdp_hw.network.network import Network
 from sstdp_hw.ready import known_as
 
 from ..exploration.fitting import smallest
+from .explore_search import add_search, search
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,6 +44,7 @@ LUTs and block RAMs, estimated by the models of docs/cost-model.md before any to
 
   sstdp-hw explore ready:mnist-784-400-10-sparse-4bit --plot front.png
   sstdp-hw explore NETWORK --synthesize --jobs 8 --json front.json
+  sstdp-hw explore RUN --search 50
 
 A point of the front is built by `generate --lanes N,N --pixels-per-beat N`, with --weights as here.
 Where one word will do, the presets {", ".join(PRESETS)} need no exploration: `generate --preset`.
@@ -50,7 +52,11 @@ Where one word will do, the presets {", ".join(PRESETS)} need no exploration: `g
 Candidates are balanced: no layer has lanes that wait for another. The area is that of an ECP5;
 points that do not fit DEVICE are hollow in the picture. --synthesize runs yosys and nextpnr on the
 points of the front. It can be stopped at any time: the same command goes on where it
-was, since what was built is in the cache of `sstdp-hw build`."""
+was, since what was built is in the cache of `sstdp-hw build`.
+
+--search looks for weights and hardware together: accuracy, images/s, LUTs and energy of networks
+that are fine-tuned for it, on held-back training images. It goes on where it was, also with a
+greater N, and in several processes that share the folder (docs/search.md)."""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +64,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "network",
         type=Path,
         metavar="NETWORK",
-        help="network file (.safetensors), run folder or ready:NAME",
+        help="network file (.safetensors), run folder or ready:NAME; of --search a run folder",
     )
     parser.add_argument(
         "--dataset", metavar="NAME",
@@ -104,9 +110,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="folder for the accelerators of --synthesize (default: build/explore)",
     )  # fmt: skip
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="folder of the build cache")
+    add_search(parser)
 
 
 def _run(options: argparse.Namespace) -> Result:
+    if options.search is not None:
+        return search(options)
     from ..exploration.plot import Front, check_plot, plot
     from ..synthesis.targets import find_device
 

@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ...base.errors import UserError
-from ...base.files import read_bytes, read_json
+from ...base.files import file_digest, read_bytes, read_json
 from ...base.tables import counted
 from ...contract.directory import GeneratedDirectory
 from ...contract.file_names import ARRAYS_FILE
@@ -35,6 +35,7 @@ from .study_file import find_study
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 HISTORY = "history.json"  # of training
 EXPLORED = "explore.json"  # of `explore --json`
+SEARCHED = "search.json"  # of `explore --search`
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,8 @@ class Evidence:
         Epochs of training.
     explored : dict or None
         What `explore --json` wrote.
+    searched : dict or None
+        What `explore --search` wrote.
     study : dict or None
         The study that the run is of, and which of its entries it is.
     missing : dict of str
@@ -76,6 +79,7 @@ class Evidence:
     labels: Array | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     explored: dict[str, Any] | None = None
+    searched: dict[str, Any] | None = None
     study: dict[str, Any] | None = None
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -122,12 +126,15 @@ def gather(report: RunReport, most: int, progress: Progress) -> Evidence:
     explored = None
     if (run / EXPLORED).is_file():
         explored = tried("exploration", lambda: _explored(run / EXPLORED, network))
+    searched = None
+    if (run / SEARCHED).is_file():
+        searched = tried("search", lambda: _searched(run / SEARCHED, run / FLOAT_FILE))
     history: list[dict[str, Any]] = []
     if report.train and (run / HISTORY).is_file():
         history = tried("training curves", lambda: _history(run / HISTORY)) or []
     return Evidence(
         report, network, float_network, hardware, samples, inference, answers, labels, history,
-        explored, tried("study", lambda: find_study(run)), missing,
+        explored, searched, tried("study", lambda: find_study(run)), missing,
     )  # fmt: skip
 
 
@@ -175,3 +182,13 @@ def _explored(path: Path, network: Network | None) -> dict[str, Any]:
     if not explored.get("points") or not explored.get("front"):
         raise UserError(f"{path}: must have points and a front: {json.dumps(explored)[:40]}")
     return explored
+
+
+def _searched(path: Path, float_file: Path) -> dict[str, Any]:
+    searched = read_json(path, "search")
+    own = file_digest(float_file) if float_file.is_file() else None
+    if pick(searched, "made_of", "float network") != own:
+        raise UserError(f"{path}: is of another float network; search again")
+    if not searched.get("trials") or not searched.get("front"):
+        raise UserError(f"{path}: must have trials and a front; search on with --search N")
+    return searched

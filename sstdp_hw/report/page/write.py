@@ -21,6 +21,7 @@ from .head import head
 from .life import life
 from .mismatch import mismatch
 from .parts import PageSection
+from .search import searched
 from .study import study
 from .training import provenance, summary_line, training
 from .weights import weights
@@ -38,8 +39,8 @@ def sections(evidence: Evidence) -> list[PageSection]:
 def _sections(evidence: Evidence) -> list[PageSection]:
     made = (
         mismatch(evidence), head(evidence), life(evidence), accuracy(evidence), weights(evidence),
-        hardware(evidence), energy(evidence), explored(evidence), training(evidence),
-        study(evidence), provenance(evidence),
+        hardware(evidence), energy(evidence), explored(evidence), searched(evidence),
+        training(evidence), study(evidence), provenance(evidence),
     )  # fmt: skip
     return [section for section in made if section is not None]
 

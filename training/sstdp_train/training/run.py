@@ -19,8 +19,10 @@ from sstdp_hw.base import locks
 from sstdp_hw.base.destination import check_folder
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import write_json
+from sstdp_hw.base.programs import refuse_stopped
 from sstdp_hw.base.progress import progress, say
 from sstdp_hw.base.tables import counted
+from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.chain import SPIKES
 from sstdp_hw.network.float_network import FILE_NAME as FLOAT_FILE
 from sstdp_hw.network.float_network import FloatNetwork
@@ -145,17 +147,17 @@ def _backend(job: Job, device: torch.device, state: dict[str, Any] | None) -> Ba
     return backend_for(name, device, job.threads)
 
 
-def _table(recipe: Recipe, job: Job) -> Array:
+def encoder_table(recipe: Recipe, samples: Samples, init: FloatNetwork | None = None) -> Array:
     """The encoder: of the network that training starts from, or the recipe's."""
-    if job.samples.input_kind == SPIKES:
+    if samples.input_kind == SPIKES:
         return earliness_table(recipe.t_max)
-    if job.init is not None:
-        assert job.init.encoder is not None, "of the same kind of input"
-        return job.init.encoder
+    if init is not None:
+        assert init.encoder is not None, "of the same kind of input"
+        return init.encoder
     if recipe.encoding == "bright-dark":
         return bright_dark_tables(recipe.t_max, recipe.bright, recipe.dark, recipe.contrast)
     if recipe.encoding == "equalized":
-        return equalized_table(recipe.t_max, recipe.cutoff, job.samples.images)
+        return equalized_table(recipe.t_max, recipe.cutoff, samples.images)
     return ttfs_table(recipe.t_max, recipe.cutoff)
 
 
@@ -171,7 +173,7 @@ def _set_up(
     labels, held_back_labels = (
         torch.from_numpy(samples.labels[part].astype(np.int64)) for part in parts
     )
-    table = torch.from_numpy(_table(recipe, job).copy())
+    table = torch.from_numpy(encoder_table(recipe, samples, job.init).copy())
     shape = spike_shape(images.shape[1:], planes_of(table))
     kind = SpikingNetwork if recipe.normalization == "none" else NormalizedNetwork
     network = kind(shape, len(samples.class_names), recipe, backend)
@@ -275,8 +277,13 @@ def _train(
     ranks = training.ranks
     shown = progress(what, remaining * len(training.labels)) if ranks.leads else nullcontext(_quiet)
     with shown as advance, _out_of_memory_told(recipe):
+
+        def trained(count: int) -> None:
+            refuse_stopped()  # on a worker of a cluster: nobody waits for this any more
+            advance(count)
+
         while training.epoch < recipe.epochs:
-            entry = training.run_epoch(advance)
+            entry = training.run_epoch(trained)
             if ranks.leads:
                 _keep(recipe, job, training, data, time.monotonic() - start)
                 _tell(recipe, entry)
