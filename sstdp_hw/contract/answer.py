@@ -22,6 +22,10 @@ ANSWER = (
 LOAD = Field("load", 18, 1, "flips with every load of weights")
 
 
+#: With weights from an external memory: they were not read well, and the class means nothing.
+BUS_ERROR = Field("bus_error", 19, 1, "weights could not be read")
+
+
 def pack_answers(values: Mapping[str, Array]) -> Array:
     """Words that hold the values of `ANSWER`: int64, of the values' shape.
 
