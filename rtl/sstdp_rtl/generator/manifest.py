@@ -5,10 +5,11 @@ from importlib.metadata import version
 from sstdp_hw import __version__
 from sstdp_hw.blocks.bus_front import ANSWER_DEPTH, BusFrontParameters
 from sstdp_hw.blocks.sequential.layer import SequentialLayer
-from sstdp_hw.contract.answer import ANSWER, LOAD
+from sstdp_hw.contract.answer import answer_fields
 from sstdp_hw.contract.bus_ports import bus_ports
 from sstdp_hw.contract.event_packets import EVENT
 from sstdp_hw.contract.events import event_fields, group_fields
+from sstdp_hw.contract.external_memory import external_json
 from sstdp_hw.contract.fields import to_json
 from sstdp_hw.contract.file_names import (
     BUS_FILE,
@@ -19,7 +20,7 @@ from sstdp_hw.contract.file_names import (
 )
 from sstdp_hw.contract.manifest import FORMAT_VERSION
 from sstdp_hw.contract.memory_image import STATUS, memory_json, words_of_an_image
-from sstdp_hw.contract.ports import ports
+from sstdp_hw.contract.ports import ports_of
 from sstdp_hw.contract.registers import registers_json
 
 from .golden import testbench_module
@@ -65,7 +66,7 @@ def make_manifest(parameters, verilog_sha256, yosys_version, bus_sha256=None):
         },
         "ports": [
             port._asdict()
-            for port in ports(parameters.input.data_width, loaded=parameters.store.loaded)
+            for port in ports_of(parameters)
         ],
         "clock": {"port": "aclk", "edge": "rising"},
         "reset": {"port": "aresetn", "active": "low", "kind": "synchronous"},
@@ -73,12 +74,13 @@ def make_manifest(parameters, verilog_sha256, yosys_version, bus_sha256=None):
             "s_axis": PACKETS[parameters.input.kind](parameters),
             "m_axis": {
                 "packet": "one beat per image, in order",
-                "fields": to_json((*ANSWER, LOAD) if parameters.store.loaded else ANSWER),
+                "fields": to_json(answer_fields(parameters)),
             },
             **_loading_streams(parameters),
         },
         **({"bus": _bus(BusFrontParameters(parameters), bus_sha256)} if bus_sha256 else {}),
         **({"memories": memory_json(parameters)} if parameters.store.loaded else {}),
+        **({"external_memory": external_json(parameters)} if parameters.store.external else {}),
         "layers": [
             _layer(parameters.prefix, number, layer)
             for number, layer in enumerate(parameters.layers)
@@ -135,7 +137,15 @@ def _architecture(parameters):
 
 
 def _loading_configuration(parameters):
-    """What was chosen of weights that are loaded; nothing if they are constants."""
+    """What was chosen of weights that are no constants."""
+    chosen = parameters.configuration
+    if parameters.store.external:
+        return {
+            "weights": chosen.weights,
+            "memory_width": chosen.memory_width,
+            "weight_buffer": chosen.weight_buffer,
+            "base_address": chosen.base_address,
+        }
     if not parameters.store.loaded:
         return {}
     return {
