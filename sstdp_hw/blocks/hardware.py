@@ -404,7 +404,14 @@ class AcceleratorParameters:
     @property
     def most_cycles(self) -> int:
         """More cycles than any image can take while neither stream stalls."""
-        return self.beats + 4 * self.t_max + 1000 + sum(block.most_cycles for block in self.blocks)
+        work = sum(block.most_cycles for block in self.blocks)
+        if self.store.external:  # every tile reads what arrives once more, and may have to wait
+            plan = self.tiled.plan
+            counts = zip(self.engine.layers, plan.counts(), strict=True)
+            work += sum((count - 1) * layer.most_cycles for layer, count in counts)
+            work += 4 * plan.fetched_bytes // plan.bus.beat_bytes
+            work += 4 * len(plan.tiles) * (self.t_max * max(plan.counts()) + 64)
+        return self.beats + 4 * self.t_max + 1000 + work
 
     @property
     def most_unanswered(self) -> int:

@@ -148,9 +148,7 @@ def _check_ports(fields: _Fields, input_width: int, loaded: bool, memory_width: 
     """The ports that a board or a testbench connects must be there, as wide as they must be."""
     listed = fields.listed("ports", dict)
     found = {str(port.get("name")): (port.get("direction"), port.get("width")) for port in listed}
-    for name, direction, width in ports(
-        input_width, loaded=loaded, memory_width=memory_width
-    ):
+    for name, direction, width in ports(input_width, loaded=loaded, memory_width=memory_width):
         if found.get(name) != (direction, width):
             fields.refuse(
                 f"port {name}", f"must be an {direction} of width {width}", found.get(name)

@@ -64,10 +64,7 @@ def make_manifest(parameters, verilog_sha256, yosys_version, bus_sha256=None):
             **_architecture(parameters),
             **({"bus": parameters.configuration.bus} if bus_sha256 else {}),
         },
-        "ports": [
-            port._asdict()
-            for port in ports_of(parameters)
-        ],
+        "ports": [port._asdict() for port in ports_of(parameters)],
         "clock": {"port": "aclk", "edge": "rising"},
         "reset": {"port": "aresetn", "active": "low", "kind": "synchronous"},
         "streams": {
@@ -256,10 +253,12 @@ def _memories(prefix, number, layer):
 
 
 def _engine_memories(prefix, layer):
-    """The same in an accelerator whose layers share their memories."""
+    """The same in an accelerator whose layers share their memories; weights in an external memory
+    have no module."""
+    weights = {} if layer.store.external else {"module": f"{prefix}engine_weights"}
     return {
         "weights": {
-            "module": f"{prefix}engine_weights",
+            **weights,
             "first_row": layer.weight_base,
             "rows": layer.weight_depth,
             "width": layer.weight_width,

@@ -149,6 +149,15 @@ class TilePlan:
         """Bytes that are fetched for an image: without what stands between tiles."""
         return self.bus.beat_bytes * sum(map(self.beats, self.tiles))
 
+    def place(self, layer: int, row: int) -> int:
+        """Byte, counted from the base address, at which a row of a layer begins."""
+        depth = self.shapes[layer][1]
+        for tile, offset in zip(self.tiles, self.offsets, strict=False):
+            within = row - tile.first_group * depth
+            if tile.layer == layer and 0 <= within < tile.rows:
+                return offset + within * self.row_beats * self.bus.beat_bytes
+        raise ValueError(f"Row of layer {layer} must be one of its rows, not {row}")
+
     def image(self, rows: Sequence[Sequence[int]]) -> bytes:
         """The memory from the base address on.
 
