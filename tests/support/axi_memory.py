@@ -25,8 +25,14 @@ class AxiMemory:
         The chance that an address or a beat waits a cycle more.
     faults : dict of int to str
         By the number of the burst, what is wrong with it: ``slverr`` or ``decerr`` in its last
-        beat, ``early`` or ``late`` for `rlast`, ``never`` for one that ends after its first beat
-        and goes on `pause` cycles later.
+        beat, ``early`` or ``late`` for `rlast`, ``never`` for one that stops before its last beat.
+    pause : int
+        Cycles after which a burst that stopped goes on.
+
+    Attributes
+    ----------
+    bursts : list of (int, int)
+        Address and beats of all that were asked for.
     """
 
     contents: bytes
@@ -40,7 +46,7 @@ class AxiMemory:
 
     def attach(self, simulator, dut):
         """Connect it to the accelerator's ports, with two testbenches of its own."""
-        chance, asked = random.Random(self.seed), deque()
+        chance, asked, resets = random.Random(self.seed), deque(), [0]
 
         async def addresses(ctx):
             cycle, held = 0, None
@@ -55,6 +61,7 @@ class AxiMemory:
                 if not up:
                     held = None
                     asked.clear()
+                    resets[0] += 1
                     continue
                 assert held is None or (valid and held == address), "withdrawn, or changed"
                 held = address if valid and not ready else None
@@ -73,9 +80,11 @@ class AxiMemory:
                     cycle += 1
                     continue
                 _, address, count, size, fault = asked.popleft()
+                up = resets[0]
                 for beat in range(count):
-                    waits = self.pause if fault == "never" and beat else 0
-                    fault = None if waits else fault
+                    if up != resets[0]:  # the bus is reset, too
+                        break
+                    waits = self.pause if fault == "never" and beat == count - 1 else 0
                     while waits or chance.random() < self.stalls:
                         waits -= bool(waits)
                         await ctx.tick()
