@@ -92,6 +92,8 @@ def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
     if parameters.store.external:
         plan, slowest = parameters.tiled.plan, 256 - traffic.memory_stalls
         beats = plan.fetched_bytes // plan.bus.beat_bytes
+        if traffic.memory_faults:  # a fetch that stops fails when the accelerator gives up
+            work += 4 * plan.bus.timeout * len(plan.tiles)
         work += (beats + traffic.memory_latency * (beats // plan.bus.longest + 2)) * 256 // slowest
     slowest = 256 - max(traffic.gap_chance, traffic.stall_chance)
     return 4 * work * 256 // slowest
