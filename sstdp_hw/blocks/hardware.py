@@ -124,9 +124,12 @@ class Configuration:
         if self.bus not in (NO_BUS, *BUSES):
             raise UserError(f"Bus must be {' or '.join(BUSES)}, not {self.bus!r}")
         if self.bus and self.weights != ROM.kind:
+            advice = "the stream of weights to a DMA"
+            if STORES[self.weights].external:
+                advice = "the memory's bus yourself"
             raise UserError(
                 f"Weights must be {ROM.kind} behind a bus, not {self.weights}: take that, or leave "
-                "--bus out and connect the stream of weights to a DMA"
+                f"--bus out and connect {advice}"
             )
         self._check_memory()
         if self.spram < 0:

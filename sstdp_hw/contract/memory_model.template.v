@@ -2,7 +2,8 @@
 // `latency` cycles and one after its address was taken, or behind the burst before; then a beat
 // every cycle. Addresses and beats wait a cycle more with a chance of `stalls` in 256. Of a chance
 // of `faults` in 256 a burst is a wrong one: SLVERR or DECERR in its last beat, rlast missing, or a
-// pause before its last beat that is longer than the accelerator waits.
+// pause before its last beat that is longer than the accelerator waits. A burst of another kind than
+// INCR, or of narrower beats, gets DECERR.
 module @{module} (
   input  wire clk,
   input  wire rst_n,  // of the bus
@@ -13,6 +14,8 @@ module @{module} (
   input  wire [31:0] seed,
   input  wire [31:0] araddr,
   input  wire [7:0] arlen,
+  input  wire [2:0] arsize,
+  input  wire [1:0] arburst,
   input  wire arvalid,
   output wire arready,
   output wire [@{width}-1:0] rdata,
@@ -41,19 +44,19 @@ module @{module} (
   wire [2:0] waiting = asked - given;
   wire last = (beat == length[head]);
   wire pauses = last & (fault[head] == 4) & (pause_left != 0);
-  wire [31:0] word = place[head] + beat;
+  wire [31:0] word = place[head] + {24'd0, beat};
   wire takes = arvalid & arready;
   wire gives = rvalid & rready;
   assign arready = (waiting != 4) & !late_address;
   // Modulo 2^32: `now` may wrap.
-  wire [31:0] since = now - due[head];
-  assign rvalid = (waiting != 0) & !since[31] & !late_beat & !pauses;
+  wire begun = ($signed(now - due[head]) >= 0);
+  assign rvalid = (waiting != 0) & begun & !late_beat & !pauses;
   assign rdata = (word < @{words}) ? words[word] : {@{width}{1'b0}};
   assign rresp = !last ? 2'd0 : (fault[head] == 1) ? 2'd2 : (fault[head] == 2) ? 2'd3 : 2'd0;
   assign rlast = last & (fault[head] != 3);
 @{contents}
   always @(posedge clk) begin
-    noise <= begin_n ? noise_3 : {seed[30:0], 1'b1} ^ 32'h5bd1e995;
+    noise <= begin_n ? noise_3 : (seed << 1) ^ 32'h5bd1e995;  // never 0
     now <= begin_n ? now + 1 : 0;
     late_address <= noise[7:0] < stalls;
     late_beat <= noise[15:8] < stalls;
@@ -69,7 +72,8 @@ module @{module} (
         place[tail] <= (araddr - 32'd@{base}) >> @{shift};
         length[tail] <= arlen;
         due[tail] <= now + 1 + latency;
-        fault[tail] <= (noise[23:16] < faults) ? noise[25:24] + 3'd1 : 3'd0;
+        fault[tail] <= (arburst != 1) | (arsize != @{shift}) ? 3'd2
+          : (noise[23:16] < faults) ? noise[25:24] + 3'd1 : 3'd0;
         asked <= asked + 1;
       end
       if (gives) begin

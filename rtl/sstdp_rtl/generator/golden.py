@@ -58,20 +58,23 @@ LOADING_PORTS = """,
 MEMORY = """\
   wire [31:0] araddr;
   wire [7:0] arlen;
+  wire [2:0] arsize;
+  wire [1:0] arburst;
   wire arvalid, arready, rlast, rvalid, rready;
   wire [{width}-1:0] rdata;
   wire [1:0] rresp;
   {module} memory (
     .clk(aclk), .rst_n(aresetn), .begin_n(aresetn), .latency(32'd16), .stalls(8'd32),
-    .faults(8'd0), .seed(32'd1), .araddr(araddr), .arlen(arlen), .arvalid(arvalid),
+    .faults(8'd0), .seed(32'd1), .araddr(araddr), .arlen(arlen), .arsize(arsize),
+    .arburst(arburst), .arvalid(arvalid),
     .arready(arready), .rdata(rdata), .rresp(rresp), .rlast(rlast), .rvalid(rvalid),
     .rready(rready));
 """
 MEMORY_PORTS = """,
     .m_axi_araddr(araddr),
     .m_axi_arlen(arlen),
-    .m_axi_arsize(),
-    .m_axi_arburst(),
+    .m_axi_arsize(arsize),
+    .m_axi_arburst(arburst),
     .m_axi_arvalid(arvalid),
     .m_axi_arready(arready),
     .m_axi_rdata(rdata),
@@ -129,13 +132,14 @@ def golden_testbench(parameters):
             "words", parameters.tiled.plan.bus.data_width, beats_of(parameters), "IMAGE"
         )
         model = memory_model(parameters, module, "\n".join(["  integer i;", *filling]))
-    return model + filled(
+    text = filled(
         TEMPLATE, module=testbench_module(parameters), top=parameters.top, beats=len(beats),
         answers=len(answers), timeout=8 * parameters.most_cycles + 8 * len(beats) + words,
         quiet=QUIET_CYCLES, beat_bits=beat_bits, position_bits=index_width(len(beats) + 1),
         answer_bits=index_width(len(answers) + 1), first_stall=4 * parameters.beats,
         contents="\n".join([*contents, ""]), **loading,
     )  # fmt: skip
+    return text + model
 
 
 def _images(network):

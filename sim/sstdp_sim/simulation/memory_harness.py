@@ -18,20 +18,22 @@ _INPUTS = """\
 _DECLARATIONS = """\
   wire [31:0] ar_addr;
   wire [7:0] ar_len;
+  wire [2:0] ar_size;
+  wire [1:0] ar_burst;
   wire ar_valid, ar_ready, r_last, r_valid, r_ready;
   wire [{width}-1:0] r_data;
   wire [1:0] r_resp;
   {model} memory (
     .clk(clk), .rst_n(rst_n & (resetting == 0)), .begin_n(rst_n), .latency(memory_latency),
     .stalls(memory_stalls), .faults(memory_faults), .seed(random_seed), .araddr(ar_addr),
-    .arlen(ar_len), .arvalid(ar_valid), .arready(ar_ready), .rdata(r_data), .rresp(r_resp),
+    .arlen(ar_len), .arsize(ar_size), .arburst(ar_burst), .arvalid(ar_valid), .arready(ar_ready), .rdata(r_data), .rresp(r_resp),
     .rlast(r_last), .rvalid(r_valid), .rready(r_ready));
 """
 _PORTS = """,
     .m_axi_araddr(ar_addr),
     .m_axi_arlen(ar_len),
-    .m_axi_arsize(),
-    .m_axi_arburst(),
+    .m_axi_arsize(ar_size),
+    .m_axi_arburst(ar_burst),
     .m_axi_arvalid(ar_valid),
     .m_axi_arready(ar_ready),
     .m_axi_rdata(r_data),
