@@ -92,6 +92,8 @@ class Configuration:
         With external weights: bits of the buffer for two tiles; 0 for the smallest.
     base_address : int
         With external weights: where they begin.
+    potential_memory : int
+        With external weights: bits of the potentials of a tile at most; 0 for no limit.
     """
 
     lanes: tuple[int, ...] | None = None
@@ -106,6 +108,7 @@ class Configuration:
     memory_width: int = EXTERNAL.bus.data_width
     weight_buffer: int = EXTERNAL.buffer_bits
     base_address: int = EXTERNAL.base
+    potential_memory: int = EXTERNAL.potential_bits
 
     DEFAULT_LANES = 16
 
@@ -153,12 +156,17 @@ class Configuration:
                 f"Architecture must be {SEQUENTIAL} with weights in external memory, not "
                 f"{self.architecture}; add --architecture {SEQUENTIAL}"
             )
-        if self.weight_buffer < 0:
-            raise UserError(f"Weight buffer must be at least 0 bits, not {self.weight_buffer}")
+        for name, bits in (
+            ("Weight buffer", self.weight_buffer),
+            ("Memory of potentials", self.potential_memory),
+        ):
+            if bits < 0:
+                raise UserError(f"{name} must be at least 0 bits, not {bits}")
         for name, given, default in (
             ("memory width", self.memory_width, EXTERNAL.bus.data_width),
             ("weight buffer", self.weight_buffer, EXTERNAL.buffer_bits),
             ("base address", self.base_address, EXTERNAL.base),
+            ("memory of potentials", self.potential_memory, EXTERNAL.potential_bits),
         ):
             if not store.external and given != default:
                 raise UserError(
@@ -173,7 +181,10 @@ class Configuration:
         if not isinstance(found, ExternalStore):
             return found
         bus = AxiReadParameters(self.memory_width)
-        return replace(found, bus=bus, buffer_bits=self.weight_buffer, base=self.base_address)
+        return replace(
+            found, bus=bus, buffer_bits=self.weight_buffer, base=self.base_address,
+            potential_bits=self.potential_memory,
+        )  # fmt: skip
 
     @property
     def sequential(self) -> bool:

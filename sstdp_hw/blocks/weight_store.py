@@ -163,12 +163,15 @@ class ExternalStore(WeightStore):
         Of the buffer for two tiles; 0 for the smallest.
     base : int
         Address of the first tile.
+    potential_bits : int
+        Of the potentials of a tile at most; 0 for no limit.
     """
 
     kind: str = "external"
     bus: AxiReadParameters = field(default_factory=AxiReadParameters)
     buffer_bits: int = 0
     base: int = 0
+    potential_bits: int = 0
 
     external: ClassVar[bool] = True
 

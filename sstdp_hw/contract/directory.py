@@ -284,7 +284,7 @@ class GeneratedDirectory:
         """What was chosen of an external memory; nothing if there is none."""
         if not self.external:
             return {}
-        names = ("memory_width", "weight_buffer", "base_address")
+        names = ("memory_width", "weight_buffer", "base_address", "potential_memory")
         return {name: self.manifest["configuration"][name] for name in names}
 
 

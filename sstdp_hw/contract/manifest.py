@@ -82,7 +82,7 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
     memory_width = 0
     if STORES[weights].external:
         memory_width = fields.integer("configuration.memory_width", low=1)
-        for name in ("weight_buffer", "base_address"):
+        for name in ("weight_buffer", "base_address", "potential_memory"):
             fields.integer(f"configuration.{name}", low=0)
         fields.text("external_memory.sha256")
     input_width = INPUTS[_input_kind(fields)].width(pixels_per_beat)

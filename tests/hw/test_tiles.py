@@ -15,8 +15,15 @@ from sstdp_hw.network.network import Network
 BUS = AxiReadParameters(32)
 
 
-def plan(shapes=((4, 9), (3, 20), (1, 12)), row_bits=40, buffer_bits=0, bus=BUS, base=0):
-    return TilePlan(shapes, row_bits, buffer_bits, bus, base)
+def plan(
+    shapes=((4, 9, 1), (3, 20, 4), (1, 12, 1)),
+    row_bits=40,
+    buffer_bits=0,
+    bus=BUS,
+    base=0,
+    potentials=0,
+):
+    return TilePlan(shapes, row_bits, buffer_bits, bus, base, 10, potentials)
 
 
 def external(network, lanes, **options):
@@ -39,8 +46,17 @@ def test_as_many_whole_groups_of_one_layer_as_fit_half_of_the_buffer():
     assert plan(buffer_bits=1 << 30).half_rows == 60, "no larger than the largest layer"
 
 
+def test_potentials_cut_a_layer_too():
+    found = plan(buffer_bits=2 * 60 * 40)
+    assert found.counts() == [1, 1, 1]
+    assert plan(buffer_bits=2 * 60 * 40, potentials=119).counts() == [1, 2, 1]
+    assert plan(buffer_bits=2 * 60 * 40, potentials=40).counts() == [1, 3, 1]
+    with pytest.raises(UserError, match=r"must be at least 40 bits, .* not 39; give it more"):
+        plan(potentials=39)
+
+
 def test_the_output_layer_is_one_tile():
-    assert plan(((2, 5), (6, 4))).half_rows == 24
+    assert plan(((2, 5, 9), (6, 4, 1))).half_rows == 24
 
 
 @pytest.mark.parametrize("width", [16, 32, 64, 128])
@@ -59,7 +75,7 @@ def test_every_row_stands_at_its_place():
     found = plan()
     rows = [
         [(layer << 32) + row for row in range(groups * depth)]
-        for layer, (groups, depth) in enumerate(found.shapes)
+        for layer, (groups, depth, _) in enumerate(found.shapes)
     ]
     image = found.image(rows)
     assert len(image) == found.size
@@ -75,7 +91,7 @@ def test_every_row_stands_at_its_place():
     ({"buffer_bits": 1599}, "must be at least 1,600 bits, .* not 1,599"),
     ({"base": 2048}, "must be a multiple of 4096 below 2\\^32, not 0x800"),
     ({"base": 1 << 32}, "must be a multiple of 4096 below"),
-    ({"base": (1 << 32) - PAGE, "shapes": ((300, 9), (1, 9))}, "must end below 2\\^32"),
+    ({"base": (1 << 32) - PAGE, "shapes": ((300, 9, 1), (1, 9, 1))}, "must end below 2\\^32"),
 ])  # fmt: skip
 def test_plans_that_cannot_be(options, message):
     with pytest.raises(UserError, match=message):

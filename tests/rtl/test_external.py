@@ -19,7 +19,6 @@ from support.simulation import expected_spikes, expected_words, run
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.contract.answer import BUS_ERROR
-from sstdp_hw.models.cost import cycle_bound
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.network.layers import Pool2d
 from sstdp_hw.network.network import Network
@@ -74,7 +73,6 @@ def check(case, *, latency=0, stalls=0.0, memory_stalls=0.0, **options):
     if not stalls and not memory_stalls and isinstance(latency, int) and not options:
         predicted = cycles_per_image(parameters, inference, memory_latency=latency)
         assert predicted.tolist() == np.diff(seen.cycles, prepend=-1).tolist()
-        assert predicted[1:-1].mean() >= cycle_bound(parameters, inference)[1:-1].mean() * 0.5
     return plan
 
 
@@ -110,8 +108,17 @@ def small_tiled_network(seed=1, **options):
 
 
 def test_several_tiles_of_every_hidden_layer():
-    plan = check(tiled_network(), latency=25)
+    case = tiled_network()
+    plan = check(case, latency=25)
     assert plan.counts() == [2, 3, 1]
+    engine = AcceleratorParameters(case.network, case.configuration).tiled
+    configuration = replace(
+        case.configuration, weight_buffer=1 << 20, potential_memory=27 * plan.word_bits
+    )
+    case = replace(case, configuration=configuration, images=case.images[:2])
+    assert check(case).counts() == [3, 1, 1]
+    less = AcceleratorParameters(case.network, case.configuration).tiled
+    assert less.words == 27 < engine.words == 32
 
 
 @pytest.mark.parametrize("seed, make", [(3, corner_case)])
@@ -123,7 +130,6 @@ def test_events_of_the_first_layer_are_played_again():
     case = small_tiled_network(images=10)
     plan = check(case)
     assert plan.counts() == [3, 1]
-    check(external(with_spikes(case), lanes=1))
     configuration = replace(case.configuration, weight_buffer=plan.least_bits * 2)
     assert check(replace(case, configuration=configuration)).counts() == [1, 1]
 

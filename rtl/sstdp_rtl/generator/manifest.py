@@ -142,6 +142,7 @@ def _loading_configuration(parameters):
             "memory_width": chosen.memory_width,
             "weight_buffer": chosen.weight_buffer,
             "base_address": chosen.base_address,
+            "potential_memory": chosen.potential_memory,
         }
     if not parameters.store.loaded:
         return {}

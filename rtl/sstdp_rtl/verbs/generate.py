@@ -139,6 +139,11 @@ def _configure(parser):
         "a layer has (default: the least that is possible)",
     )  # fmt: skip
     parser.add_argument(
+        "--potential-memory", type=int, metavar="BITS",
+        help="with external weights: block RAM for the potentials of a tile at most (default: no "
+        "limit, tiles are cut by their weights alone)",
+    )  # fmt: skip
+    parser.add_argument(
         "--base-address", metavar="ADDRESS",
         help="with external weights: where they begin, 0x80000000 or so, a multiple of 4096 "
         "(default: 0)",
@@ -197,7 +202,10 @@ def _with_weights(configuration, options):
 
 def _memory_options(options):
     """What the options say of an external memory; nothing where they are silent."""
-    given = {"memory_width": options.memory_width, "weight_buffer": options.weight_buffer}
+    given = {
+        name: getattr(options, name)
+        for name in ("memory_width", "weight_buffer", "potential_memory")
+    }
     if options.base_address is not None:
         try:
             given["base_address"] = int(options.base_address, 0)

@@ -26,8 +26,9 @@ _DECLARATIONS = """\
   {model} memory (
     .clk(clk), .rst_n(rst_n & (resetting == 0)), .begin_n(rst_n), .latency(memory_latency),
     .stalls(memory_stalls), .faults(memory_faults), .seed(random_seed), .araddr(ar_addr),
-    .arlen(ar_len), .arsize(ar_size), .arburst(ar_burst), .arvalid(ar_valid), .arready(ar_ready), .rdata(r_data), .rresp(r_resp),
-    .rlast(r_last), .rvalid(r_valid), .rready(r_ready));
+    .arlen(ar_len), .arsize(ar_size), .arburst(ar_burst), .arvalid(ar_valid),
+    .arready(ar_ready), .rdata(r_data), .rresp(r_resp), .rlast(r_last), .rvalid(r_valid),
+    .rready(r_ready));
 """
 _PORTS = """,
     .m_axi_araddr(ar_addr),

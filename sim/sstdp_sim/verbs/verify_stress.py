@@ -87,8 +87,8 @@ def _run(options: argparse.Namespace) -> Result:
     print(
         f"Played {result['beats']:,} beats (at least {options.beats:,} asked) in "
         f"{counted(result['runs'], 'run')}: {counted(result['packets'], 'packet')}, "
-        f"{counted(result['resets'], 'reset')}, {counted(result['answers'], 'answer')}{loads}{errors}; "
-        f"{counted(len(result['findings']), 'finding')}"
+        f"{counted(result['resets'], 'reset')}, {counted(result['answers'], 'answer')}{loads}"
+        f"{errors}; {counted(len(result['findings']), 'finding')}"
     )
     if result["findings"]:
         raise VerbFailed(result["findings"][0], result)

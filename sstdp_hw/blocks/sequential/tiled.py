@@ -49,9 +49,15 @@ class TiledEngineParameters(EngineParameters):
         """The tiles."""
         store = self.store
         assert isinstance(store, ExternalStore), "made for such a store"
+        # Without positions every group has a word, also those of other tiles.
+        limit = store.potential_bits if self.maps else 0
         return TilePlan(
-            tuple((layer.groups, layer.group_rows) for layer in self.layers),
+            tuple(
+                (layer.groups, layer.group_rows, layer.shape[1] * layer.shape[2])
+                for layer in self.layers
+            ),
             self.lanes * self.widths.weight, store.buffer_bits, store.bus, store.base,
+            self.lanes * (self.widths.membrane + 1) + 1, limit,
         )  # fmt: skip
 
     @cached_property

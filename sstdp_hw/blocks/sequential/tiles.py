@@ -41,8 +41,9 @@ class TilePlan:
 
     Parameters
     ----------
-    shapes : tuple of (int, int)
-        Groups of every layer, and rows of weights of a group.
+    shapes : tuple of (int, int, int)
+        Groups of every layer, rows of weights of a group, and positions of its output, each a word
+        of potentials for every group.
     row_bits : int
         Bits of a row.
     buffer_bits : int
@@ -50,21 +51,33 @@ class TilePlan:
     bus : AxiReadParameters
     base : int
         Address of the first tile; a multiple of `PAGE`.
+    word_bits, potential_bits : int
+        Bits of a word of potentials, and of those of a tile at most; 0 for as many as there are.
 
     Raises
     ------
     UserError
-        If the buffer is too small for a group of a layer, or for the output layer as a whole; or if
-        the address does not fit.
+        If the buffer is too small for a group of a layer, or for the output layer as a whole, or
+        potentials for a group; or if the address does not fit.
     """
 
-    shapes: tuple[tuple[int, int], ...]
+    shapes: tuple[tuple[int, int, int], ...]
     row_bits: int
     buffer_bits: int
     bus: AxiReadParameters
     base: int = 0
+    word_bits: int = 1
+    potential_bits: int = 0
 
     def __post_init__(self) -> None:
+        groups, _, at = self.shapes[-1]
+        least = self.word_bits * max(groups * at, *(at for _, _, at in self.shapes))
+        if self.potential_bits and self.potential_bits < least:
+            raise UserError(
+                f"Memory of potentials must be at least {least:,} bits, for the largest group of a "
+                f"layer at all positions and the whole output layer, not {self.potential_bits:,}; "
+                "give it more, or take other lanes"
+            )
         if self.buffer_bits and self.half_rows < self.least_rows:
             raise UserError(
                 f"Weight buffer must be at least {self.least_bits:,} bits, two halves for the "
@@ -89,8 +102,8 @@ class TilePlan:
     @property
     def least_rows(self) -> int:
         """Rows of the smallest half: the largest group, or the output layer, which is one tile."""
-        groups, rows = self.shapes[-1]
-        return max(groups * rows, *(rows for _, rows in self.shapes))
+        groups, rows, _ = self.shapes[-1]
+        return max(groups * rows, *(rows for _, rows, _ in self.shapes))
 
     @property
     def least_bits(self) -> int:
@@ -102,15 +115,17 @@ class TilePlan:
         """Rows of a half; no tile has more."""
         if not self.buffer_bits:
             return self.least_rows
-        largest = max(groups * rows for groups, rows in self.shapes)
+        largest = max(groups * rows for groups, rows, _ in self.shapes)
         return min(largest, self.buffer_bits // (2 * self.row_bits))
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
-        """As many whole groups of one layer as fit half of the buffer."""
+        """As many whole groups of one layer as fit half of the buffer and the potentials."""
         found: list[Tile] = []
-        for number, (groups, rows) in enumerate(self.shapes):
+        for number, (groups, rows, positions) in enumerate(self.shapes):
             most = self.half_rows // rows
+            if self.potential_bits:
+                most = min(most, self.potential_bits // (self.word_bits * positions))
             for first in range(0, groups, most):
                 count = min(most, groups - first)
                 found.append(Tile(number, first, count, count * rows))
