@@ -119,7 +119,8 @@ class Configuration:
                 f"{PIXELS_PER_BEAT[-1]}, not {self.pixels_per_beat}"
             )
         if self.weights not in STORES:
-            raise UserError(f"Weights must be {' or '.join(STORES)}, not {self.weights!r}")
+            *most, last = STORES
+            raise UserError(f"Weights must be {', '.join(most)} or {last}, not {self.weights!r}")
         if self.architecture not in ARCHITECTURES:
             raise UserError(
                 f"Architecture must be {' or '.join(ARCHITECTURES)}, not {self.architecture!r}"

@@ -70,7 +70,9 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
         fields.text(f"bus.{name}")
     weights = fields.manifest["configuration"].get("weights", ROM.kind)
     if not isinstance(weights, str) or weights not in STORES:
-        fields.refuse("configuration.weights", f"must be {' or '.join(STORES)}", weights)
+        *most_stores, last_store = STORES
+        rule = f"must be {', '.join(most_stores)} or {last_store}"
+        fields.refuse("configuration.weights", rule, weights)
     if STORES[weights].loaded:
         fields.text("memories.shape_digest")
         fields.integer("configuration.spram", low=0)

@@ -28,7 +28,8 @@ to the last one (docs/streams.md).
 Or make what stands in the external memory of one that was generated with `--weights external`, from
 its base address on; only of the network that it was generated from:
 
-  sstdp-hw generate NETWORK --architecture sequential --weights external --out DIR
+  sstdp-hw generate NETWORK --weights external --architecture sequential \\
+      --out DIR
   sstdp-hw memory NETWORK --for DIR --out weights.bin"""
 
 

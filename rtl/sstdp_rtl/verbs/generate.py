@@ -62,7 +62,8 @@ above:
 Or weights stand in a memory outside, on an AXI4 bus, from where one engine fetches them tile by
 tile:
 
-  sstdp-hw generate NETWORK --architecture sequential --weights external --out DIR
+  sstdp-hw generate NETWORK --weights external --architecture sequential \\
+      --out DIR
 
 A processor reads and writes registers instead of streams:
 
