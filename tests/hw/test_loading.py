@@ -305,5 +305,7 @@ def test_a_manifest_with_other_weights_is_refused(directory):
     manifest = json.loads((directory / "manifest.json").read_text())
     for value in ("flash", ["loadable"], None):
         manifest["configuration"]["weights"] = value
-        with pytest.raises(UserError, match=r"configuration\.weights must be rom, loadable or external"):
+        with pytest.raises(
+            UserError, match=r"configuration\.weights must be rom, loadable or external"
+        ):
             check_manifest(manifest, directory)

@@ -1,7 +1,7 @@
 """Weights in an external memory as Verilog, and through the verbs.
 
 `SSTDP_EXTERNAL_STRESS=1 pytest tests/sim/test_external_cosimulation.py` also plays random traffic
-on memories that are slow, stall and fail.
+on memories that are slow, stall and fail, and takes cocotbext-axi's RAM for a memory.
 """
 
 import json
@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from support.conv_networks import random_conv
 from support.networks import random_dense
+from support.simulation import expected_words
 
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.cli import main
 from sstdp_hw.contract.answer import BUS_ERROR, pack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.external_memory import external_image
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.network.layers import Pool2d
 from sstdp_hw.network.network import Network
@@ -25,6 +27,7 @@ from sstdp_sim.comparison.cosimulation import cosimulate, timeout_cycles
 from sstdp_sim.comparison.mutation import changed_network, choose, place_outside
 from sstdp_sim.simulation.memory_harness import External
 from sstdp_sim.simulation.packets import Packets, Traffic
+from sstdp_sim.simulation.runner import VERILATOR_OPTIONS, failure_told, run_job, runner_of
 from sstdp_sim.simulation.simulator import Simulation
 from sstdp_sim.stress.beats import play
 
@@ -113,6 +116,57 @@ def test_random_traffic_on_random_memories(made):
     directory, images = made
     result = play(directory, images, 200_000, seed=5)
     assert result["findings"] == [] and result["bus_errors"] > 20 and result["resets"] > 20
+
+
+#: cocotbext-axi's RAM asks for IDs.
+WRAPPER = """
+module wrapper (
+  input wire aclk, input wire aresetn, input wire [7:0] s_axis_tdata, input wire s_axis_tvalid,
+  output wire s_axis_tready, input wire s_axis_tlast, output wire [31:0] m_axis_tdata,
+  output wire m_axis_tvalid, input wire m_axis_tready, output wire m_axis_tlast,
+  output wire [7:0] m_axi_arid, output wire [31:0] m_axi_araddr, output wire [7:0] m_axi_arlen,
+  output wire [2:0] m_axi_arsize, output wire [1:0] m_axi_arburst, output wire m_axi_arvalid,
+  input wire m_axi_arready, input wire [7:0] m_axi_rid, input wire [31:0] m_axi_rdata,
+  input wire [1:0] m_axi_rresp, input wire m_axi_rlast, input wire m_axi_rvalid,
+  output wire m_axi_rready);
+  assign m_axi_arid = 0;
+  accelerator dut (
+    .aclk(aclk), .aresetn(aresetn), .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid),
+    .s_axis_tready(s_axis_tready), .s_axis_tlast(s_axis_tlast), .m_axis_tdata(m_axis_tdata),
+    .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready), .m_axis_tlast(m_axis_tlast),
+    .m_axi_araddr(m_axi_araddr), .m_axi_arlen(m_axi_arlen), .m_axi_arsize(m_axi_arsize),
+    .m_axi_arburst(m_axi_arburst), .m_axi_arvalid(m_axi_arvalid), .m_axi_arready(m_axi_arready),
+    .m_axi_rdata(m_axi_rdata), .m_axi_rresp(m_axi_rresp), .m_axi_rlast(m_axi_rlast),
+    .m_axi_rvalid(m_axi_rvalid), .m_axi_rready(m_axi_rready));
+endmodule
+"""
+
+
+@pytest.mark.skipif(
+    "SSTDP_EXTERNAL_STRESS" not in os.environ, reason="SSTDP_EXTERNAL_STRESS is not set"
+)
+def test_the_ram_of_cocotbext_axi(made, tmp_path, simulator):
+    """Somebody else's reading of the standard, with stalls on both channels."""
+    network, images = made[0].network, made[1][:6]
+    configuration = Configuration(
+        (3,), 1, architecture="sequential", weights="external", base_address=0x2000
+    )
+    folder = generate(network, configuration, tmp_path / "out").directory
+    (tmp_path / "wrapper.v").write_text(WRAPPER)
+    flat = images.reshape(len(images), -1).tolist()
+    image = external_image(GeneratedDirectory.load(folder).parameters).hex()
+    job = {"base": 0x2000, "image": image, "seed": 4, "images": flat, "patience": 50_000}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    options = [*VERILATOR_OPTIONS] if simulator == "verilator" else ["-g2005"]
+    with failure_told(simulator, "the check", tmp_path / "build.log"):
+        runner_of(simulator).build(
+            sources=[folder / "accelerator.v", tmp_path / "wrapper.v"], hdl_toplevel="wrapper",
+            build_dir=tmp_path / "build", always=True, log_file=tmp_path / "build.log",
+            build_args=options,
+        )  # fmt: skip
+        bench = "support.axi_ram_bench"
+        found = run_job(simulator, bench, "wrapper", tmp_path / "build", tmp_path)["answers"]
+    assert found == expected_words(reference.run(network, images))
 
 
 def test_the_verbs(made, tmp_path, capsys):

@@ -84,7 +84,7 @@ def make_manifest(parameters, verilog_sha256, yosys_version, bus_sha256=None):
         ],
         "pooling": [FILTER_FIELDS[block.kind](block) for block in parameters.pooling],
         "cycle_model": {
-            "bound": BOUNDS[parameters.configuration.architecture],
+            **_bound(parameters),
             "beats": parameters.beats,
             "groups": [layer.groups for layer in parameters.layers],
             "steps": network.t_max,
@@ -106,6 +106,18 @@ BOUNDS = {
     "output layer up to the decision); a spike fetches groups of them, in a convolution at each "
     "position reached",
 }
+
+
+def _bound(parameters):
+    """What an image takes at least, in words, and the beats of weights that are fetched for it."""
+    text = BOUNDS[parameters.configuration.architecture]
+    if not parameters.store.external:
+        return {"bound": text}
+    plan = parameters.tiled.plan
+    return {
+        "bound": text.replace("max(beats, ", "max(beats, weight_beats, "),
+        "weight_beats": plan.fetched_bytes // plan.bus.beat_bytes,
+    }
 
 
 def _bus(front, sha256):
