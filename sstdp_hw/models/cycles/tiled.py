@@ -42,14 +42,12 @@ class TiledEngine(Engine):
         super().__init__(parameters, decision, early_exit, depth)
 
     def _gate(self, cycle: int) -> int:
-        """A pass begins when its tile is there; the tile before is not needed any more, so that the
+        """A pass begins when its tile is there. The tile before is not needed any more, so that the
         next one is fetched in its place."""
-        there = self.there
+        begins = max(cycle, self.there)
         self.present += 1
-        free = cycle if self.present > 1 else there  # the other half is empty at first
-        following = self.fetches[self.present % len(self.fetches)]
-        self.there = max(there, free) + following
-        return max(cycle, there)
+        self.there = begins + self.fetches[self.present % len(self.fetches)]
+        return begins
 
     def _keep(self, step: int, spike: Spike | None) -> None:
         if spike is not None:
