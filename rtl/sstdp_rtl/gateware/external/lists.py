@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out
 from sstdp_hw.blocks.widths import index_width
 
 from ..parts.one_hot import all_but_lowest, one_hot_index, several
-from ..parts.rom import LUT_RAM, NO_COLLISION
+from ..parts.rom import LUT_RAM
 from ..sequential.lists import channel_of, item_layout, place_layout, spike_layout
+from .item_memory import ItemMemory
 
 
 class TiledSpikeLists(wiring.Component):
@@ -54,20 +55,17 @@ class TiledSpikeLists(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.p
-        m.submodules.items = items = memory.Memory(
-            shape=unsigned(p.item_width), depth=sum(p.list_items), init=[], attrs=NO_COLLISION
-        )
-        read, write = items.read_port(), items.write_port()
+        m.submodules.items = items = ItemMemory("engine_items", p.item_width, sum(p.list_items))
         half = Signal()  # the list that is written
         second = p.list_items[0]
         written, place, limit, begin = (
             Signal(p.pointer_width, name=name) for name in ("written", "place", "limit", "begin")
         )
         m.d.comb += [
-            write.addr.eq(written),
-            write.data.eq(self.item),
-            write.en.eq(self.valid),
-            read.addr.eq(place),
+            items.addr.eq(written),
+            items.item.eq(self.item),
+            items.writes.eq(self.valid),
+            items.place.eq(place),
         ]
 
         # ---- Segments: where each of them ends, by list; how far each has been read.
@@ -95,7 +93,7 @@ class TiledSpikeLists(wiring.Component):
         ]
 
         # ---- The item at hand: its lanes that are left, and the step it belongs to.
-        found = data.View(item_layout(p), read.data)
+        found = data.View(item_layout(p), items.data)
         marked = found.as_value()[: index_width(p.t_max)]
         at_hand = Signal(place_layout(p), reset_less=True)
         left = Signal(p.lanes, reset_less=True)
