@@ -63,7 +63,7 @@ MEMORY = """\
   wire arvalid, arready, rlast, rvalid, rready;
   wire [{width}-1:0] rdata;
   wire [1:0] rresp;
-  {module} memory (
+  {module} bus_memory (
     .clk(aclk), .rst_n(aresetn), .begin_n(aresetn), .latency(32'd16), .stalls(8'd32),
     .faults(8'd0), .seed(32'd1), .araddr(araddr), .arlen(arlen), .arsize(arsize),
     .arburst(arburst), .arvalid(arvalid),
