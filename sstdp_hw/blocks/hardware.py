@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..base.errors import UserError
 from ..network.chain import PIXELS
 from ..network.layers import Array
 from ..network.network import Network
+from .axi_read import AxiReadParameters
 from .convolution import ConvParameters
 from .dense import DenseParameters
 from .feature_map import FeatureMap
@@ -27,7 +28,8 @@ from .pooling import PoolParameters
 from .sequential.chain import SequentialChain, sequential_chain
 from .sequential.engine import ENGINE, EngineParameters
 from .sequential.layer import SequentialLayer
-from .weight_store import ROM, STORES, WeightStore
+from .sequential.tiled import TiledEngineParameters
+from .weight_store import EXTERNAL, ROM, STORES, ExternalStore, WeightStore
 from .widths import index_width
 
 PIXELS_PER_BEAT = (1, 2, 4, 8)
@@ -84,6 +86,14 @@ class Configuration:
         One of `ARCHITECTURES`.
     bus : str
         One of `BUSES`: registers around the accelerator, in a file of their own; empty for none.
+    memory_width : int
+        With external weights: bits of a beat of their bus.
+    weight_buffer : int
+        With external weights: bits of the buffer for two tiles; 0 for the smallest.
+    base_address : int
+        With external weights: where they begin.
+    potential_memory : int
+        With external weights: bits of the potentials of a tile at most; 0 for no limit.
     """
 
     lanes: tuple[int, ...] | None = None
@@ -95,6 +105,10 @@ class Configuration:
     spram: int = 0
     architecture: str = STREAMING
     bus: str = NO_BUS
+    memory_width: int = EXTERNAL.bus.data_width
+    weight_buffer: int = EXTERNAL.buffer_bits
+    base_address: int = EXTERNAL.base
+    potential_memory: int = EXTERNAL.potential_bits
 
     DEFAULT_LANES = 16
 
@@ -105,7 +119,8 @@ class Configuration:
                 f"{PIXELS_PER_BEAT[-1]}, not {self.pixels_per_beat}"
             )
         if self.weights not in STORES:
-            raise UserError(f"Weights must be {' or '.join(STORES)}, not {self.weights!r}")
+            *most, last = STORES
+            raise UserError(f"Weights must be {', '.join(most)} or {last}, not {self.weights!r}")
         if self.architecture not in ARCHITECTURES:
             raise UserError(
                 f"Architecture must be {' or '.join(ARCHITECTURES)}, not {self.architecture!r}"
@@ -113,10 +128,14 @@ class Configuration:
         if self.bus not in (NO_BUS, *BUSES):
             raise UserError(f"Bus must be {' or '.join(BUSES)}, not {self.bus!r}")
         if self.bus and self.weights != ROM.kind:
+            advice = "the stream of weights to a DMA"
+            if STORES[self.weights].external:
+                advice = "the memory's bus yourself"
             raise UserError(
                 f"Weights must be {ROM.kind} behind a bus, not {self.weights}: take that, or leave "
-                "--bus out and connect the stream of weights to a DMA"
+                f"--bus out and connect {advice}"
             )
+        self._check_memory()
         if self.spram < 0:
             raise UserError(f"SPRAM must be a number of at least 0, not {self.spram}")
         for width in self.membrane_width or ():
@@ -129,6 +148,44 @@ class Configuration:
                 "Name must be letters, digits and single underscores between them, a letter first, "
                 f"{LONGEST_NAME} at most, as it begins every module's name, not {self.name!r}"
             )
+
+    def _check_memory(self) -> None:
+        """Refuse options of external weights that are out of range or without them."""
+        store = STORES[self.weights]
+        if store.external and not self.sequential:
+            raise UserError(
+                f"Architecture must be {SEQUENTIAL} with weights in external memory, not "
+                f"{self.architecture}; add --architecture {SEQUENTIAL}"
+            )
+        for name, bits in (
+            ("Weight buffer", self.weight_buffer),
+            ("Memory of potentials", self.potential_memory),
+        ):
+            if bits < 0:
+                raise UserError(f"{name} must be at least 0 bits, not {bits}")
+        for name, given, default in (
+            ("memory width", self.memory_width, EXTERNAL.bus.data_width),
+            ("weight buffer", self.weight_buffer, EXTERNAL.buffer_bits),
+            ("base address", self.base_address, EXTERNAL.base),
+            ("memory of potentials", self.potential_memory, EXTERNAL.potential_bits),
+        ):
+            if not store.external and given != default:
+                raise UserError(
+                    f"A {name} goes with --weights {EXTERNAL.kind}, and weights are {self.weights}"
+                )
+        _ = self.store
+
+    @property
+    def store(self) -> WeightStore:
+        """Where the weights stand, as far as it does not depend on the network."""
+        found = STORES[self.weights]
+        if not isinstance(found, ExternalStore):
+            return found
+        bus = AxiReadParameters(self.memory_width)
+        return replace(
+            found, bus=bus, buffer_bits=self.weight_buffer, base=self.base_address,
+            potential_bits=self.potential_memory,
+        )  # fmt: skip
 
     @property
     def sequential(self) -> bool:
@@ -244,9 +301,7 @@ class AcceleratorParameters:
             )
         given = () if widths is None else widths * (len(weighted) // len(widths))
         names = (f"layers.{index}" for index, _ in weighted)
-        return STORES[self.configuration.weights].with_membranes(
-            dict(zip(names, given, strict=False))
-        )
+        return self.configuration.store.with_membranes(dict(zip(names, given, strict=False)))
 
     @cached_property
     def live_inputs(self) -> Array:
@@ -281,6 +336,13 @@ class AcceleratorParameters:
         """Of a sequential architecture."""
         assert self.sequential is not None, "asked of a streaming architecture"
         return self.sequential.engine
+
+    @property
+    def tiled(self) -> TiledEngineParameters:
+        """The engine of a sequential architecture with external weights."""
+        engine = self.engine
+        assert isinstance(engine, TiledEngineParameters), "asked of weights on the chip"
+        return engine
 
     @property
     def pooling(self) -> tuple[PoolParameters, ...]:
@@ -357,7 +419,14 @@ class AcceleratorParameters:
     @property
     def most_cycles(self) -> int:
         """More cycles than any image can take while neither stream stalls."""
-        return self.beats + 4 * self.t_max + 1000 + sum(block.most_cycles for block in self.blocks)
+        work = sum(block.most_cycles for block in self.blocks)
+        if self.store.external:  # every tile reads what arrives once more, and may have to wait
+            plan = self.tiled.plan
+            counts = zip(self.engine.layers, plan.counts(), strict=True)
+            work += sum((count - 1) * layer.most_cycles for layer, count in counts)
+            work += 4 * plan.fetched_bytes // plan.bus.beat_bytes
+            work += 4 * len(plan.tiles) * (self.t_max * max(plan.counts()) + 64)
+        return self.beats + 4 * self.t_max + 1000 + work
 
     @property
     def most_unanswered(self) -> int:
@@ -378,6 +447,13 @@ class AcceleratorParameters:
         if self.store.loaded:
             widths = ",".join(map(str, self.membrane_widths))
             text += f", weights {self.store.kind}, potentials of {widths} bits"
+        store = self.store
+        if isinstance(store, ExternalStore):
+            plan = self.tiled.plan
+            text += (
+                f", weights {store.kind}, {store.bus.data_width} bits a beat from "
+                f"{store.base:#010x}, {len(plan.tiles)} tiles of up to {plan.half_rows} rows"
+            )
         if self.configuration.spram:
             text += f", {self.configuration.spram} SPRAM"
         return text

@@ -17,6 +17,7 @@ from ..base.errors import UserError
 from ..network.layers import Array, WeightedLayer
 from ..network.network import Network
 from ..reference.firing import potential_bounds
+from .axi_read import AxiReadParameters
 from .pipeline import LUT_RAM_DEPTH, rom_latency
 
 
@@ -36,6 +37,9 @@ class WeightStore:
 
     #: Whether values come at run time, so that the hardware must be ready for any.
     loaded: ClassVar[bool] = False
+
+    #: Whether weights stand outside of the chip, and are fetched for every image.
+    external: ClassVar[bool] = False
 
     def style(self, name: str) -> str:
         """What the weights of the layer ``name`` stand in, see `pipeline.rom_latency`."""
@@ -147,8 +151,34 @@ class LoadableStore(WeightStore):
         return given
 
 
+@dataclass(frozen=True)
+class ExternalStore(WeightStore):
+    """Weights in a memory outside of the chip, thresholds constants of the bitstream. Their values
+    are known when the hardware is made, as with constants.
+
+    Parameters
+    ----------
+    bus : AxiReadParameters
+    buffer_bits : int
+        Of the buffer for two tiles; 0 for the smallest.
+    base : int
+        Address of the first tile.
+    potential_bits : int
+        Of the potentials of a tile at most; 0 for no limit.
+    """
+
+    kind: str = "external"
+    bus: AxiReadParameters = field(default_factory=AxiReadParameters)
+    buffer_bits: int = 0
+    base: int = 0
+    potential_bits: int = 0
+
+    external: ClassVar[bool] = True
+
+
 ROM = WeightStore()
 LOADABLE = LoadableStore()
+EXTERNAL = ExternalStore()
 
 #: By the name that `Configuration.weights` gives.
-STORES: dict[str, WeightStore] = {store.kind: store for store in (ROM, LOADABLE)}
+STORES: dict[str, WeightStore] = {store.kind: store for store in (ROM, LOADABLE, EXTERNAL)}

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..blocks.hardware import AcceleratorParameters
 from ..network.layers import Array
-from .fields import Field, pack, unpack
+from .fields import Field, Fields, pack, unpack
 
 ANSWER_WIDTH = 32
 
@@ -20,6 +21,17 @@ ANSWER = (
 
 #: With weights that are loaded: which of the two last loads the answer comes from.
 LOAD = Field("load", 18, 1, "flips with every load of weights")
+
+
+#: With weights from an external memory: they were not read well, and the class means nothing.
+BUS_ERROR = Field("bus_error", 19, 1, "weights could not be read")
+
+
+def answer_fields(parameters: AcceleratorParameters) -> Fields:
+    """The fields of an accelerator's answers."""
+    if parameters.store.external:
+        return (*ANSWER, BUS_ERROR)
+    return (*ANSWER, LOAD) if parameters.store.loaded else ANSWER
 
 
 def pack_answers(values: Mapping[str, Array]) -> Array:

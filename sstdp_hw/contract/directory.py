@@ -15,6 +15,7 @@ from ..blocks.hardware import NO_BUS, STREAMING, AcceleratorParameters, Configur
 from ..blocks.weight_store import ROM, STORES
 from ..network.chain import PIXELS, shortened
 from ..network.network import Network
+from .external_memory import external_image
 from .file_names import MANIFEST_FILE
 from .fitting import fitted
 from .manifest import check_manifest
@@ -143,6 +144,24 @@ class GeneratedDirectory:
         return bool(STORES[self.manifest["configuration"].get("weights", ROM.kind)].loaded)
 
     @property
+    def external(self) -> bool:
+        """Whether weights stand in an external memory."""
+        return bool(STORES[self.manifest["configuration"].get("weights", ROM.kind)].external)
+
+    def refuse_external(self, verb: str) -> None:
+        """Refuse an accelerator whose weights stand in an external memory.
+
+        Raises
+        ------
+        UserError
+        """
+        if self.external:
+            raise UserError(
+                f"{self.path}: weights must be on the chip for `{verb}`, and stand in an external "
+                "memory; generate with --weights rom or loadable"
+            )
+
+    @property
     def bus(self) -> str:
         """The bus that it stands behind, one of `sstdp_hw.blocks.hardware.BUSES`; or none."""
         return str(self.manifest["configuration"].get("bus", NO_BUS))
@@ -230,7 +249,7 @@ class GeneratedDirectory:
             name=found.get("name", ""), weights=found.get("weights", ROM.kind),
             membrane_width=tuple(found["membrane_width"]) if self.loads else None,
             spram=found.get("spram", 0), architecture=found.get("architecture", STREAMING),
-            bus=self.bus,
+            bus=self.bus, **self._memory_configuration(),
         )  # fmt: skip
         parameters = AcceleratorParameters(self.generated, configuration)
         # The Verilog names its own configuration, and its checksum vouches for that line.
@@ -244,6 +263,14 @@ class GeneratedDirectory:
                 f"{self.path / MANIFEST_FILE}: top must be {parameters.top!r}, as configuration "
                 f"says, not {self.top!r}; generate again"
             )
+        if self.external:
+            found = self.manifest["external_memory"]["sha256"]
+            image = hashlib.sha256(external_image(parameters)).hexdigest()
+            if found != image:
+                raise UserError(
+                    f"{self.path / MANIFEST_FILE}: external_memory.sha256 must be "
+                    f"{image[:12]}..., not {shortened(repr(found))}; generate again"
+                )
         if self.loads:
             told, right = self.manifest["memories"]["shape_digest"], shape_digest(parameters)
             if told != right:
@@ -252,6 +279,13 @@ class GeneratedDirectory:
                     f"{shortened(repr(told))}; generate again"
                 )
         return parameters
+
+    def _memory_configuration(self) -> dict[str, int]:
+        """What was chosen of an external memory; nothing if there is none."""
+        if not self.external:
+            return {}
+        names = ("memory_width", "weight_buffer", "base_address", "potential_memory")
+        return {name: self.manifest["configuration"][name] for name in names}
 
 
 def inside(folder: Path, name: str, named_by: str = MANIFEST_FILE) -> Path:

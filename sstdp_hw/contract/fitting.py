@@ -46,6 +46,14 @@ def fitted(hardware: AcceleratorParameters, network: Network) -> AcceleratorPara
         If weights are constants of the accelerator, or the network does not fit: in shape, in the
         width of its weights, or in that of its potentials, which might overflow.
     """
+    if hardware.store.external:
+        if network.digest == hardware.network.digest:
+            return hardware
+        raise UserError(
+            f"{network.source}: must be the network that the accelerator was generated from "
+            f"(digest {hardware.network.digest[:12]}...), as thresholds are constants of its "
+            f"Verilog, not {network.digest[:12]}...; generate one for this network"
+        )
     if not hardware.store.loaded:
         raise UserError(
             "Weights of this accelerator are constants of its Verilog, so no network can be loaded "

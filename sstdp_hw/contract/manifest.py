@@ -70,7 +70,9 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
         fields.text(f"bus.{name}")
     weights = fields.manifest["configuration"].get("weights", ROM.kind)
     if not isinstance(weights, str) or weights not in STORES:
-        fields.refuse("configuration.weights", f"must be {' or '.join(STORES)}", weights)
+        *most_stores, last_store = STORES
+        rule = f"must be {', '.join(most_stores)} or {last_store}"
+        fields.refuse("configuration.weights", rule, weights)
     if STORES[weights].loaded:
         fields.text("memories.shape_digest")
         fields.integer("configuration.spram", low=0)
@@ -79,8 +81,14 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
             if isinstance(width, bool) or not 2 <= width <= WIDEST_MEMBRANE:
                 rule = f"must be integers between 2 and {WIDEST_MEMBRANE}"
                 fields.refuse("configuration.membrane_width", rule, width)
+    memory_width = 0
+    if STORES[weights].external:
+        memory_width = fields.integer("configuration.memory_width", low=1)
+        for name in ("weight_buffer", "base_address", "potential_memory"):
+            fields.integer(f"configuration.{name}", low=0)
+        fields.text("external_memory.sha256")
     input_width = INPUTS[_input_kind(fields)].width(pixels_per_beat)
-    _check_ports(fields, input_width, STORES[weights].loaded)
+    _check_ports(fields, input_width, STORES[weights].loaded, memory_width)
     for number, layer in enumerate(fields.listed("layers", dict)):
         if not isinstance(found := layer.get("memories"), dict):
             fields.refuse(f"memories of layer {number}", "must be an object", found)
@@ -138,11 +146,11 @@ class _Fields:
         return value
 
 
-def _check_ports(fields: _Fields, input_width: int, loaded: bool) -> None:
+def _check_ports(fields: _Fields, input_width: int, loaded: bool, memory_width: int) -> None:
     """The ports that a board or a testbench connects must be there, as wide as they must be."""
     listed = fields.listed("ports", dict)
     found = {str(port.get("name")): (port.get("direction"), port.get("width")) for port in listed}
-    for name, direction, width in ports(input_width, loaded=loaded):
+    for name, direction, width in ports(input_width, loaded=loaded, memory_width=memory_width):
         if found.get(name) != (direction, width):
             fields.refuse(
                 f"port {name}", f"must be an {direction} of width {width}", found.get(name)

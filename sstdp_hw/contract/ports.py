@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..blocks.axi_read import ADDRESS_WIDTH
+from ..blocks.hardware import AcceleratorParameters
+from ..blocks.weight_store import ExternalStore
 from .answer import ANSWER_WIDTH
 from .memory_image import STATUS_WIDTH, WORD_BITS
 
@@ -26,7 +29,31 @@ LOADING_PORTS = (
 )
 
 
-def ports(input_width: int, *, loaded: bool = False) -> tuple[Port, ...]:
+def memory_ports(data_width: int) -> tuple[Port, ...]:
+    """Of an accelerator whose weights stand in an external memory: the read channels of AXI4."""
+    return (
+        Port("m_axi_araddr", "output", ADDRESS_WIDTH),
+        Port("m_axi_arlen", "output", 8),
+        Port("m_axi_arsize", "output", 3),
+        Port("m_axi_arburst", "output", 2),
+        Port("m_axi_arvalid", "output", 1),
+        Port("m_axi_arready", "input", 1),
+        Port("m_axi_rdata", "input", data_width),
+        Port("m_axi_rresp", "input", 2),
+        Port("m_axi_rlast", "input", 1),
+        Port("m_axi_rvalid", "input", 1),
+        Port("m_axi_rready", "output", 1),
+    )
+
+
+def ports_of(parameters: AcceleratorParameters) -> tuple[Port, ...]:
+    """All ports of an accelerator."""
+    store = parameters.store
+    bus = store.bus.data_width if isinstance(store, ExternalStore) else 0
+    return ports(parameters.input.data_width, loaded=store.loaded, memory_width=bus)
+
+
+def ports(input_width: int, *, loaded: bool = False, memory_width: int = 0) -> tuple[Port, ...]:
     """All ports, in the order of the Verilog.
 
     Parameters
@@ -35,6 +62,8 @@ def ports(input_width: int, *, loaded: bool = False) -> tuple[Port, ...]:
         Bits a beat of the input stream.
     loaded : bool
         Whether weights are loaded.
+    memory_width : int
+        Bits of a beat from an external memory; 0 for none.
     """
     fixed = (
         Port("aclk", "input", 1),
@@ -48,4 +77,6 @@ def ports(input_width: int, *, loaded: bool = False) -> tuple[Port, ...]:
         Port("m_axis_tready", "input", 1),
         Port("m_axis_tlast", "output", 1),
     )
+    if memory_width:
+        return fixed + memory_ports(memory_width)
     return fixed + LOADING_PORTS if loaded else fixed

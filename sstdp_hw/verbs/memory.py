@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sstdp_hw.base.destination import check_file
 from sstdp_hw.base.files import written_whole
 from sstdp_hw.command.verb import Result, Verb
+
+if TYPE_CHECKING:
+    from sstdp_hw.blocks.hardware import AcceleratorParameters
+    from sstdp_hw.contract.directory import GeneratedDirectory
 
 DESCRIPTION = """\
 Make the image of the memories with which a network is loaded into an accelerator that was generated
@@ -18,7 +23,14 @@ and whose potentials cannot overflow there.
   sstdp-hw memory SECOND --for DIR --out weights.bin
 
 The file holds the words of the stream s_axis_weights, 4 bytes each, the lowest first; tlast belongs
-to the last one (docs/streams.md)."""
+to the last one (docs/streams.md).
+
+Or make what stands in the external memory of one that was generated with `--weights external`, from
+its base address on; only of the network that it was generated from:
+
+  sstdp-hw generate NETWORK --weights external --architecture sequential \\
+      --out DIR
+  sstdp-hw memory NETWORK --for DIR --out weights.bin"""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +40,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--for", type=Path, required=True, metavar="DIR", dest="directory",
-        help="what `sstdp-hw generate --weights loadable` wrote",
+        help="what `sstdp-hw generate` with --weights loadable or external wrote",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write")
 
@@ -47,6 +59,8 @@ def _run(options: argparse.Namespace) -> Result:
     directory = GeneratedDirectory.load(options.directory)
     network = Network.load(options.network)
     parameters = directory.with_loaded(network).parameters
+    if directory.external:
+        return _external(options.out, directory, parameters)
     words = memory_image(parameters)
     data = to_bytes(words)
     directory.refuse_changed()
@@ -69,8 +83,34 @@ def _run(options: argparse.Namespace) -> Result:
     }
 
 
+def _external(
+    out: Path, directory: GeneratedDirectory, parameters: AcceleratorParameters
+) -> Result:
+    """Write what stands in the external memory."""
+    from sstdp_hw.contract.external_memory import external_image, external_json
+
+    data, told = external_image(parameters), external_json(parameters)
+    directory.refuse_changed()
+    with written_whole(out) as temporary:
+        temporary.write_bytes(data)
+    print(
+        f"{len(data):,} bytes from {told['base_address']:#010x} on, in {len(told['tiles'])} tiles; "
+        f"fetched for an image: {told['bytes_per_image']:,} bytes"
+    )
+    print(f"Written: {out}")
+    return {
+        "file": str(out),
+        "bytes": len(data),
+        "sha256": told["sha256"],
+        "base_address": told["base_address"],
+        "tiles": len(told["tiles"]),
+        "bytes_per_image": told["bytes_per_image"],
+        "network_digest": parameters.network.digest,
+    }
+
+
 verb = Verb(
-    summary="make the image of the memories of loadable weights",
+    summary="make the image of the memories of weights that are no constants",
     description=DESCRIPTION,
     configure=_configure,
     run=_run,

@@ -29,6 +29,9 @@ WEIGHTED = {kind for kind, layer in KINDS.items() if issubclass(layer, WeightedL
 #: Kinds that become hardware; the others pass their inputs on.
 HARDWARE = {kind for kind, layer in KINDS.items() if not layer.passes_inputs_on}
 
+#: Stores that a layer with a processor of its own may have.
+ON_CHIP = {kind for kind, store in STORES.items() if not store.external}
+
 TABLES = {
     "reference": (firing.SPIKE_TIMES, EVERY),
     "plain reference, neurons": (plain.SYNAPSES, WEIGHTED),
@@ -63,8 +66,8 @@ TABLES = {
     "inputs, random samples from values": (stimulus.OF_VALUES, set(INPUTS)),
     "inputs, bridge": (bridge.RECEIVERS, set(INPUTS)),
     "inputs, bitstream": (bitstream.SIZES, set(INPUTS)),
-    "stores, weights": (weight_memory.WEIGHTS, set(STORES)),
-    "stores, initial potentials": (weight_memory.INITIAL, set(STORES)),
+    "stores, weights": (weight_memory.WEIGHTS, ON_CHIP),
+    "stores, initial potentials": (weight_memory.INITIAL, ON_CHIP),
     "stores, weights of an engine": (memories.WEIGHTS, set(STORES)),
     "stores, initial potentials of an engine": (memories.INITIAL, set(STORES)),
     "stores, tables of the encoder": (encoder.TABLES, set(STORES)),

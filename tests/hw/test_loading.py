@@ -201,7 +201,7 @@ def test_what_does_not_fit_is_named():
 def test_options_that_make_no_sense():
     network = small_network()
     for changes, text in (
-        ({"weights": "flash"}, "Weights must be rom or loadable, not 'flash'"),
+        ({"weights": "flash"}, "Weights must be rom, loadable or external, not 'flash'"),
         ({"weights": "loadable", "membrane_width": (1,)}, "Membrane width must be between 2 and"),
         ({"weights": "loadable", "membrane_width": (9, 9, 9)}, "one for each of the 2 weighted"),
         ({"membrane_width": (9,)}, "Membrane width must be given with weights that are loaded"),
@@ -305,5 +305,7 @@ def test_a_manifest_with_other_weights_is_refused(directory):
     manifest = json.loads((directory / "manifest.json").read_text())
     for value in ("flash", ["loadable"], None):
         manifest["configuration"]["weights"] = value
-        with pytest.raises(UserError, match=r"configuration\.weights must be rom or loadable"):
+        with pytest.raises(
+            UserError, match=r"configuration\.weights must be rom, loadable or external"
+        ):
             check_manifest(manifest, directory)

@@ -106,7 +106,7 @@ def test_the_verb(tmp_path, capsys):
                      "--architecture", "sequential", *options])  # fmt: skip
 
     for options, message in (
-        (["--weights", "external"], "invalid choice: 'external'"),
+        (["--weights", "flash"], "invalid choice: 'flash'"),
         (["--lanes", "4,4"], "Lanes must be one number in a sequential architecture"),
         (["--max-luts", "900"], "--architecture sequential cannot be given together with a goal"),
     ):

@@ -14,6 +14,8 @@ from sstdp_hw.contract.memory_image import memory_image
 from sstdp_hw.reference.inference import sent_spikes
 from sstdp_rtl.gateware.accelerator import AcceleratorTop
 
+from .axi_memory import AxiMemory
+
 
 @dataclass
 class Seen:
@@ -68,7 +70,7 @@ def packet_of(network, configuration, image):
 
 
 def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, quiet=40, resets=0,
-        packets=None, loads=None):  # fmt: skip
+        packets=None, loads=None, memory=None):  # fmt: skip
     """Feed images, collect one answer each; waits ``quiet`` cycles more for answers too many.
 
     ``images`` are spike times where the network takes these; ``packets``, lists of beats, are fed
@@ -79,7 +81,8 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
 
     ``stalls`` is the chance of a gap before a beat and of backpressure in a cycle. ``loads``, of
     `Load`, are what the memories are written with, where they are; by default once, at the start,
-    with what the network has.
+    with what the network has. ``memory`` is an `AxiMemory` where weights are external; by default
+    one that has the network's, and is as fast as can be.
     """
     parameters = AcceleratorParameters(network, configuration)
     dut = AcceleratorTop(parameters)
@@ -192,6 +195,10 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
                 if valid:
                     seen.spikes.extend(_spikes(probe, item, neurons[probe]))
 
+    if parameters.store.external:
+        if memory is None:
+            memory = AxiMemory(parameters.tiled.image(), parameters.store.base)
+        memory.attach(simulator, dut)
     simulator.add_testbench(feed, background=True)
     simulator.add_testbench(watch, background=True)
     if loads:

@@ -2,11 +2,12 @@
 
 from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Signal
 from amaranth.lib import data, wiring
+from amaranth.lib.wiring import Out
 
 from sstdp_hw.blocks.pipeline import INPUT_QUEUE_DEPTH, PIECE
 from sstdp_hw.contract.answer import LOAD
 from sstdp_hw.contract.memory_image import STATUS
-from sstdp_hw.contract.ports import ports
+from sstdp_hw.contract.ports import ports_of
 
 from .conv.conv import ConvLayer
 from .decision import Decision
@@ -16,6 +17,8 @@ from .encoder.packet import PacketReader, axis_layout
 from .event_port.gate import AnswerGate
 from .event_port.port import EventPort
 from .event_port.reader import EventReader
+from .external.loader import PREFIX, TileLoader
+from .external.reader import axi_members
 from .loading.gate import ImageGate
 from .loading.loader import Loader
 from .parts.queue import Queue
@@ -58,7 +61,7 @@ class AcceleratorTop(Elaboratable):
     Attributes
     ----------
     aclk, aresetn, s_axis_*, m_axis_* : Signal
-        One for each of `contract.ports.ports`.
+        One for each of `contract.ports.ports_of`.
     ports : list of Signal
         The same in their order.
     probes : list of Encoder or EventPort, DenseLayer or ConvLayer
@@ -68,7 +71,7 @@ class AcceleratorTop(Elaboratable):
     def __init__(self, parameters):
         self.p = parameters
         self.ports = []
-        for port in ports(parameters.input.data_width, loaded=parameters.store.loaded):
+        for port in ports_of(parameters):
             self.ports.append(Signal(port.width, name=port.name))
             setattr(self, port.name, self.ports[-1])
 
@@ -105,7 +108,9 @@ class AcceleratorTop(Elaboratable):
         else:
             wiring.connect(m, reader.o, encoder.i)
 
-        m.submodules.decision = decision = Decision(p.output, p.t_max, p.configuration.early_exit)
+        m.submodules.decision = decision = Decision(
+            p.output, p.t_max, p.configuration.early_exit, bus=p.store.external
+        )
         answers = decision.o
         m.d.comb += encoder.oldest.eq(decision.oldest)
         if p.input.kind in GATES:
@@ -184,8 +189,24 @@ class AcceleratorTop(Elaboratable):
                 *_load(engine, loader, 1 + len(p.network.tables)),
                 engine.void.eq(~data.View(layout_of(STATUS), loader.status).loaded),
             ]
+        if p.store.external:
+            self._connect_memory(m, engine, decision)
         wiring.connect(m, events, engine.i)
         wiring.connect(m, engine.o, decision.i)
+
+    def _connect_memory(self, m, engine, decision):
+        """Tiles come from the external memory."""
+        m.submodules.tiles = tiles = TileLoader(engine.p.plan)
+        m.d.comb += [
+            engine.fill.eq(tiles.fill),
+            engine.there.eq(tiles.there),
+            engine.bad.eq(tiles.bad),
+            tiles.ends.eq(engine.tile_ends),
+            decision.bus_error.eq(engine.bus_error),
+        ]
+        for name, flow in axi_members(engine.p.plan.bus).items():
+            port, own = getattr(self, PREFIX + name), getattr(tiles, name)
+            m.d.comb += port.eq(own) if flow.flow is Out else own.eq(port)
 
     def _connect_loader(self, m, loader, gate, encoder):
         m.d.comb += [

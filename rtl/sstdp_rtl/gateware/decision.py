@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.blocks.pipeline import TAG_WIDTH
 from sstdp_hw.blocks.widths import index_width
-from sstdp_hw.contract.answer import ANSWER, ANSWER_WIDTH
+from sstdp_hw.contract.answer import ANSWER, ANSWER_WIDTH, BUS_ERROR
 
 from .parts.streams import group_layout, is_stale, layout_of
 
@@ -28,19 +28,24 @@ class Decision(wiring.Component):
         Of the output layer.
     t_max : int
     early_exit : bool
+    bus : bool
+        Whether weights come over a bus, which may fail.
 
     Members
     -------
     i : stream of `group_layout`
     o : stream of `RESULT`
+    bus_error : In(1)
+        Only with ``bus``, with every group: the image's weights were not read well.
     errors : In(1 << TAG_WIDTH)
         Frame error of every tag.
     oldest : Out(TAG_WIDTH)
         Tag of the oldest undecided image.
     """
 
-    def __init__(self, parameters, t_max, early_exit):
+    def __init__(self, parameters, t_max, early_exit, bus=False):
         self.p, self.t_max, self.early_exit = parameters, t_max, early_exit
+        self.bus = bus
         layout = group_layout(
             parameters.lanes,
             index_width(parameters.neurons),
@@ -53,6 +58,7 @@ class Decision(wiring.Component):
                 "o": Out(stream.Signature(RESULT)),
                 "errors": In(1 << TAG_WIDTH),
                 "oldest": Out(TAG_WIDTH),
+                **({"bus_error": In(1)} if bus else {}),
             }
         )
 
@@ -122,6 +128,8 @@ class Decision(wiring.Component):
                             self.oldest.eq(self.oldest + 1),
                             answer.frame_error.eq(self.errors.bit_select(self.oldest, 1)),
                         ]
+                        if self.bus:
+                            m.d.sync += answer.as_value()[BUS_ERROR.offset].eq(self.bus_error)
                     m.d.sync += then_answer.eq(ends)
                     with m.If(wanted):
                         m.next = "SCAN"

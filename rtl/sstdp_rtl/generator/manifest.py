@@ -5,10 +5,11 @@ from importlib.metadata import version
 from sstdp_hw import __version__
 from sstdp_hw.blocks.bus_front import ANSWER_DEPTH, BusFrontParameters
 from sstdp_hw.blocks.sequential.layer import SequentialLayer
-from sstdp_hw.contract.answer import ANSWER, LOAD
+from sstdp_hw.contract.answer import answer_fields
 from sstdp_hw.contract.bus_ports import bus_ports
 from sstdp_hw.contract.event_packets import EVENT
 from sstdp_hw.contract.events import event_fields, group_fields
+from sstdp_hw.contract.external_memory import external_json
 from sstdp_hw.contract.fields import to_json
 from sstdp_hw.contract.file_names import (
     BUS_FILE,
@@ -19,7 +20,7 @@ from sstdp_hw.contract.file_names import (
 )
 from sstdp_hw.contract.manifest import FORMAT_VERSION
 from sstdp_hw.contract.memory_image import STATUS, memory_json, words_of_an_image
-from sstdp_hw.contract.ports import ports
+from sstdp_hw.contract.ports import ports_of
 from sstdp_hw.contract.registers import registers_json
 
 from .golden import testbench_module
@@ -63,29 +64,27 @@ def make_manifest(parameters, verilog_sha256, yosys_version, bus_sha256=None):
             **_architecture(parameters),
             **({"bus": parameters.configuration.bus} if bus_sha256 else {}),
         },
-        "ports": [
-            port._asdict()
-            for port in ports(parameters.input.data_width, loaded=parameters.store.loaded)
-        ],
+        "ports": [port._asdict() for port in ports_of(parameters)],
         "clock": {"port": "aclk", "edge": "rising"},
         "reset": {"port": "aresetn", "active": "low", "kind": "synchronous"},
         "streams": {
             "s_axis": PACKETS[parameters.input.kind](parameters),
             "m_axis": {
                 "packet": "one beat per image, in order",
-                "fields": to_json((*ANSWER, LOAD) if parameters.store.loaded else ANSWER),
+                "fields": to_json(answer_fields(parameters)),
             },
             **_loading_streams(parameters),
         },
         **({"bus": _bus(BusFrontParameters(parameters), bus_sha256)} if bus_sha256 else {}),
         **({"memories": memory_json(parameters)} if parameters.store.loaded else {}),
+        **({"external_memory": external_json(parameters)} if parameters.store.external else {}),
         "layers": [
             _layer(parameters.prefix, number, layer)
             for number, layer in enumerate(parameters.layers)
         ],
         "pooling": [FILTER_FIELDS[block.kind](block) for block in parameters.pooling],
         "cycle_model": {
-            "bound": BOUNDS[parameters.configuration.architecture],
+            **_bound(parameters),
             "beats": parameters.beats,
             "groups": [layer.groups for layer in parameters.layers],
             "steps": network.t_max,
@@ -107,6 +106,18 @@ BOUNDS = {
     "output layer up to the decision); a spike fetches groups of them, in a convolution at each "
     "position reached",
 }
+
+
+def _bound(parameters):
+    """What an image takes at least, in words, and the beats of weights that are fetched for it."""
+    text = BOUNDS[parameters.configuration.architecture]
+    if not parameters.store.external:
+        return {"bound": text}
+    plan = parameters.tiled.plan
+    return {
+        "bound": text.replace("max(beats, ", "max(beats, weight_beats, "),
+        "weight_beats": plan.fetched_bytes // plan.bus.beat_bytes,
+    }
 
 
 def _bus(front, sha256):
@@ -135,7 +146,16 @@ def _architecture(parameters):
 
 
 def _loading_configuration(parameters):
-    """What was chosen of weights that are loaded; nothing if they are constants."""
+    """What was chosen of weights that are no constants."""
+    chosen = parameters.configuration
+    if parameters.store.external:
+        return {
+            "weights": chosen.weights,
+            "memory_width": chosen.memory_width,
+            "weight_buffer": chosen.weight_buffer,
+            "base_address": chosen.base_address,
+            "potential_memory": chosen.potential_memory,
+        }
     if not parameters.store.loaded:
         return {}
     return {
@@ -246,10 +266,12 @@ def _memories(prefix, number, layer):
 
 
 def _engine_memories(prefix, layer):
-    """The same in an accelerator whose layers share their memories."""
+    """The same in an accelerator whose layers share their memories; weights in an external memory
+    have no module."""
+    weights = {} if layer.store.external else {"module": f"{prefix}engine_weights"}
     return {
         "weights": {
-            "module": f"{prefix}engine_weights",
+            **weights,
             "first_row": layer.weight_base,
             "rows": layer.weight_depth,
             "width": layer.weight_width,

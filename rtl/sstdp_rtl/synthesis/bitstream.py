@@ -82,6 +82,7 @@ def build(
     seeds = check_seeds(seeds)
     clock = None if clock_mhz is None else check_clock(clock_mhz)
     accelerator = GeneratedDirectory.load(directory, with_network=False)
+    accelerator.refuse_external("build --board")
     return run_plan(
         _plan(accelerator, chosen, clock, baud, seeds), force=force, cache=cache, engine=engine
     )

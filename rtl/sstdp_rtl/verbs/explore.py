@@ -85,7 +85,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--no-early-exit", action="store_true", help="hardware that produces every spike"
     )
     parser.add_argument(
-        "--weights", choices=STORES, default=ROM.kind,
+        "--weights", default=ROM.kind,
+        choices=[kind for kind, store in STORES.items() if not store.external],
         help="where weights stand, as of `generate` (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="FILE", help="picture, .png, .svg or .pdf")

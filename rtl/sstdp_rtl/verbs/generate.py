@@ -6,6 +6,7 @@ from pathlib import Path
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.progress import progress
 from sstdp_hw.base.tables import counted
+from sstdp_hw.blocks.axi_read import DATA_WIDTHS
 from sstdp_hw.blocks.hardware import (
     ARCHITECTURES,
     BUSES,
@@ -16,7 +17,7 @@ from sstdp_hw.blocks.hardware import (
     Configuration,
 )
 from sstdp_hw.blocks.presets import PRESETS, preset
-from sstdp_hw.blocks.weight_store import ROM, STORES
+from sstdp_hw.blocks.weight_store import EXTERNAL, ROM, STORES
 from sstdp_hw.command.verb import Verb, VerbFailed
 from sstdp_hw.models.exploration.goal import DEFAULT_CLOCK_MHZ, Goal
 from sstdp_hw.network.network import Network
@@ -57,6 +58,12 @@ which is smallest for deep networks. Then lanes are one number; weights are cons
 above:
 
   sstdp-hw generate NETWORK --architecture sequential --lanes 4 --out DIR
+
+Or weights stand in a memory outside, on an AXI4 bus, from where one engine fetches them tile by
+tile:
+
+  sstdp-hw generate NETWORK --weights external --architecture sequential \\
+      --out DIR
 
 A processor reads and writes registers instead of streams:
 
@@ -119,7 +126,28 @@ def _configure(parser):
     parser.add_argument(
         "--weights", choices=STORES, default=ROM.kind,
         help="rom: constants of the Verilog (default); loadable: memories that a stream writes, "
-        "with what `sstdp-hw memory` makes of any network of this shape",
+        "with what `sstdp-hw memory` makes of any network of this shape; external: in a memory on "
+        "an AXI4 bus, fetched for every image (needs --architecture sequential)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--memory-width", type=int, metavar="BITS",
+        help="with external weights: data width of their bus, "
+        f"{', '.join(map(str, DATA_WIDTHS))} (default: {EXTERNAL.bus.data_width})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--weight-buffer", type=int, metavar="BITS",
+        help="with external weights: block RAM for two tiles of weights; the more, the fewer tiles "
+        "a layer has (default: the least that is possible)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--potential-memory", type=int, metavar="BITS",
+        help="with external weights: block RAM for the potentials of a tile at most (default: no "
+        "limit, tiles are cut by their weights alone)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--base-address", metavar="ADDRESS",
+        help="with external weights: where they begin, 0x80000000 or so, a multiple of 4096 "
+        "(default: 0)",
     )  # fmt: skip
     parser.add_argument(
         "--membrane-width", metavar="N[,N,...]",
@@ -158,7 +186,9 @@ def _with_weights(configuration, options):
     widths = options.membrane_width
     if widths is not None:
         if not STORES[options.weights].loaded:
-            raise UserError("--membrane-width goes with --weights loadable, and weights are rom")
+            raise UserError(
+                f"--membrane-width goes with --weights loadable, and weights are {options.weights}"
+            )
         try:
             widths = tuple(int(part) for part in widths.split(","))
         except ValueError:
@@ -167,8 +197,31 @@ def _with_weights(configuration, options):
             ) from None
     return replace(
         configuration, weights=options.weights, membrane_width=widths, spram=options.spram,
-        bus=options.bus,
+        bus=options.bus, **_memory_options(options),
     )  # fmt: skip
+
+
+def _memory_options(options):
+    """What the options say of an external memory; nothing where they are silent."""
+    given = {
+        name: getattr(options, name)
+        for name in ("memory_width", "weight_buffer", "potential_memory")
+    }
+    if options.base_address is not None:
+        try:
+            given["base_address"] = int(options.base_address, 0)
+        except ValueError:
+            raise UserError(
+                "Base address must be a number, as 0x80000000 or 4096, not "
+                f"{options.base_address!r}"
+            ) from None
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and not STORES[options.weights].external:
+        option = "--" + next(iter(given)).replace("_", "-")
+        raise UserError(
+            f"{option} goes with --weights {EXTERNAL.kind}, and weights are {options.weights}"
+        )
+    return given
 
 
 def _by_goal(network, options):
@@ -245,6 +298,12 @@ def _run(options):
             f"{counted(layer['neurons'], 'neuron')} on {counted(layer['lanes'], 'lane')}, "
             f"weights {layer['weight_width']} bit, potentials "
             f"{layer['membrane_width']} bit, words per spike: {layer['groups']}{at_each}"
+        )
+    if memory := manifest.get("external_memory"):
+        print(
+            f"external memory: {memory['bytes']:,} bytes from {memory['base_address']:#010x} on in "
+            f"{counted(len(memory['tiles']), 'tile')}, {memory['bytes_per_image']:,} bytes fetched "
+            "for an image; `sstdp-hw memory` writes them"
         )
     if result.removed:
         print(f"Removed with the earlier accelerator: {', '.join(result.removed)}")

@@ -16,7 +16,7 @@ import numpy as np
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import json_text, written_whole
 from sstdp_hw.blocks.hardware import AcceleratorParameters
-from sstdp_hw.contract.answer import unpack_answers
+from sstdp_hw.contract.answer import BUS_ERROR, unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image, words_of_an_image
@@ -29,6 +29,7 @@ from sstdp_hw.network.layers import Array
 from sstdp_hw.ready import known_as
 from sstdp_hw.reference import inference as reference
 
+from ..simulation.memory_harness import External
 from ..simulation.packets import Answers, Packets, Traffic
 from ..simulation.simulator import design_of, tools_of
 from . import mutation as mutations
@@ -88,6 +89,12 @@ def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
     work = parameters.most_cycles + 8 * traffic.stall_cycles
     if parameters.store.loaded:
         work += 4 * words_of_an_image(parameters)  # wrong ones may come before a right one
+    if parameters.store.external:
+        plan, slowest = parameters.tiled.plan, 256 - traffic.memory_stalls
+        beats = plan.fetched_bytes // plan.bus.beat_bytes
+        if traffic.memory_faults:  # a fetch that stops fails when the accelerator gives up
+            work += 4 * plan.bus.timeout * len(plan.tiles)
+        work += (beats + traffic.memory_latency * (beats // plan.bus.longest + 2)) * 256 // slowest
     slowest = 256 - max(traffic.gap_chance, traffic.stall_chance)
     return 4 * work * 256 // slowest
 
@@ -164,10 +171,13 @@ def cosimulate(
     inference = reference.run(directory.network, images)
     parameters = directory.parameters
     verilog, mutation = directory.verilog, None
+    external = External.of(parameters) if parameters.store.external else None
     memories = memory_image(parameters) if parameters.store.loaded else None
     if mutate is not None:
         mutation = mutations.choose(directory, images, inference, *mutate)
-        if memories is None:
+        if external is not None and mutation.kind == "weight":
+            external = External.of(parameters, mutations.place_outside(directory, mutation))
+        elif memories is None:
             verilog = mutations.apply(verilog, mutation)
         else:
             memories = mutations.patch(directory, mutation).applied(memories)
@@ -181,7 +191,7 @@ def cosimulate(
     design = design_of(
         verilog, parameters, simulator=simulator,
         probes=directory.manifest["probes"] if every_spike else (), memories=memories,
-        waves=waves, activity=activity,
+        external=external, waves=waves, activity=activity,
     )  # fmt: skip
     work = playing(play, simulator)
     kept = None
@@ -197,7 +207,7 @@ def cosimulate(
         seconds = time.monotonic() - compiled
         processor = _processor_seconds() - processor
         processor += sum(share.seconds for share in session.shares())  # one thread each
-        arrays = _arrays(answers, segments, inference)
+        arrays = _arrays(answers, segments, inference, errors=parameters.store.external)
         wrong = np.flatnonzero(mismatch(arrays))
         spike_mismatches: list[tuple[Divergence, Array]] = []
         if every_spike:
@@ -206,8 +216,9 @@ def cosimulate(
         if len(wrong) and first is None:
             row = int(wrong[0])
             first, seen = diagnose(
-                directory, verilog, simulator, images, inference, row, timeout, memories
-            )
+                directory, verilog, simulator, images, inference, row, timeout, memories,
+                external,
+            )  # fmt: skip
         tools = tools_of(simulator)
         trace = session.opened.traced if activity is not None else None
     mismatched = set(wrong.tolist()) | {divergence.image for divergence, _ in spike_mismatches}
@@ -235,6 +246,7 @@ def cosimulate(
         **_loading(parameters, answers),
         **({"activity": trace.to_json()} if trace else {}),
         "every_spike_compared": every_spike,
+        **_fetching(parameters),
         "traffic": vars(traffic),
         "mutation": None if mutation is None else mutation.to_json() | {"text": str(mutation)},
         "verilog_sha256": directory.manifest["verilog_sha256"],
@@ -257,9 +269,11 @@ def cosimulate(
 
 
 def _arrays(
-    answers: Sequence[Answers], segments: Sequence[Segment], inference: reference.Inference
-) -> dict[str, Array]:
-    """Hardware and reference per image; `NO_ANSWER` where the hardware said nothing."""
+    answers: Sequence[Answers], segments: Sequence[Segment], inference: reference.Inference,
+    *, errors: bool = False,
+) -> dict[str, Array]:  # fmt: skip
+    """Hardware and reference per image; `NO_ANSWER` where the hardware said nothing. With
+    ``errors`` also whether its weights could not be read."""
     count = len(inference.classes)
     words, cycles, latency = (np.full(count, NO_ANSWER, np.int64) for _ in range(3))
     for segment, answer in zip(segments, answers, strict=True):
@@ -268,7 +282,10 @@ def _arrays(
         # An image's cycles: since the answer before it; the first one's: since its first beat.
         cycles[found] = np.diff(answer.cycles, prepend=answer.first_beats[:1] - 1)
         latency[found] = answer.cycles - answer.first_beats + 1
-    return answer_arrays(words, cycles, latency, inference)
+    found_arrays = answer_arrays(words, cycles, latency, inference)
+    if errors:
+        found_arrays["bus_error"] = (words != NO_ANSWER) & (words >> BUS_ERROR.offset & 1 == 1)
+    return found_arrays
 
 
 def answer_arrays(
@@ -311,6 +328,13 @@ def _loading(parameters: AcceleratorParameters, answers: Sequence[Answers]) -> d
     return {"loading_cycles": _summary(took), "loading_cycles_model": loading_cycles(parameters)}
 
 
+def _fetching(parameters: AcceleratorParameters) -> dict[str, Any]:
+    """Bytes that are fetched for an image; nothing if weights are on the chip."""
+    if not parameters.store.external:
+        return {}
+    return {"bytes_per_image": parameters.tiled.plan.fetched_bytes}
+
+
 def _processor_seconds() -> float:
     """Processor time of all simulators that have ended, start included; a busy machine makes the
     wall clock useless as a measure of speed."""
@@ -333,6 +357,8 @@ def _summary(cycles: Array) -> dict[str, Any] | None:
 def mismatch(arrays: dict[str, Array]) -> Array:
     """Which images differ from the reference in class, decision time or the silent flag."""
     wrong: Array = arrays["frame_error"].copy()
+    if "bus_error" in arrays:
+        wrong |= arrays["bus_error"]
     for name in ("predicted", "decision_time", "silent"):
         wrong |= arrays[name] != arrays[f"reference_{name}"]
     return wrong

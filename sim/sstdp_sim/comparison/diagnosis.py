@@ -12,6 +12,7 @@ from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.layers import Array
 from sstdp_hw.reference.inference import Inference, sent_places, sent_spikes
 
+from ..simulation.memory_harness import External
 from ..simulation.packets import Packets
 from ..simulation.simulator import Simulation
 
@@ -104,6 +105,7 @@ def diagnose(
     image: int,
     timeout_cycles: int,
     memories: Array | None = None,
+    external: External | None = None,
 ) -> tuple[Divergence, Array]:
     """Run one image again with every layer watched, after up to `HISTORY` images before it.
 
@@ -124,13 +126,20 @@ def diagnose(
         The one that mismatched.
     memories : uint32 array, optional
         The image of the memories, where weights are loaded.
+    external : External, optional
+        The external memory, where they stand in one.
     """
     probes = directory.manifest["probes"]
     start = max(image - HISTORY, 0)
     parameters = directory.parameters
     packets = Packets.of(parameters, images[start : image + 1])
     with Simulation.of(
-        verilog, parameters, simulator=simulator, probes=probes, memories=memories
+        verilog,
+        parameters,
+        simulator=simulator,
+        probes=probes,
+        memories=memories,
+        external=external,
     ) as simulation:
         answers = simulation.run(packets, timeout_cycles=timeout_cycles)
     t_max = directory.network.t_max

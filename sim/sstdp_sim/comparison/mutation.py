@@ -124,7 +124,7 @@ def choose(
         if kind == "weight":
             row, lane = p.weight_place(neuron, chosen_input)
         bit = lane * memory["width"] + memory["width"] - 1
-        mutation = Mutation(kind, p.name, neuron, chosen_input, memory["module"], row, bit)
+        mutation = Mutation(kind, p.name, neuron, chosen_input, _home(memory), row, bit)
         changed = run(changed_network(directory, mutation), images[sample])
         if (
             (changed.classes != inference.classes[sample])
@@ -135,6 +135,19 @@ def choose(
         f"Mutation must change an answer, and none of {TRIES} tried {kind}s of {p.name} "
         "changes one of these images; simulate more of them"
     )
+
+
+def _home(memory: dict[str, Any]) -> str:
+    """The module of a memory, or that it is none of the accelerator's."""
+    return str(memory.get("module", "the external memory"))
+
+
+def place_outside(directory: GeneratedDirectory, mutation: Mutation) -> int:
+    """Number of the flipped bit in the external memory, counted from the base address."""
+    layers = directory.parameters.tiled.layers
+    number = next(n for n, layer in enumerate(layers) if layer.name == mutation.layer)
+    place = directory.parameters.tiled.plan.place(number, mutation.row - layers[number].weight_base)
+    return 8 * place + mutation.bit
 
 
 def _busy_inputs(network: Network, inference: Inference, index: int) -> Array:

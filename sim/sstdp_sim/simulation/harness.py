@@ -18,6 +18,7 @@ from sstdp_hw.blocks.hardware import TOP
 from sstdp_hw.contract.answer import ANSWER_WIDTH
 
 from .loading_harness import loading_places
+from .memory_harness import memory_places
 from .packets import HEADER_BYTES
 
 HARNESS_TOP = "harness"
@@ -48,9 +49,11 @@ def harness_verilog(
     probes: Sequence[dict[str, Any]] = (),
     top: str = TOP,
     loaded: bool = False,
+    memory_width: int = 0,
 ) -> str:
     """The harness for packets of up to ``max_beats`` beats of ``beat_bytes`` to the module ``top``,
-    whose weights may be ``loaded``, watching the manifest's ``probes``."""
+    whose weights may be ``loaded``, or stand in a memory of ``memory_width`` bits a beat, watching
+    the manifest's ``probes``."""
     beat_bits = 8 * beat_bytes
     packet_bits = max_beats * beat_bits
     record_bits = packet_bits + 8 * HEADER_BYTES
@@ -68,5 +71,5 @@ def harness_verilog(
         reset=RESET, start=START,
         open_spikes=f'    spikes_file = $fopen("{SPIKES_FILE}", "w");\n' if spikes else "",
         flush_spikes="        $fflush(spikes_file);\n" if spikes else "",
-        **loading_places(loaded),
+        **loading_places(loaded), **memory_places(memory_width),
     )  # fmt: skip

@@ -14,6 +14,7 @@ module harness (
   input  wire [31:0] random_seed,
   input  wire [31:0] mutant,  // read by Verilog that has faults built in
   @{loading_inputs}
+  @{memory_inputs}
   output reg  wake,
   output reg  done,
   output reg  [31:0] answered,
@@ -65,6 +66,7 @@ module harness (
     | ((answered >= wanted) & !answer & (waiting >= quiet_cycles));
 
   @{loading_declarations}
+  @{memory_declarations}
   initial begin
     packets_file = $fopen("@{packets_file}", "rb");
     answers_file = $fopen("@{answers_file}", "w");
@@ -175,6 +177,6 @@ module harness (
     .m_axis_tdata(m_data),
     .m_axis_tvalid(m_valid),
     .m_axis_tready(m_ready),
-    .m_axis_tlast(m_last)@{loading_ports}
+    .m_axis_tlast(m_last)@{loading_ports}@{memory_ports}
   );
 endmodule

@@ -100,6 +100,9 @@ class Traffic:
     With both zero, images come back to back and answers are taken at once. ``isolated`` holds every
     image back until the one before it is answered. A stall, and the time without one, lasts a
     multiple of ``stall_cycles``.
+
+    Of an external memory: cycles until the first beat of a burst, one more than these; the chance,
+    in 256ths, that an address or a beat waits a cycle; and that a burst is a wrong one.
     """
 
     gap_chance: int = 0
@@ -107,6 +110,9 @@ class Traffic:
     seed: int = 1
     isolated: bool = False
     stall_cycles: int = 1
+    memory_latency: int = 0
+    memory_stalls: int = 0
+    memory_faults: int = 0
 
     @property
     def back_to_back(self) -> bool:

@@ -39,6 +39,7 @@ from .harness import (
 )
 from .loading_harness import LOADS_FILE
 from .loads import Load, Loads, Patch, what_happened
+from .memory_harness import MEMORY_FILE, External
 from .packets import Answers, Packets, Part, Traffic
 from .runner import VERILATOR_OPTIONS, failure_told, run_job, runner_of
 from .spikes import read_spikes
@@ -87,6 +88,8 @@ def design_of(
     """The arguments of `Simulation` for `Simulation.of`; they can be sent to another machine."""
     if parameters.store.loaded and options.get("memories") is None:
         options["memories"] = memory_image(parameters)
+    if parameters.store.external and options.get("external") is None:
+        options["external"] = External.of(parameters)
     return {
         "verilog": verilog, "beat_bytes": parameters.input.data_width // 8,
         "max_beats": images * parameters.beats, "top": parameters.top, **options,
@@ -130,6 +133,8 @@ class Simulation:
     memories : uint32 array, optional
         Where weights are loaded: the image of the memories that every run begins with, unless it is
         given others.
+    external : External, optional
+        Where weights stand in an external memory: that memory.
 
     Raises
     ------
@@ -150,6 +155,7 @@ class Simulation:
         probes: Sequence[dict[str, Any]] = (),
         coverage: Coverage | None = None,
         memories: Array | None = None,
+        external: External | None = None,
     ) -> None:
         check_simulator(simulator)
         if waves is not None:
@@ -163,12 +169,15 @@ class Simulation:
         self._folder = temporary_folder()
         self.folder = Path(self._folder.name)
         self.max_beats, self.beat_bytes = max_beats, beat_bytes
-        self.memories = memories
+        self.memories, self.external = memories, external
         harness = harness_verilog(
-            max_beats, beat_bytes, self.probes, top, loaded=memories is not None
-        )
+            max_beats, beat_bytes, self.probes, top, loaded=memories is not None,
+            memory_width=external.width if external else 0,
+        )  # fmt: skip
         self._sources = []
         sources = {VERILOG_FILE: verilog, "harness.v": harness}
+        if external is not None:
+            sources["memory.v"] = external.verilog
         if activity is not None:
             sources = {"traced.vlt": TRACED, **sources}
         for name, text in sources.items():
@@ -291,6 +300,13 @@ class Simulation:
             "stall_cycles": traffic.stall_cycles,
             "random_seed": traffic.seed,
         }
+        if self.external is not None:
+            (shard / MEMORY_FILE).write_text(self.external.contents, encoding="ascii")
+            settings |= {
+                "memory_latency": traffic.memory_latency,
+                "memory_stalls": traffic.memory_stalls,
+                "memory_faults": traffic.memory_faults,
+            }
         runs = [{"mutant": mutant} for mutant in mutants]
         if parts:
             assert not self.probes, "spikes of one part are not told from those of the next"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
-from sstdp_hw.contract.answer import ANSWER, LOAD, pack_answers, unpack_answers
+from sstdp_hw.contract.answer import ANSWER, BUS_ERROR, LOAD, pack_answers, unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.fitting import fitted
 from sstdp_hw.engine.local import Local
@@ -33,6 +33,7 @@ from ..simulation.simulator import Simulation, design_of
 from .contents import CONTENTS
 from .loads import LoadPlan, hostile_loads, turned
 
+_FRAME_ERROR = int(pack_answers({"frame_error": np.ones((), bool)}))
 #: Every fourth reset comes within so many cycles, while the beats are still in the first queues.
 _SOON = 4
 _FEW = 20
@@ -94,6 +95,16 @@ WEATHER = (
     (Traffic(0, 243), 0.0),
     (Traffic(120, 200), 0.1),
 )
+#: How an external memory behaves in turn, as `Traffic` has it.
+MEMORIES: tuple[dict[str, int], ...] = (
+    {},
+    {"memory_latency": 20},
+    {"memory_faults": 6},
+    {"memory_stalls": 128, "memory_latency": 3},
+    {"memory_latency": 200, "memory_stalls": 20},
+    {"memory_faults": 40, "memory_latency": 9, "memory_stalls": 60},
+    {"memory_stalls": 230},
+)
 #: Packets of one run, at least and at most. More than one run in each weather only where a run has
 #: so many that starting a simulator, which takes seconds, counts for little.
 _FEWEST, _WORTH_A_RUN, _MOST = 4, 500, 10_000
@@ -116,12 +127,15 @@ def play(
     -------
     dict
         ``runs``, ``beats``, ``packets`` that began, ``resets``, ``answers``, ``loads`` of weights
-        and those that were refused, and ``findings``, one line each.
+        and those that were refused, ``bus_errors`` that were flagged, and ``findings``, one line
+        each.
     """
     parameters, random = directory.parameters, np.random.default_rng(seed)
     count = packets_of_a_run(parameters.beats, beats)
     busy = busy_cycles(parameters, images)
-    counts = ("runs", "beats", "packets", "resets", "answers", "loads", "loads_refused")
+    counts = (
+        "runs", "beats", "packets", "resets", "answers", "loads", "loads_refused", "bus_errors",
+    )  # fmt: skip
     total: dict[str, Any] = dict.fromkeys(counts, 0)
     total["findings"] = []
     design = design_of(directory.verilog, parameters, images=2, coverage=coverage)
@@ -136,18 +150,21 @@ def play(
                 run = total["runs"] + len(runs)
                 traffic, resets = WEATHER[run % len(WEATHER)]
                 traffic = replace(traffic, seed=seed + run)
+                if parameters.store.external:
+                    traffic = replace(traffic, **MEMORIES[run % len(MEMORIES)])
                 stream = random_stream(parameters, images, random, count, resets=resets, busy=busy)
                 runs.append((stream, traffic, timeout_cycles(directory, traffic)))
                 ahead += stream.beats
             sizes = [stream.beats for stream, _, _ in runs]
             made = session.map(runs, units=sizes)
-            for (stream, _, _), answers in zip(runs, made, strict=True):
-                found = findings(stream, answers)
+            for (stream, traffic, _), answers in zip(runs, made, strict=True):
+                found = findings(stream, answers, faults=traffic.memory_faults > 0)
                 total["findings"] += [f"run {total['runs']}, {text}" for text in found]
                 total["beats"] += stream.beats
                 total["packets"] += stream.answers
                 total["resets"] += len(answers.resets)
                 total["answers"] += len(answers.words)
+                total["bus_errors"] += int(flagged(answers.words).sum())
                 total["loads"] += len(answers.loads)
                 total["loads_refused"] += len(answers.refused)
                 total["runs"] += 1
@@ -270,8 +287,16 @@ def stream_of(parameters: AcceleratorParameters, packets: Packets) -> Stream:
     return Stream(packets, words, end)
 
 
-def findings(stream: Stream, answers: Answers) -> list[str]:
-    """What is wrong with the answers, a line each: none lost, none too many, each the right one."""
+def flagged(words: Array) -> Array:
+    """Which answers say that the weights could not be read: bool."""
+    found: Array = words >> BUS_ERROR.offset & 1 == 1
+    return found
+
+
+def findings(stream: Stream, answers: Answers, *, faults: bool = False) -> list[str]:
+    """What is wrong with the answers, a line each: none lost, none too many, each the right one.
+    With ``faults`` of an external memory an answer may be flagged, and only its frame error counts.
+    """
     found = []
     if answers.extra:
         found.append("more answers than packets")
@@ -284,7 +309,11 @@ def findings(stream: Stream, answers: Answers) -> list[str]:
         got = answers.words[first:stop]
         wanted = stream.wanted(answers, first, begun)[: until - begun]
         compared = min(len(got), len(wanted))
-        wrong = np.flatnonzero(got[:compared] != wanted[:compared])
+        differs = got[:compared] != wanted[:compared]
+        if faults:
+            frames = (got[:compared] ^ wanted[:compared]) & _FRAME_ERROR
+            differs &= ~flagged(got[:compared]) | (frames != 0)
+        wrong = np.flatnonzero(differs)
         if len(wrong):
             number = int(wrong[0])
             found.append(
@@ -303,5 +332,7 @@ def _text(word: int) -> str:
         return "no answer" if word == -1 else "no answer before the memories are loaded"
     found = unpack_answers(word)
     flags = [name.replace("_", " ") for name, _, width, _ in ANSWER if width == 1 and found[name]]
+    if word >> BUS_ERROR.offset & 1:
+        flags.append("bus error")
     load = [f"load {word >> LOAD.offset & 1}"] if word >> LOAD.offset & 1 else []
     return ", ".join([f"class {found['class']} at step {found['decision_time']}", *flags, *load])

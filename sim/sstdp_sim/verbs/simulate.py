@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from ..simulation.packets import Traffic
 
+#: Cycles until the first beat of a burst; an accelerator gives up after 4096.
+LONGEST_LATENCY = 4000
+
 DESCRIPTION = """\
 Run a data set through the generated Verilog with cocotb and compare class, decision time and the
 silent flag of every image with the integer reference. Writes DIR/results.json, DIR/results.npz and,
@@ -81,6 +84,14 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--isolated", action="store_true",
         help="one image at a time, to measure the latency from its first beat to its answer",
     )  # fmt: skip
+    parser.add_argument(
+        "--memory-latency", type=int, default=0, metavar="CYCLES",
+        help="with external weights: from the address of a burst to its first beat (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--memory-stalls", type=float, default=0.0, metavar="P",
+        help="with external weights: chance that an address or a beat waits a cycle (default: 0)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of gaps, backpressure and mutation")
     parser.add_argument(
         "--every-spike", action="store_true",
@@ -115,6 +126,14 @@ def _chance(name: str, value: float) -> int:
     if not 0 <= value <= 0.95:
         raise UserError(f"{name} must be a chance between 0 and 0.95, not {value}")
     return round(value * 256)
+
+
+def _latency(cycles: int) -> int:
+    if not 0 <= cycles <= LONGEST_LATENCY:
+        raise UserError(
+            f"Memory latency must be between 0 and {LONGEST_LATENCY} cycles, not {cycles}"
+        )
+    return cycles
 
 
 def _jobs(options: argparse.Namespace) -> int:
@@ -159,13 +178,19 @@ def _run(options: argparse.Namespace) -> Result:
         raise UserError("A trace is written by one simulator here; leave --cluster out")
     traffic = Traffic(
         _chance("Gaps", options.gaps), _chance("Backpressure", options.backpressure), options.seed,
-        options.isolated,
+        options.isolated, memory_latency=_latency(options.memory_latency),
+        memory_stalls=_chance("Memory stalls", options.memory_stalls),
     )  # fmt: skip
     # Nobody replaces the accelerator meanwhile, and nobody else writes these results.
     with locks.reading(options.directory):
         directory = GeneratedDirectory.load(options.directory)
         if options.network is not None:
             directory = directory.with_loaded(Network.load(options.network))
+        if (traffic.memory_latency or traffic.memory_stalls) and not directory.external:
+            raise UserError(
+                f"{directory.path}: weights must stand in an external memory for --memory-latency "
+                "and --memory-stalls; generate with --weights external"
+            )
         samples = samples_of(options.dataset, options.samples)
         check_samples(directory.network, samples)
         if options.mutate:

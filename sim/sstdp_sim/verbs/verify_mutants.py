@@ -53,6 +53,7 @@ def _run(options: argparse.Namespace) -> Result:
     file = options.directory / MUTANTS_FILE
     with locks.reading(options.directory):
         directory = GeneratedDirectory.load(options.directory)
+        directory.refuse_external("verify --mutants")
         images = played_images(directory, options)
         with (
             locks.output(file),

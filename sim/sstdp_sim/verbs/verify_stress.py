@@ -23,6 +23,8 @@ Play so many random beats or somewhat more: whole images, all bright ones, packe
 with and without tlast, gaps, backpressure, long idle times, resets at any moment. Each kind of
 traffic comes at least once, in whole packets. Every packet must get its one answer. Where weights
 are loaded, two networks are loaded in turn meanwhile, and images of the memories that are wrong.
+Where they stand in an external memory it is slow, stalls, and answers with errors; then an answer
+is right, or flagged.
 
   sstdp-hw verify stress build/accelerator --beats 1000000
   sstdp-hw verify stress build/accelerator --beats 100000 --coverage
@@ -80,11 +82,13 @@ def _run(options: argparse.Namespace) -> Result:
     loads = ""
     if result["loads"]:
         loads = f", {result['loads']:,} loads of weights and {result['loads_refused']:,} refused"
+    flagged = result["bus_errors"]
+    errors = f", of them flagged by bus errors {flagged:,}" if flagged else ""
     print(
         f"Played {result['beats']:,} beats (at least {options.beats:,} asked) in "
         f"{counted(result['runs'], 'run')}: {counted(result['packets'], 'packet')}, "
-        f"{counted(result['resets'], 'reset')}, {counted(result['answers'], 'answer')}{loads}; "
-        f"{counted(len(result['findings']), 'finding')}"
+        f"{counted(result['resets'], 'reset')}, {counted(result['answers'], 'answer')}{loads}"
+        f"{errors}; {counted(len(result['findings']), 'finding')}"
     )
     if result["findings"]:
         raise VerbFailed(result["findings"][0], result)

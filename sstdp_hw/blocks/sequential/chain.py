@@ -16,6 +16,7 @@ from ..pooling import PoolParameters
 from ..weight_store import ROM, WeightStore
 from .engine import EngineParameters
 from .layer import SequentialLayer
+from .tiled import TiledEngineParameters
 
 #: Lanes that are taken if none are given, or as many as the widest layer can use.
 DEFAULT_LANES = 16
@@ -94,7 +95,8 @@ def sequential_chain(
                 store=store,
             )
         )  # fmt: skip
-    return SequentialChain(tuple(filters), EngineParameters.of(found, network.t_max))
+    kind = TiledEngineParameters if store.external else EngineParameters
+    return SequentialChain(tuple(filters), kind.of(found, network.t_max))
 
 
 def _place(

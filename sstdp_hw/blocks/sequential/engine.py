@@ -94,6 +94,26 @@ class EngineParameters:
         return self.layers[0].lanes
 
     @property
+    def tiled(self) -> bool:
+        """Whether weights come from an external memory, tile by tile."""
+        return False
+
+    @property
+    def waits(self) -> bool:
+        """Whether the engine must wait for weights before it begins."""
+        return self.store.loaded or self.tiled
+
+    @property
+    def passes(self) -> tuple[SequentialLayer, ...]:
+        """What the engine runs through all steps, one after the other: layers, or tiles of them."""
+        return self.layers
+
+    @property
+    def pass_layers(self) -> tuple[int, ...]:
+        """Number of the layer of every pass."""
+        return tuple(range(len(self.layers)))
+
+    @property
     def store(self) -> WeightStore:
         """Where the weights stand."""
         return self.layers[0].store
@@ -129,8 +149,9 @@ class EngineParameters:
 
     @property
     def words(self) -> int:
-        """Words of the memory of potentials."""
-        return self.most(lambda layer: layer.words)
+        """Words of the memory of potentials. Without positions a word has the number of its group,
+        also that of a tile."""
+        return max(layer.words for layer in (self.passes if self.maps else self.layers))
 
     @property
     def address_width(self) -> int:
@@ -161,7 +182,8 @@ class EngineParameters:
 
     @property
     def layer_width(self) -> int:
-        return index_width(len(self.layers))
+        """Bits of the number of a pass."""
+        return index_width(len(self.passes))
 
     # ---- Memories.
 
@@ -222,7 +244,7 @@ class EngineParameters:
     @property
     def marks(self) -> int:
         """Words of marks, one bit a lane for a pooled cell that has fired."""
-        return self.most(lambda layer: layer.sent_words if layer.pools else 1)
+        return max(layer.sent_words if layer.pools else 1 for layer in self.passes)
 
     @property
     def list_items(self) -> tuple[int, int]:
@@ -277,7 +299,7 @@ class EngineParameters:
         """Cycles from the coordinates of an event to what they stand for; a table is one bank."""
         if not self.maps:
             return 0
-        y, x = (self.table_style(len(self.layers) << width) for width in self.in_widths)
+        y, x = (self.table_style(len(self.passes) << width) for width in self.in_widths)
         return max(rom_latency(1, y), rom_latency(1, x))
 
     def locate_cycles(self, layer: int) -> int:

@@ -69,6 +69,8 @@ class SequentialLayer(LaneParameters):
         Its first rows in the engine's memories.
     widths : Widths, optional
         Of the engine, once all layers are known.
+    first_group : int
+        Of a tile, which is a layer with some groups of the whole one.
     """
 
     name: str
@@ -83,6 +85,7 @@ class SequentialLayer(LaneParameters):
     initial_base: int = 0
     widths: Widths | None = None
     store: WeightStore = field(default=ROM)
+    first_group: int = 0
 
     WEIGHT_ROW = (
         "first row + ((group * kernel height + place of the kernel row) * kernel width + place of "
@@ -132,6 +135,11 @@ class SequentialLayer(LaneParameters):
     def inputs(self) -> int:
         """Inputs that an event may name."""
         return int(np.prod(self.arriving)) if self.entry is None else self.entry.inputs
+
+    @property
+    def last_group(self) -> int:
+        """Number of the last group."""
+        return self.first_group + self.groups - 1
 
     @property
     def words(self) -> int:

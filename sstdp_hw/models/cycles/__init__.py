@@ -33,6 +33,7 @@ from .pool import Pool
 from .server import EventServer
 from .spikes import chunk, group_counts
 from .stamps import Stamps
+from .tiled import TiledEngine
 
 #: By the kind of a weighted block: its server.
 LAYERS: dict[str, Callable[[Any, list[int]], Layer | Conv]] = {"dense": Layer, "conv2d": Conv}
@@ -66,6 +67,7 @@ def cycles_per_image(
     inference: Inference,
     *,
     loads: Collection[int] = (),
+    memory_latency: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Array:
     """Clock cycles from the answer before an image to its own: int64 [N].
@@ -81,10 +83,16 @@ def cycles_per_image(
     loads : collection of int
         Images before which the memories are loaded again, with the same network: when all before
         have been answered, and no image is sent until that has ended (`loading_cycles`).
+    memory_latency : int
+        Of an external memory of the weights, cycles from the address of a burst to its first beat,
+        one more than these; a beat a cycle follows.
     progress : callable, optional
         Called with the number of images done since the last call.
     """
-    return np.diff(_answers(parameters, inference, loads=loads, progress=progress), prepend=-1)
+    answers = _answers(
+        parameters, inference, loads=loads, memory_latency=memory_latency, progress=progress
+    )
+    return np.diff(answers, prepend=-1)
 
 
 def latency_per_image(parameters: AcceleratorParameters, inference: Inference) -> Array:
@@ -156,6 +164,7 @@ def _answers(
     *,
     begin: Callable[[Any, list[Stamps]], None] | None = None,
     loads: Collection[int] = (),
+    memory_latency: int = 0,
     progress: Callable[[int], None] | None = None,
     watch: Watch | None = None,
 ) -> Array:
@@ -163,7 +172,7 @@ def _answers(
     of the encoder and all memories of stamps, which have just been reset, what they are to be."""
     count = len(inference.classes)
     stale = [NEVER] * count
-    layers, stamps, encoder, engine = _chain(parameters, stale, watch)
+    layers, stamps, encoder, engine = _chain(parameters, stale, watch, memory_latency)
     cycles = loading_cycles(parameters)
     if begin is not None:
         begin(encoder, stamps)
@@ -200,7 +209,10 @@ def _answers(
 
 
 def _chain(
-    parameters: AcceleratorParameters, stale: list[int], watch: Watch | None = None
+    parameters: AcceleratorParameters,
+    stale: list[int],
+    watch: Watch | None = None,
+    memory_latency: int = 0,
 ) -> tuple[list[Layer | Conv], list[Stamps], Source, Engine | None]:
     """The blocks, each joined to the one behind it: weighted layers in order, the stamps of all
     blocks that have them, what stands in front, and the engine of a sequential architecture. It
@@ -215,7 +227,11 @@ def _chain(
         blocks = parameters.sequential.filters
         depth = blocks[-1].queue_depth if blocks else QUEUE_DEPTH
         early_exit = parameters.configuration.early_exit
-        after = engine = Engine(parameters.engine, decision, early_exit, depth)
+        if parameters.store.external:
+            engine = TiledEngine(parameters.tiled, decision, early_exit, depth, memory_latency)
+        else:
+            engine = Engine(parameters.engine, decision, early_exit, depth)
+        after = engine
     for block in reversed(blocks):
         if not isinstance(block, WeightedBlock):
             assert after is not None, "the network ends with a dense layer"

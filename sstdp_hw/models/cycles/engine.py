@@ -30,7 +30,7 @@ class Engine:
     ) -> None:
         self.register = queue_latency(depth) - QUEUE_LATENCY
         self.p, self.decision, self.early_exit = parameters, decision, early_exit
-        self.layers = [LayerState(layer) for layer in parameters.layers]
+        self.layers = [LayerState(layer) for layer in parameters.passes]
         self.drained = parameters.latency + 1  # cycles from an issue until nothing is on its way
         self.image, self.number = 0, 0  # the present image and layer
         self.popped = LONG_AGO  # the event before left its queue
@@ -43,13 +43,21 @@ class Engine:
 
     def _begin(self, cycle: int) -> None:
         """The present layer begins: all words are given their initial potentials."""
-        self.began, self.step = cycle, 0
+        self.opened, self.step = cycle, 0  # what arrives is looked at
+        cycle = self.began = self._gate(cycle)
         self.taken = LONG_AGO  # the walk before was taken over
         self.issued = self.free = cycle + self.layer.begin()
         words = self.layer.words
         self.recent.clear()
         for address in range(max(0, words - HAZARD), words):
             self.recent.append((address, self.issued - (words - 1 - address)))
+
+    def _gate(self, cycle: int) -> int:
+        """The cycle in which the layer that could begin in ``cycle`` does."""
+        return cycle
+
+    def _keep(self, step: int, spike: Spike | None) -> None:
+        """An event of the first layer has come."""
 
     def reloaded(self, cycle: int) -> None:
         """The memories hold a whole network again: what was begun of the next image begins anew."""
@@ -59,12 +67,13 @@ class Engine:
         """One event, written into its queue; returns the cycle of its pop."""
         # An item of a deep queue leaves it for the register behind it first.
         left = readable(written, self.popped - self.register)
-        seen = max(left + self.register, self.began)
+        seen = max(left + self.register, self.opened)
         if image != self.image:  # decided already
             self.popped = seen
             return left if self.register else seen
         self.popped = latched = max(seen + self.p.locate_cycles(0), self.taken)
         spike = None if end else self.layers[0].spike(index)
+        self._keep(step, spike)
         going_on = self._take(latched + 1, step, spike)
         while not going_on and self.number:  # the layers behind the first
             going_on = self._run_from_list()

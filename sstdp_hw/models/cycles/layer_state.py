@@ -91,7 +91,7 @@ class LayerState:
         """Candidates that still are above threshold fire, and are listed as far as the pooling
         layers behind let them pass."""
         self.listed.append(step)
-        groups, lanes = self.p.groups, self.p.lanes
+        groups, lanes, first = self.p.groups, self.p.lanes, self.p.first_group
         for word in self.candidates:
             position, group = divmod(word, groups)
             y, x = divmod(position, self.v.shape[1])
@@ -105,7 +105,8 @@ class LayerState:
             found = np.flatnonzero(fires & ~passed).tolist()
             passed |= fires
             if found:
-                self.listed.append([(group * lanes + lane, to_y, to_x) for lane in found])
+                base = (first + group) * lanes
+                self.listed.append([(base + lane, to_y, to_x) for lane in found])
         self.candidates = []
 
     def fire(self) -> Array:

@@ -27,7 +27,7 @@ def _loadable_table(p, plane):
 
 #: By the kind of weight store: makes the table of a plane, spike time by the value of a pixel and
 #: one bit above it for "fires".
-TABLES = {"rom": _rom_table, "loadable": _loadable_table}
+TABLES = {"rom": _rom_table, "loadable": _loadable_table, "external": _rom_table}
 
 
 class Encoder(wiring.Component):

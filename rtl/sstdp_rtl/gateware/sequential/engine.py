@@ -6,12 +6,15 @@ from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.blocks.widths import index_width as bits_of
 
+from ..external.lists import TiledSpikeLists
+from ..external.replay import Replay
 from ..parts.streams import TRACED, event_layout, group_layout
 from .fetch import Fetch
 from .lanes import EngineLanes
 from .lists import SpikeLists, channel_of
-from .memories import loading_members
+from .memories import filling_members, loading_members
 from .pooled import Pooled
+from .tables import by_layer
 from .walk import Walk
 
 
@@ -55,6 +58,11 @@ class Engine(wiring.Component):
     o : stream of `group_layout`
     load, void : In
         Where weights are loaded: `memories.loading_members`, and of `walk.Walk`.
+    fill, there, bad, tile_ends
+        Where they come from an external memory: of `external.loader.TileLoader`, where the last one
+        is called ``ends``.
+    bus_error : Out(1)
+        Then, with a group of the output layer: a tile of the image failed.
     """
 
     def __init__(self, parameters, index_width, step_width, early_exit):
@@ -76,17 +84,28 @@ class Engine(wiring.Component):
                 "o": Out(stream.Signature(self.group_layout)),
                 **loading_members(p),
                 **({"void": In(1)} if p.store.loaded else {}),
+                **(self._tile_members() if p.tiled else {}),
             }
         )
+
+    def _tile_members(self):
+        return {
+            **filling_members(self.p),
+            "there": In(1),
+            "bad": In(1),
+            "tile_ends": Out(1),
+            "bus_error": Out(1),
+        }
 
     def elaborate(self, platform):
         m = Module()
         p = self.p
         m.submodules.fetch = fetch = Fetch(p, self.index_width, self.step_width)
-        m.submodules.lists = lists = SpikeLists(p)
+        m.submodules.lists = lists = TiledSpikeLists(p) if p.tiled else SpikeLists(p)
         m.submodules.walk = walk = Walk(p, self.early_exit)
         m.submodules.lanes = lanes = EngineLanes(p)
-        wiring.connect(m, wiring.flipped(self.i), fetch.i)
+        if not p.tiled:
+            wiring.connect(m, wiring.flipped(self.i), fetch.i)
         wiring.connect(m, lists.o, fetch.spikes)
         wiring.connect(m, fetch.o, walk.i)
         if p.store.loaded:
@@ -107,6 +126,7 @@ class Engine(wiring.Component):
                 pooled.layer.eq(walk.layer),
             ]
             place, passes = pooled.place, pooled.passes
+        layer_ends = self._tiles(m, fetch, lists, walk, lanes) if p.tiled else walk.ends
         hidden = lanes.done & lanes.word.compare & ~lanes.word.shown
         m.d.comb += [
             fetch.layer.eq(walk.layer),
@@ -118,7 +138,7 @@ class Engine(wiring.Component):
             lanes.layer.eq(walk.layer),
             walk.candidate.eq(lanes.candidate),
             walk.candidate_valid.eq(lanes.candidate_valid),
-            lists.swap.eq(walk.ends),
+            lists.swap.eq(layer_ends),
             lists.starts.eq(walk.image_ends),
             lists.valid.eq(walk.marks | (hidden & passes.any())),
         ]
@@ -127,8 +147,40 @@ class Engine(wiring.Component):
         with m.Else():
             m.d.comb += [lists.item.place.eq(place), lists.item.fired.eq(passes)]
         self._show(m, walk, lanes)
-        self._trace(m, walk, lanes)
+        self._trace(m, walk, lanes, layer_ends)
         return m
+
+    def _tiles(self, m, fetch, lists, walk, lanes):
+        """What tiles need; the signal that a layer ends with the present one."""
+        p = self.p
+        numbers = p.pass_layers
+        lasts = [
+            int(number != after) for number, after in zip(numbers, (*numbers[1:], -1), strict=True)
+        ]
+        layer_ends, failed = Signal(), Signal()
+        m.d.comb += [
+            layer_ends.eq(walk.ends & by_layer(m, walk.layer, lasts, "last_tile")),
+            lists.ends.eq(walk.ends),
+            lanes.fill.eq(self.fill),
+            walk.void.eq(~self.there),
+            self.tile_ends.eq(walk.ends),
+            self.bus_error.eq(failed | self.bad),
+        ]
+        with m.If(walk.ends):
+            m.d.sync += failed.eq(self.bus_error & ~walk.image_ends)
+        if not p.replays:
+            wiring.connect(m, wiring.flipped(self.i), fetch.i)
+            return layer_ends
+        m.submodules.replay = replay = Replay(p, self.index_width, self.step_width)
+        wiring.connect(m, wiring.flipped(self.i), replay.i)
+        wiring.connect(m, replay.o, fetch.i)
+        m.d.comb += [
+            replay.again.eq((walk.layer != 0) & (walk.layer < numbers.count(0))),
+            replay.tag.eq(walk.tag),
+            replay.restart.eq(walk.ends),
+            replay.clear.eq(walk.image_ends),
+        ]
+        return layer_ends
 
     def _show(self, m, walk, lanes):
         """Hand groups of the output layer to the decision."""
@@ -159,20 +211,23 @@ class Engine(wiring.Component):
         with m.If(walk.begins):
             m.d.sync += walk.fired.eq(0)
 
-    def _trace(self, m, walk, lanes):
+    def _trace(self, m, walk, lanes, layer_ends):
         """Show the spikes of every layer, before pooling, and its end."""
         p, place, item = self.p, lanes.word.place, self.spikes
         base = Signal(p.widths.channel)
         fires = lanes.done & lanes.word.compare & lanes.fires.any()
+        present = walk.layer
+        if p.tiled:
+            present = by_layer(m, present, p.pass_layers, "present", bits_of(len(p.layers)))
         m.d.comb += [
             base.eq(channel_of(p.lanes, place.group)),
             item.tag.eq(walk.tag),
-            item.final.eq(walk.ends),
+            item.final.eq(layer_ends),
             item.step.eq(walk.step),
             item.base.eq(Cat(base, place.x, place.y)),
             item.fired.eq(lanes.fires),
             *(
-                valid.eq((walk.layer == number) & (fires | walk.ends))
+                valid.eq((present == number) & (fires | layer_ends))
                 for number, valid in enumerate(self.spikes_valid)
             ),
         ]

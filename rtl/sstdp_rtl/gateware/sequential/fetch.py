@@ -84,8 +84,10 @@ class Fetch(wiring.Component):
         m = Module()
         p = self.p
         head, spike = self.i.payload, self.spikes.payload
-        several = len(p.layers) > 1
-        first = (self.layer == 0) if several else Const(1)
+        first_passes = p.pass_layers.count(0)
+        first = Const(1)
+        if first_passes < len(p.passes):
+            first = (self.layer < first_passes) if first_passes > 1 else (self.layer == 0)
 
         ended, own, valid, settled, latch = (Signal() for _ in range(5))
         m.d.comb += [
@@ -95,7 +97,7 @@ class Fetch(wiring.Component):
             self.i.ready.eq(first & ~ended & (latch | (self.i.valid & ~own))),
             self.spikes.ready.eq(~first & latch),
         ]
-        waits = [p.locate_cycles(number) for number in range(len(p.layers))]
+        waits = [p.locate_cycles(number) for number in p.pass_layers]
         if max(waits):
             cycles = Signal(range(max(waits) + 1))
             m.d.comb += settled.eq(cycles == by_layer(m, self.layer, waits, "wait"))
@@ -124,7 +126,7 @@ class Fetch(wiring.Component):
         """Fill in what the spike reaches."""
         p, head, spike = self.p, self.i.payload, self.spikes.payload
         if not p.maps:
-            bases = [layer.weight_base for layer in p.layers]
+            bases = [layer.weight_base for layer in p.passes]
             row = Mux(first, head.index, spike.channel)
             m.d.comb += [
                 found.weight.eq(by_layer(m, self.layer, bases, "weight_base") + row),
@@ -160,7 +162,7 @@ class Fetch(wiring.Component):
         """Table of one axis: what a row, or a column, of a layer's input reaches."""
         p = self.p
         fields = {key: [] for key in ("reached", "first", "last", "address", "weight")}
-        for layer in p.layers:
+        for layer in p.passes:
             first, count, place = layer.axis(axis)
             address = layer.groups * (1 if axis else layer.shape[2])
             weight = layer.arriving[0] * (1 if axis else layer.kernel[1])
@@ -171,6 +173,6 @@ class Fetch(wiring.Component):
             fields["last"].append([start + found - 1 if found else 0 for start, found in reached])
             fields["address"].append([start * address if found else 0 for start, found in reached])
             fields["weight"].append([base + number * weight for number in place])
-        style = p.table_style(len(p.layers) << len(coordinate))
+        style = p.table_style(len(p.passes) << len(coordinate))
         found = table(m, name, self.layer, coordinate, fields, style, p.table_latency)
         return found

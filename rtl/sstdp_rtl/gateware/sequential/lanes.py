@@ -10,7 +10,7 @@ from sstdp_hw.blocks.widths import index_width
 from ..parts.lanes import weight_of
 from ..parts.rom import LUT_RAM, NO_COLLISION
 from ..parts.weight_memory import connect_load
-from .memories import loading_members, memories
+from .memories import filling_members, loading_members, memories
 from .tables import by_layer
 from .walk import word_layout
 
@@ -35,8 +35,8 @@ class EngineLanes(wiring.Component):
         What was issued `EngineParameters.latency` cycles ago, and that it was.
     fires, v : Out
         Who fired in it, and its potentials, until the next word comes.
-    load : In
-        `memories.loading_members`
+    load, fill : In
+        `memories.loading_members`, `memories.filling_members`
     """
 
     def __init__(self, parameters):
@@ -55,6 +55,7 @@ class EngineLanes(wiring.Component):
                 "fires": Out(p.lanes),
                 "v": Out(p.lanes * p.widths.membrane),
                 **loading_members(p),
+                **filling_members(p),
             }
         )
 
@@ -63,6 +64,8 @@ class EngineLanes(wiring.Component):
         p, lanes, width = self.p, self.p.lanes, self.p.widths.membrane
         m.submodules.weights, m.submodules.initial = weights, initial = memories(p)
         connect_load(m, self, weights, initial)
+        if p.tiled:
+            m.d.comb += weights.fill.eq(self.fill)
         stored = data.StructLayout(
             {"v": unsigned(lanes * width), "fired": unsigned(lanes), "listed": unsigned(1)}
         )
@@ -83,9 +86,12 @@ class EngineLanes(wiring.Component):
             m.d.sync += [later.eq(words[-1][0]), valid.eq(words[-1][1])]
             words.append((later, valid))
         found = Signal(stored, reset_less=True)
+        number = self.layer  # thresholds of all tiles of a layer stand together
+        if p.tiled:
+            number = by_layer(m, self.layer, p.pass_layers, "number", index_width(len(p.layers)))
         m.d.comb += [
             weights.addr.eq(self.weight),
-            initial.addr.eq(Cat(words[stage_a - p.initial_latency][0].place.group, self.layer)),
+            initial.addr.eq(Cat(words[stage_a - p.initial_latency][0].place.group, number)),
             read.addr.eq(words[stage_a - 2][0].address),
         ]
         m.d.sync += found.eq(read.data)  # block RAM is slow
@@ -143,10 +149,10 @@ class EngineLanes(wiring.Component):
     def _idle(self, m, word):
         """Lanes of the word that serve no channel."""
         p = self.p
-        if not any(layer.padding for layer in p.layers):
+        if not any(layer.padding for layer in p.passes):
             return 0
-        groups = by_layer(m, self.layer, [layer.groups - 1 for layer in p.layers], "last_group")
-        masks = [((1 << layer.padding) - 1) << (p.lanes - layer.padding) for layer in p.layers]
+        groups = by_layer(m, self.layer, [layer.last_group for layer in p.passes], "last_group")
+        masks = [((1 << layer.padding) - 1) << (p.lanes - layer.padding) for layer in p.passes]
         return Mux(
             word.place.group == groups, by_layer(m, self.layer, masks, "padding", p.lanes), 0
         )

@@ -1,7 +1,10 @@
 """The memories of the engine's weights and initial potentials, by the kind of the weight store."""
 
+from amaranth.lib.wiring import In
+
 from sstdp_hw.blocks.sequential.engine import BANK_ROWS
 
+from ..external.buffer import WeightBuffer, fill_layout
 from ..parts.loadable import LoadableMemory
 from ..parts.rom import Rom
 from ..parts.weight_memory import load_member
@@ -37,8 +40,12 @@ def _loadable_initial(p):
 
 
 #: By the kind of store, from `sstdp_hw.blocks.sequential.engine.EngineParameters`.
-WEIGHTS = {"rom": _rom_weights, "loadable": _loadable_weights}
-INITIAL = {"rom": _rom_initial, "loadable": _loadable_initial}
+WEIGHTS = {
+    "rom": _rom_weights,
+    "loadable": _loadable_weights,
+    "external": lambda p: WeightBuffer(p.plan),
+}
+INITIAL = {"rom": _rom_initial, "loadable": _loadable_initial, "external": _rom_initial}
 
 
 def memories(parameters):
@@ -65,3 +72,14 @@ def loading_members(parameters):
         return {}
     rows = max(p.weight_depth, p.initial_depth)
     return {"load": load_member(p.lanes, rows, p.widths.weight, p.widths.membrane)}
+
+
+def filling_members(parameters):
+    """Members of an engine whose weights come tile by tile; none of another.
+
+    Members
+    -------
+    fill : In
+        `external.buffer.fill_layout`
+    """
+    return {"fill": In(fill_layout(parameters.plan))} if parameters.tiled else {}

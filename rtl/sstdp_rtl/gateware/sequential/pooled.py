@@ -40,7 +40,7 @@ class Pooled(wiring.Component):
 
     def __init__(self, parameters):
         self.p = p = parameters
-        self.style = p.table_style(len(p.layers) << max(p.y_width, p.x_width, 1))
+        self.style = p.table_style(len(p.passes) << max(p.y_width, p.x_width, 1))
         self.table_latency = rom_latency(1, self.style)
         #: Cycles from ``early`` to ``word``: tables, address of the marks, marks.
         self.ahead = self.table_latency + 2
@@ -63,14 +63,18 @@ class Pooled(wiring.Component):
         columns = self._axis(m, "pool_columns", 1, self.early.place.x)
         group = delayed(m, self.early.place.group, self.table_latency, "group")
         address = Signal(index_width(p.marks), reset_less=True)
-        m.d.sync += address.eq(rows.address + columns.address + group)
+        own = group
+        if p.tiled:  # marks are those of the tile's groups
+            firsts = [layer.first_group for layer in p.passes]
+            own = group - by_layer(m, self.layer, firsts, "first_group", p.group_width)
+        m.d.sync += address.eq(rows.address + columns.address + own)
 
         m.submodules.marks = marks = memory.Memory(
             shape=unsigned(p.lanes), depth=p.marks, init=[],
             attrs={"ram_style": "block", **NO_COLLISION} if p.marks > LUT_RAM_DEPTH else LUT_RAM,
         )  # fmt: skip
         read, write = marks.read_port(), marks.write_port()
-        pools = by_layer(m, self.layer, [int(bool(layer.pools)) for layer in p.layers], "pools")
+        pools = by_layer(m, self.layer, [int(bool(layer.pools)) for layer in p.passes], "pools")
         inside = delayed(m, rows.inside & columns.inside, 2, "inside")
         starts = self.word.starts
         small = self.word.address < p.marks
@@ -90,7 +94,7 @@ class Pooled(wiring.Component):
         """Table of one axis: the pooled row, or column, of a layer's output."""
         p = self.p
         fields = {"inside": [], "place": [], "address": []}
-        for layer in p.layers:
+        for layer in p.passes:
             window, _ = layer.window(axis)
             pitch = layer.groups * (1 if axis else layer.sends[2])
             if not layer.pools:

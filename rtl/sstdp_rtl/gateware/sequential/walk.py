@@ -81,7 +81,7 @@ class Walk(wiring.Component):
     void : In(1)
         Only where weights are loaded: the memories hold no whole network, and no image is here.
         The first layer begins, or begins again, when they do, since its initial potentials come
-        from them.
+        from them. Or where they come tile by tile: the tile that is next is not there.
     """
 
     def __init__(self, parameters, early_exit):
@@ -105,14 +105,14 @@ class Walk(wiring.Component):
                 "begins": Out(1),
                 "ends": Out(1),
                 "image_ends": Out(1),
-                **({"void": In(1)} if parameters.store.loaded else {}),
+                **({"void": In(1)} if parameters.waits else {}),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         p, head, word = self.p, self.i.payload, self.word
-        last_layer = len(p.layers) - 1
+        last_layer = len(p.passes) - 1
         output = (self.layer == last_layer) if last_layer else Const(1)
 
         # ---- What the present walk is for; to compare if none of these.
@@ -176,7 +176,7 @@ class Walk(wiring.Component):
 
         def waits_for_memories():
             """Words of the walk that was begun may still be on their way; loading takes longer."""
-            if p.store.loaded:
+            if p.waits:
                 with m.If(self.void):
                     m.d.sync += active.eq(0)
                     m.next = "BEGIN"
@@ -243,11 +243,11 @@ class Walk(wiring.Component):
     def _places(self, m, walks, load, load_all):
         """Counters over rows, columns and groups of the present walk."""
         p, head, layer = self.p, self.i.payload, self.layer
-        layers = p.layers
+        layers = p.passes
         place = _Place(p)
         last_group, last_x, last_y = Signal(), Const(1), Const(1)
         m.d.comb += last_group.eq(
-            place.group == by_layer(m, layer, [found.groups - 1 for found in layers], "groups")
+            place.group == by_layer(m, layer, [found.last_group for found in layers], "groups")
         )
         if not p.maps:
             m.d.comb += [place.address.eq(place.group), place.last.eq(last_group)]
@@ -263,23 +263,26 @@ class Walk(wiring.Component):
             place.layout.x.eq(place.x),
             place.layout.y.eq(place.y),
         ]
-        width = len(place.weight)
+        width, first_group = len(place.weight), 0
+        if p.tiled:
+            firsts = [found.first_group for found in layers]
+            first_group = by_layer(m, layer, firsts, "first_group", p.group_width)
         next_group = by_layer(m, layer, [found.group_rows for found in layers], "next_group", width)
         with m.If(walks):
             m.d.sync += [
-                place.group.eq(Mux(last_group, 0, place.group + 1)),
+                place.group.eq(Mux(last_group, first_group, place.group + 1)),
                 place.weight.eq(place.weight + next_group),
             ]
         if p.maps:
             self._positions(m, place, walks, load, load_all, last_group, last_x)
         with m.If(load | load_all):
-            m.d.sync += [place.group.eq(0), place.weight.eq(head.weight)]
+            m.d.sync += [place.group.eq(first_group), place.weight.eq(head.weight)]
         return place
 
     def _positions(self, m, place, walks, load, load_all, last_group, last_x):
         """Counters of rows and columns, and what they do to address and weight."""
         p, head, layer = self.p, self.i.payload, self.layer
-        layers, width = p.layers, len(place.weight)
+        layers, width = p.passes, len(place.weight)
         # From the last group at a position to the first at the next, a column further.
         back = [found.arriving[0] - (found.groups - 1) * found.group_rows for found in layers]
         address_pitch = by_layer(

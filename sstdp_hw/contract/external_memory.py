@@ -1,0 +1,74 @@
+"""The external memory of an accelerator's weights: what it holds, and a model of it in Verilog."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from pathlib import Path
+from typing import Any
+
+from ..base.templates import filled
+from ..blocks.hardware import AcceleratorParameters
+
+TEMPLATE = Path(__file__).with_name("memory_model.template.v")
+
+#: The module of the model.
+MODEL = "axi_memory"
+
+
+def external_image(parameters: AcceleratorParameters) -> bytes:
+    """What stands in the memory from the base address on."""
+    return parameters.tiled.image()
+
+
+def external_json(parameters: AcceleratorParameters) -> dict[str, Any]:
+    """What the manifest says of the memory."""
+    plan, image = parameters.tiled.plan, external_image(parameters)
+    ends = plan.offsets[1:]
+    return {
+        "base_address": plan.base,
+        "bytes": len(image),
+        "sha256": hashlib.sha256(image).hexdigest(),
+        "bytes_per_image": plan.fetched_bytes,
+        "data_width": plan.bus.data_width,
+        "longest_burst": plan.bus.longest,
+        "outstanding_bursts": plan.bus.outstanding,
+        "timeout_cycles": plan.bus.timeout,
+        "row_width": plan.row_bits,
+        "beats_per_row": plan.row_beats,
+        "buffer_bits": 2 * plan.half_rows * plan.row_bits,
+        "tiles": [
+            {
+                "layer": tile.layer, "first_group": tile.first_group, "groups": tile.groups,
+                "rows": tile.rows, "offset": first, "beats": plan.beats(tile),
+                "crc": zlib.crc32(image[first:end]),
+            }
+            for tile, first, end in zip(plan.tiles, plan.offsets, ends, strict=False)
+        ],
+        "crc": "CRC-32 of the bytes from the tile's offset to the next one's, or to the end (zlib)",
+    }  # fmt: skip
+
+
+def beats_of(parameters: AcceleratorParameters) -> list[int]:
+    """The memory as beats of its bus."""
+    size, image = parameters.tiled.plan.bus.beat_bytes, external_image(parameters)
+    return [
+        int.from_bytes(image[place : place + size], "little")
+        for place in range(0, len(image), size)
+    ]
+
+
+def memory_model(parameters: AcceleratorParameters, module: str, contents: str) -> str:
+    """Verilog of a memory with the accelerator's weights.
+
+    Parameters
+    ----------
+    module : str
+    contents : str
+        Lines that fill ``words``, a beat each.
+    """
+    plan = parameters.tiled.plan
+    return filled(
+        TEMPLATE, module=module, width=plan.bus.data_width, words=plan.size // plan.bus.beat_bytes,
+        base=plan.base, shift=plan.bus.beat_shift, pause=plan.bus.timeout + 64, contents=contents,
+    )  # fmt: skip

@@ -1,0 +1,200 @@
+"""Weights from an external memory in Amaranth's simulator: answers, every spike, every cycle; and
+what becomes of a memory that is slow, irregular or broken.
+
+`SSTDP_EXTERNAL_CASES=40 pytest tests/rtl/test_external.py -k many` runs as many random networks of
+each kind.
+"""
+
+import os
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.axi_memory import AxiMemory
+from support.conv_networks import random_conv, random_conv_case
+from support.corner_networks import corner_case
+from support.networks import Case, random_case, random_dense, with_spikes
+from support.simulation import expected_spikes, expected_words, run
+
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.contract.answer import BUS_ERROR
+from sstdp_hw.models.cycles import cycles_per_image
+from sstdp_hw.network.layers import Pool2d
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import inference as reference
+
+CASES = int(os.environ.get("SSTDP_EXTERNAL_CASES", "0"))
+MAKERS = (corner_case, random_case, random_conv_case)
+FLAG = 1 << BUS_ERROR.offset
+
+
+def external(case, seed=None, **options):
+    """The same case for one engine with weights outside; lanes and widths follow the seed."""
+    chance = random.Random(case.seed if seed is None else seed)
+    most = max(layer.outputs for _, layer in case.network.weighted)
+    lanes = options.pop("lanes", 1 + 7 * case.seed % min(most, 17))
+    chosen = {"memory_width": chance.choice((16, 32, 64, 128))} | options
+    configuration = replace(
+        case.configuration, lanes=(lanes,), architecture="sequential", weights="external", **chosen
+    )
+    return replace(case, configuration=configuration)
+
+
+def memory_of(case, **options):
+    parameters = AcceleratorParameters(case.network, case.configuration)
+    return AxiMemory(parameters.tiled.image(), parameters.store.base, seed=case.seed, **options)
+
+
+def check(case, *, latency=0, stalls=0.0, memory_stalls=0.0, **options):
+    """Answers, without early exit every spike, and without stalls every cycle."""
+    network, configuration, images = case.network, case.configuration, case.images
+    inference = reference.run(network, images)
+    times = latency if isinstance(latency, tuple) else (latency, latency)
+    memory = memory_of(case, latency=times, stalls=memory_stalls)
+    seen = run(
+        network, configuration, images, stalls=stalls, seed=case.seed, memory=memory, **options
+    )
+    assert seen.words == expected_words(inference)
+    if not configuration.early_exit and not options.get("resets"):
+        wanted = [expected_spikes(network, inference, image) for image in range(len(images))]
+        assert set(seen.spikes) == set.union(*wanted)
+        assert len(seen.spikes) == sum(map(len, wanted)), "a spike came twice"
+    parameters = AcceleratorParameters(network, configuration)
+    plan = parameters.tiled.plan
+    tiles = zip(plan.tiles, plan.offsets, strict=False)
+    once = [
+        burst for tile, offset in tiles
+        for burst in plan.bus.bursts(plan.base + offset, plan.beats(tile))
+    ]  # fmt: skip
+    if not options.get("resets"):  # always the same, in the same order
+        again = -(-len(memory.bursts) // len(once))
+        assert memory.bursts == (once * again)[: len(memory.bursts)]
+    if not stalls and not memory_stalls and isinstance(latency, int) and not options:
+        predicted = cycles_per_image(parameters, inference, memory_latency=latency)
+        assert predicted.tolist() == np.diff(seen.cycles, prepend=-1).tolist()
+    return plan
+
+
+def directed(seed, *layers, shape, t_max=4, images=3, early_exit=False):
+    rng = np.random.default_rng(seed)
+    encoder = np.clip((255 - np.arange(256)) // 40, 0, t_max).astype(np.uint8)
+    names = tuple(map(str, range(layers[-1].neurons)))
+    network = Network("directed", t_max, shape, names, encoder, layers)
+    pixels = rng.integers(0, 256, (images, *shape)).astype(np.uint8)
+    pixels[-1] = 0
+    return Case(seed, network, Configuration((1,), 1, early_exit), pixels)
+
+
+def tiled_network(seed=1, **options):
+    """On two lanes two tiles of the first layer and three of the second, pools behind both."""
+    rng = np.random.default_rng(seed)
+    first = random_conv(rng, 6, (1, 6, 6), kernel=(3, 3), stride=(1, 1), padding=(0, 0), width=4)
+    second = random_conv(rng, 6, (6, 4, 4), kernel=(2, 2), stride=(1, 1), padding=(0, 0), width=4)
+    first.threshold[:], second.threshold[:] = 3, 6
+    output = random_dense(rng, 2, 6, 3)
+    output.threshold[:] = 2
+    layers = (first, Pool2d((1, 1)), second, Pool2d((3, 3)), output)
+    return external(directed(seed, *layers, shape=(1, 6, 6), **options), lanes=2, memory_width=16)
+
+
+def small_tiled_network(seed=1, **options):
+    """Three tiles of the first layer on one lane, as its events are played again."""
+    rng = np.random.default_rng(seed)
+    hidden, output = random_dense(rng, 5, 4, 4), random_dense(rng, 2, 5, 3)
+    hidden.threshold[:] = 3
+    case = directed(seed, hidden, output, shape=(1, 2, 2), early_exit=True, **options)
+    return external(case, lanes=1, memory_width=16)
+
+
+def test_several_tiles_of_every_hidden_layer():
+    case = tiled_network()
+    plan = check(case, latency=25)
+    assert plan.counts() == [2, 3, 1]
+    engine = AcceleratorParameters(case.network, case.configuration).tiled
+    configuration = replace(
+        case.configuration, weight_buffer=1 << 20, potential_memory=27 * plan.word_bits
+    )
+    case = replace(case, configuration=configuration, images=case.images[:2])
+    assert check(case).counts() == [3, 1, 1]
+    less = AcceleratorParameters(case.network, case.configuration).tiled
+    assert less.words == 27 < engine.words == 32
+
+
+@pytest.mark.parametrize("seed, make", [(3, corner_case)])
+def test_random_networks(seed, make):
+    check(external(make(seed, early_exit=seed % 2 > 0, images=4)), latency=seed)
+
+
+def test_events_of_the_first_layer_are_played_again():
+    case = small_tiled_network(images=10)
+    plan = check(case)
+    assert plan.counts() == [3, 1]
+    configuration = replace(case.configuration, weight_buffer=plan.least_bits * 2)
+    assert check(replace(case, configuration=configuration)).counts() == [1, 1]
+
+
+def test_a_memory_that_stalls():
+    case = small_tiled_network(seed=3, images=12)
+    check(case, latency=(0, 30), memory_stalls=0.5, stalls=0.3)
+
+
+def test_reset_at_any_moment_leaves_no_trace():
+    check(small_tiled_network(seed=4, images=4), resets=6, latency=6)
+
+
+def flagged(case, faults, pause=0, **options):
+    """Run with faults; the images that are flagged, after a look at all the others."""
+    memory = memory_of(case, faults=faults, pause=pause, **options)
+    seen = run(case.network, case.configuration, case.images, memory=memory)
+    wanted = expected_words(reference.run(case.network, case.images))
+    assert len(seen.words) == len(wanted)
+    for word, right in zip(seen.words, wanted, strict=True):
+        assert word & FLAG or word == right
+    return [number for number, word in enumerate(seen.words) if word & FLAG]
+
+
+def bursts_of_an_image(case):
+    plan = AcceleratorParameters(case.network, case.configuration).tiled.plan
+    return sum(
+        len(plan.bus.bursts(plan.base + offset, plan.beats(tile)))
+        for tile, offset in zip(plan.tiles, plan.offsets, strict=False)
+    )
+
+
+def test_an_error_of_the_bus_flags_its_image_and_no_other():
+    """Of every kind, in the first tile of an image, and in the last one."""
+    case = small_tiled_network(seed=5, images=17)
+    count = bursts_of_an_image(case)
+    assert count == 4
+    kinds = ["slverr", "decerr", "early", "late"]
+    faults = {4 * count * n: kind for n, kind in enumerate(kinds)}
+    faults |= {4 * count * n + 3 * count - 1: kind for n, kind in enumerate(kinds)}
+    assert flagged(case, faults) == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert flagged(case, {}) == []
+
+
+def test_a_burst_that_never_ends_is_answered_and_the_way_back_is_found():
+    """As soon as what was owed has come; until then fetches fail at once, and so do images."""
+    case = small_tiled_network(seed=6, images=20)
+    count = bursts_of_an_image(case)
+    found = flagged(case, {2 * count: "never"}, pause=4400)
+    assert found[0] == 2 and found == list(range(2, found[-1] + 1)) and 3 < found[-1] < 19
+
+
+@pytest.mark.skipif(not CASES, reason="SSTDP_EXTERNAL_CASES is not set")
+@pytest.mark.parametrize("seed", range(CASES))
+@pytest.mark.parametrize("make", MAKERS)
+def test_many_random_networks(make, seed):
+    chance = random.Random(seed)
+    case = external(make(seed, early_exit=seed % 2 > 0, images=4), base_address=seed % 3 * 4096)
+    if seed % 7 == 3:
+        case = with_spikes(case)
+    if seed % 5 > 2:
+        plan = AcceleratorParameters(case.network, case.configuration).tiled.plan
+        bits = plan.least_bits + 2 * plan.row_bits * chance.randrange(1, 200)
+        case = replace(case, configuration=replace(case.configuration, weight_buffer=bits))
+    if seed % 3:
+        check(case, latency=chance.choice((0, 9, 70)))
+    else:
+        check(case, latency=(0, 40), memory_stalls=0.3, stalls=0.4 * (seed % 2))

@@ -1,0 +1,200 @@
+"""Weights in an external memory as Verilog, and through the verbs.
+
+`SSTDP_EXTERNAL_STRESS=1 pytest tests/sim/test_external_cosimulation.py` also plays random traffic
+on memories that are slow, stall and fail, and takes cocotbext-axi's RAM for a memory.
+"""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from support.conv_networks import random_conv
+from support.networks import random_dense
+from support.simulation import expected_words
+
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.command.cli import main
+from sstdp_hw.contract.answer import BUS_ERROR, pack_answers
+from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.external_memory import external_image
+from sstdp_hw.models.cycles import cycles_per_image
+from sstdp_hw.network.layers import Pool2d
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import inference as reference
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.comparison.cosimulation import cosimulate, timeout_cycles
+from sstdp_sim.comparison.mutation import changed_network, choose, place_outside
+from sstdp_sim.simulation.memory_harness import External
+from sstdp_sim.simulation.packets import Packets, Traffic
+from sstdp_sim.simulation.runner import VERILATOR_OPTIONS, failure_told, run_job, runner_of
+from sstdp_sim.simulation.simulator import Simulation
+from sstdp_sim.stress.beats import play
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A convolution of two tiles with a pool behind it, a dense layer of two, and the output."""
+    rng = np.random.default_rng(11)
+    first = random_conv(rng, 6, (1, 6, 6), kernel=(3, 3), stride=(1, 1), padding=(0, 0), width=4)
+    hidden, output = random_dense(rng, 5, 6 * 2 * 2, 4), random_dense(rng, 4, 5, 4)
+    first.threshold[:], hidden.threshold[:], output.threshold[:] = 9, 3, 2
+    encoder = np.clip((255 - np.arange(256)) // 20, 0, 6).astype(np.uint8)
+    layers = (first, Pool2d((2, 2)), hidden, output)
+    network = Network("outside", 6, (1, 6, 6), tuple("abcd"), encoder, layers)
+    folder = tmp_path_factory.mktemp("external") / "out"
+    configuration = Configuration(
+        (3,), 2, True, architecture="sequential", weights="external", memory_width=16,
+        base_address=0x3000,
+    )  # fmt: skip
+    generate(network, configuration, folder)
+    images = rng.integers(0, 256, (40, 1, 6, 6)).astype(np.uint8)
+    images[rng.random(images.shape) < 0.4] = 0
+    directory = GeneratedDirectory.load(folder)
+    assert directory.parameters.tiled.plan.counts() == [1, 2, 1]
+    return directory, images
+
+
+@pytest.mark.parametrize("latency", [0, 33])
+def test_every_answer_and_every_cycle(made, simulator, latency):
+    directory, images = made
+    report = cosimulate(
+        directory, images, np.zeros(len(images), int), simulator=simulator,
+        traffic=Traffic(memory_latency=latency),
+    )  # fmt: skip
+    assert report.result["mismatches"] == 0, report.result["first_mismatch"]
+    assert report.result["protocol_findings"] == []
+    told = directory.manifest["external_memory"]
+    assert report.result["bytes_per_image"] == told["bytes_per_image"]
+    inference = reference.run(directory.network, images)
+    predicted = cycles_per_image(directory.parameters, inference, memory_latency=latency)
+    np.testing.assert_array_equal(predicted, report.arrays["cycles"])
+    assert len({*inference.classes.tolist()}) > 1, "a dull set"
+
+
+def words_of(made, external=None, traffic=Traffic()):  # noqa: B008 - frozen
+    """Answers to all images, and the right ones."""
+    directory, images = made
+    found = reference.run(directory.network, images)
+    right = pack_answers(
+        {"class": found.classes, "decision_time": found.decision_times, "silent": found.silent}
+    )
+    with Simulation.of(directory.verilog, directory.parameters, external=external) as simulation:
+        answers = simulation.run(
+            Packets.of(directory.parameters, images), traffic=traffic,
+            timeout_cycles=timeout_cycles(directory, traffic),
+        )  # fmt: skip
+    assert len(answers.words) == len(images) and not answers.extra and not answers.violated
+    return answers.words, right
+
+
+@pytest.mark.parametrize("layer", range(3))
+def test_a_flipped_bit_of_the_memory_is_seen(made, layer):
+    directory, images = made
+    mutation = choose(
+        directory, images, reference.run(directory.network, images), "weight", layer, 3
+    )
+    assert "external memory" in str(mutation)
+    flipped = External.of(directory.parameters, place_outside(directory, mutation))
+    words, right = words_of(made, flipped)
+    found = reference.run(changed_network(directory, mutation), images)
+    assert (words != right).any()
+    assert (words & 255).tolist() == found.classes.tolist(), "as the changed network answers"
+
+
+def test_answers_are_right_or_flagged(made):
+    words, right = words_of(made, traffic=Traffic(memory_stalls=60, memory_faults=12, seed=3))
+    flagged = words >> BUS_ERROR.offset & 1 == 1
+    assert 2 < flagged.sum() < len(words) - 2
+    assert (words[~flagged] == right[~flagged]).all()
+
+
+@pytest.mark.skipif(
+    "SSTDP_EXTERNAL_STRESS" not in os.environ, reason="SSTDP_EXTERNAL_STRESS is not set"
+)
+def test_random_traffic_on_random_memories(made):
+    directory, images = made
+    result = play(directory, images, 200_000, seed=5)
+    assert result["findings"] == [] and result["bus_errors"] > 20 and result["resets"] > 20
+
+
+#: cocotbext-axi's RAM asks for IDs.
+WRAPPER = """
+module wrapper (
+  input wire aclk, input wire aresetn, input wire [7:0] s_axis_tdata, input wire s_axis_tvalid,
+  output wire s_axis_tready, input wire s_axis_tlast, output wire [31:0] m_axis_tdata,
+  output wire m_axis_tvalid, input wire m_axis_tready, output wire m_axis_tlast,
+  output wire [7:0] m_axi_arid, output wire [31:0] m_axi_araddr, output wire [7:0] m_axi_arlen,
+  output wire [2:0] m_axi_arsize, output wire [1:0] m_axi_arburst, output wire m_axi_arvalid,
+  input wire m_axi_arready, input wire [7:0] m_axi_rid, input wire [31:0] m_axi_rdata,
+  input wire [1:0] m_axi_rresp, input wire m_axi_rlast, input wire m_axi_rvalid,
+  output wire m_axi_rready);
+  assign m_axi_arid = 0;
+  accelerator dut (
+    .aclk(aclk), .aresetn(aresetn), .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid),
+    .s_axis_tready(s_axis_tready), .s_axis_tlast(s_axis_tlast), .m_axis_tdata(m_axis_tdata),
+    .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready), .m_axis_tlast(m_axis_tlast),
+    .m_axi_araddr(m_axi_araddr), .m_axi_arlen(m_axi_arlen), .m_axi_arsize(m_axi_arsize),
+    .m_axi_arburst(m_axi_arburst), .m_axi_arvalid(m_axi_arvalid), .m_axi_arready(m_axi_arready),
+    .m_axi_rdata(m_axi_rdata), .m_axi_rresp(m_axi_rresp), .m_axi_rlast(m_axi_rlast),
+    .m_axi_rvalid(m_axi_rvalid), .m_axi_rready(m_axi_rready));
+endmodule
+"""
+
+
+@pytest.mark.skipif(
+    "SSTDP_EXTERNAL_STRESS" not in os.environ, reason="SSTDP_EXTERNAL_STRESS is not set"
+)
+def test_the_ram_of_cocotbext_axi(made, tmp_path, simulator):
+    """Somebody else's reading of the standard, with stalls on both channels."""
+    network, images = made[0].network, made[1][:6]
+    configuration = Configuration(
+        (3,), 1, architecture="sequential", weights="external", base_address=0x2000
+    )
+    folder = generate(network, configuration, tmp_path / "out").directory
+    (tmp_path / "wrapper.v").write_text(WRAPPER)
+    flat = images.reshape(len(images), -1).tolist()
+    image = external_image(GeneratedDirectory.load(folder).parameters).hex()
+    job = {"base": 0x2000, "image": image, "seed": 4, "images": flat, "patience": 50_000}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    options = [*VERILATOR_OPTIONS] if simulator == "verilator" else ["-g2005"]
+    with failure_told(simulator, "the check", tmp_path / "build.log"):
+        runner_of(simulator).build(
+            sources=[folder / "accelerator.v", tmp_path / "wrapper.v"], hdl_toplevel="wrapper",
+            build_dir=tmp_path / "build", always=True, log_file=tmp_path / "build.log",
+            build_args=options,
+        )  # fmt: skip
+        bench = "support.axi_ram_bench"
+        found = run_job(simulator, bench, "wrapper", tmp_path / "build", tmp_path)["answers"]
+    assert found == expected_words(reference.run(network, images))
+
+
+def test_the_verbs(made, tmp_path, capsys):
+    directory, images = made
+    samples = tmp_path / "samples.npz"
+    np.savez(samples, images=images, labels=np.zeros(len(images), int))
+    folder, image = str(directory.path), tmp_path / "weights.bin"
+    network = str(directory.path / "network.safetensors")
+
+    def told(*options, status):
+        assert main([str(option) for option in options]) == status
+        return capsys.readouterr()
+
+    told("memory", network, "--for", folder, "--out", image, "--json", tmp_path / "out.json",
+         status=0)  # fmt: skip
+    entry = directory.manifest["external_memory"]
+    assert image.stat().st_size == entry["bytes"]
+    assert json.loads((tmp_path / "out.json").read_text())["sha256"] == entry["sha256"]
+    other = ("memory", "ready:digits-64-64-10-4bit", "--for", folder, "--out", tmp_path / "no.bin")
+    for options, message in (
+        (other, "must be the network that the accelerator was generated from"),
+        (("run", folder, "--port", "sim", "--dataset", samples), "weights must be on the chip"),
+        (
+            ("verify", folder, "--mutants", 3, "--dataset", samples),
+            "weights must be on the chip for `verify --mutants`",
+        ),
+        (("build", folder, "--board", "ulx3s-85f"), "weights must be on the chip for `build"),
+    ):
+        err = told(*options, status=2).err.strip().splitlines()[-1]
+        assert message in err, err
+    assert not (tmp_path / "no.bin").exists()
