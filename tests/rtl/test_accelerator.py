@@ -13,7 +13,7 @@ from sstdp_hw.network.layers import Dense, Flatten
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 
-SEEDS = range(int(os.environ.get("SSTDP_SEEDS", "30")))
+SEEDS = range(int(os.environ.get("SSTDP_SEEDS", "20")))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -13,7 +13,7 @@ from sstdp_hw.network.layers import Conv2d, Dense, Pool2d
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 
-SEEDS = range(int(os.environ.get("SSTDP_SEEDS", "24")))
+SEEDS = range(int(os.environ.get("SSTDP_SEEDS", "12")))
 
 
 def check(network, configuration, images, **options):

@@ -12,9 +12,11 @@ from sstdp_hw.reference import inference as reference
 
 CASES = [
     (make, seed, planes)
-    for make in (random_case, random_conv_case)
-    for seed, planes in ((0, 2), (1, 3), (2, 4), (5, 4))
-]
+    for make, drawn in (
+        (random_case, ((0, 2), (1, 3), (2, 4))), (random_conv_case, ((0, 2), (1, 3), (5, 4)))
+    )
+    for seed, planes in drawn
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("make, seed, planes", CASES)

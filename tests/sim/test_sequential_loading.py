@@ -7,6 +7,7 @@ import pytest
 from support.conv_networks import random_conv
 from support.loading import for_all, sibling
 from support.networks import random_dense
+from support.quick_simulator import QUICK
 
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.cli import main
@@ -24,8 +25,6 @@ from sstdp_sim.simulation.loads import Load, Loads
 from sstdp_sim.simulation.packets import Packets
 from sstdp_sim.simulation.simulator import Simulation
 from sstdp_sim.stress.beats import play
-
-ICARUS = {"simulator": "icarus"}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +58,7 @@ def test_the_predicted_cycles_are_those_of_the_verilog(directory, images):
     parameters = directory.parameters
     places = (0, 5, 6, 17)
     words = memory_image(parameters)
-    with Simulation.of(directory.verilog, parameters, **ICARUS) as simulation:
+    with Simulation.of(directory.verilog, parameters, simulator=QUICK) as simulation:
         answers = simulation.run(
             Packets.of_images(images, 2), loads=Loads([Load(words, place) for place in places]),
             timeout_cycles=20_000,
@@ -87,7 +86,7 @@ def test_hostile_loads(directory, images):
 
 def test_a_mutation_of_the_image_is_named(directory, images):
     result = cosimulate(
-        directory, images, np.zeros(len(images), int), mutate=("weight", 1, 3), **ICARUS
+        directory, images, np.zeros(len(images), int), mutate=("weight", 1, 3), simulator=QUICK
     ).result
     assert result["mismatches"] > 0 and "layers.2" in result["first_mismatch"]
 
@@ -98,7 +97,7 @@ def test_a_flipped_bit_in_the_image_is_what_the_changed_network_answers(director
     changed = reference.run(changed_network(directory, mutation), images)
     words = patch(directory, mutation).applied(memory_image(directory.parameters))
     with Simulation.of(
-        directory.verilog, directory.parameters, memories=words, **ICARUS
+        directory.verilog, directory.parameters, memories=words, simulator=QUICK
     ) as simulation:
         answers = simulation.run(Packets.of_images(images, 2), timeout_cycles=20_000)
     assert (answers.words & 0xFF).tolist() == changed.classes.tolist()
@@ -116,7 +115,7 @@ def test_the_verbs(directory, images, networks, tmp_path, capsys):
     names = [region["name"] for region in directory.manifest["memories"]["regions"]]
     assert names == ["spontaneous", "encoder_table", "engine_weights", "engine_initial"]
     assert main(["simulate", str(directory.path), "--dataset", str(data), "--network", str(other),
-                 "--simulator", "icarus", "--json", str(told)]) == 0  # fmt: skip
+                 "--simulator", QUICK, "--json", str(told)]) == 0  # fmt: skip
     found = json.loads(told.read_text())
     assert (found["images"], found["mismatches"]) == (24, 0)
     assert found["network_digest"] == networks[1].digest

@@ -169,11 +169,11 @@ def _run(options: argparse.Namespace) -> Result:
         if written_to is not None:
             check_file(written_to)
     jobs = _jobs(options)
+    if options.activity is not None:
+        check_activity(options.simulator, options.activity, options.waves)
     check_simulator(options.simulator)
     if options.waves is not None:
         check_waves(options.simulator, options.waves)
-    if options.activity is not None:
-        check_activity(options.simulator, options.activity, options.waves)
     if options.cluster is not None and (options.waves or options.activity):
         raise UserError("A trace is written by one simulator here; leave --cluster out")
     traffic = Traffic(
