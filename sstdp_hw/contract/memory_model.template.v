@@ -1,7 +1,7 @@
 // A memory behind the read channels of AXI4, for simulation. The first beat of a burst comes
 // `latency` cycles and one after its address was taken, or behind the burst before; then a beat
 // every cycle. Addresses and beats wait a cycle more with a chance of `stalls` in 256. Of a chance
-// of `faults` in 256 a burst is a wrong one: SLVERR or DECERR in its last beat, rlast missing, or a
+// of `faults` in 256 a burst is a wrong one: SLVERR or DECERR in its last beat, SLVERR in its first, or a
 // pause before its last beat that is longer than the accelerator waits. A burst of another kind than
 // INCR, or of narrower beats, gets DECERR.
 module @{module} (
@@ -52,8 +52,9 @@ module @{module} (
   wire begun = ($signed(now - due[head]) >= 0);
   assign rvalid = (waiting != 0) & begun & !late_beat & !pauses;
   assign rdata = (word < @{words}) ? words[word] : {@{width}{1'b0}};
-  assign rresp = !last ? 2'd0 : (fault[head] == 1) ? 2'd2 : (fault[head] == 2) ? 2'd3 : 2'd0;
-  assign rlast = last & (fault[head] != 3);
+  assign rresp = (fault[head] == 3) & (beat == 0) ? 2'd2 : !last ? 2'd0
+    : (fault[head] == 1) ? 2'd2 : (fault[head] == 2) ? 2'd3 : 2'd0;
+  assign rlast = last;
 @{contents}
   always @(posedge clk) begin
     noise <= begin_n ? noise_3 : (seed << 1) ^ 32'h5bd1e995;  // never 0

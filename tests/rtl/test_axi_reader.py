@@ -176,7 +176,7 @@ def test_cycles_are_those_of_the_model(longest, outstanding):
     assert AxiReadParameters(32, 16).cycles(0, 160, 14) == 160 + 14 + 3
 
 
-@pytest.mark.parametrize("kind", [SLAVE_ERROR, DECODE_ERROR, WRONG_LENGTH])
+@pytest.mark.parametrize("kind", [SLAVE_ERROR, DECODE_ERROR])
 @pytest.mark.parametrize("number", [0, 7, 19])
 def test_an_error_is_told_once_and_of_the_right_fetch(kind, number):
     """In the first, a middle and the last beat of the first of three fetches."""
@@ -185,6 +185,17 @@ def test_an_error_is_told_once_and_of_the_right_fetch(kind, number):
     seen = play(parameters, fetches, faults=[Fault(number, kind)], latency=(3, 3))
     assert [error for _, error in seen.fetches] == [kind, OK, OK]
     assert [len(got) for got, _ in seen.fetches] == [20, 9, 20]
+
+
+@pytest.mark.parametrize("number", [0, 7, 19])
+def test_after_a_burst_of_the_wrong_length_all_fetches_fail(number):
+    seen = play(
+        AxiReadParameters(32, 8), [(0x40, 20), (0x100, 9), (0x40, 20)],
+        faults=[Fault(number, WRONG_LENGTH)], latency=(3, 3),
+    )  # fmt: skip
+    assert [error for _, error in seen.fetches] == [WRONG_LENGTH] * 3
+    assert [len(got) for got, _ in seen.fetches] == [20, 0, 0]
+    assert seen.bursts == AxiReadParameters(32, 8).bursts(0x40, 20)
 
 
 def test_the_first_of_several_errors_is_told():

@@ -167,11 +167,29 @@ def test_an_error_of_the_bus_flags_its_image_and_no_other():
     case = small_tiled_network(seed=5, images=17)
     count = bursts_of_an_image(case)
     assert count == 4
-    kinds = ["slverr", "decerr", "early", "late"]
+    kinds = ["slverr", "decerr", "decerr", "slverr"]
     faults = {4 * count * n: kind for n, kind in enumerate(kinds)}
     faults |= {4 * count * n + 3 * count - 1: kind for n, kind in enumerate(kinds)}
     assert flagged(case, faults) == [0, 2, 4, 6, 8, 10, 12, 14]
     assert flagged(case, {}) == []
+
+
+@pytest.mark.parametrize("kind", ["early", "late", "extra"])
+@pytest.mark.parametrize("latency", [0, 60])
+def test_after_a_burst_of_the_wrong_length_all_images_are_flagged(kind, latency):
+    """Which beats belong to what is not known any more. Tiles are of one beat, so that a beat too
+    many is as long as what comes next."""
+    rng = np.random.default_rng(7)
+    layers = random_dense(rng, 1, 1, 4), random_dense(rng, 2, 1, 3)
+    case = directed(7, *layers, shape=(1, 1, 1), images=9, early_exit=True)
+    case = external(case, lanes=2, memory_width=16)
+    count = bursts_of_an_image(case)
+    faults = {2 * count: kind}
+    wanted = [] if kind == "early" else list(range(2, 9))  # one beat cannot end early
+    assert flagged(case, faults, latency=(latency, latency)) == wanted
+    longer = small_tiled_network(seed=5, images=9)
+    faults = {2 * bursts_of_an_image(longer): kind}
+    assert flagged(longer, faults, latency=(latency, latency)) == list(range(2, 9))
 
 
 def test_a_burst_that_never_ends_is_answered_and_the_way_back_is_found():

@@ -25,7 +25,8 @@ class AxiMemory:
         The chance that an address or a beat waits a cycle more.
     faults : dict of int to str
         By the number of the burst, what is wrong with it: ``slverr`` or ``decerr`` in its last
-        beat, ``early`` or ``late`` for `rlast`, ``never`` for one that stops before its last beat.
+        beat, ``early`` or ``late`` for `rlast`, ``extra`` for one that has a beat more, ``never``
+        for one that stops before its last beat.
     pause : int
         Cycles after which a burst that stopped goes on.
 
@@ -81,7 +82,7 @@ class AxiMemory:
                     continue
                 _, address, count, size, fault = asked.popleft()
                 up = resets[0]
-                for beat in range(count):
+                for beat in range(count + (fault == "extra")):
                     if up != resets[0]:  # the bus is reset, too
                         break
                     waits = self.pause if fault == "never" and beat == count - 1 else 0
@@ -95,9 +96,9 @@ class AxiMemory:
                     ctx.set(dut.m_axi_rdata, int.from_bytes(word, "little"))
                     ctx.set(dut.m_axi_rresp, RESPONSES.get(fault, 0) if last else 0)
                     wrong = (fault == "early" and beat == 0 and count > 1) or (
-                        fault == "late" and last
+                        fault in ("late", "extra") and last
                     )
-                    ctx.set(dut.m_axi_rlast, last ^ wrong)
+                    ctx.set(dut.m_axi_rlast, last ^ wrong or beat == count)
                     ctx.set(dut.m_axi_rvalid, 1)
                     await ctx.tick()
                     cycle += 1

@@ -54,7 +54,9 @@ class AxiReader(wiring.Component):
     of a fetch are counted, also after an error; the first error is told.
 
     After a timeout the fetch has ended, while the bus may still owe beats, which AXI has no way to
-    renounce. Until all have come, or a reset, further fetches fail at once.
+    renounce. Until all have come, or a reset, further fetches fail at once. After a burst of
+    another length than it was asked for nobody knows which beats belong to what: all further
+    fetches fail, until a reset.
 
     Parameters
     ----------
@@ -134,7 +136,7 @@ class AxiReader(wiring.Component):
         with m.If(takes):
             m.d.sync += [to_take.eq(to_take - 1), place.eq(place + 1)]
 
-        failed, found = Signal(3), Signal(3)
+        failed, found, strays = Signal(3), Signal(3), Signal()
         m.d.comb += found.eq(OK)
         with m.If(takes):
             with m.If(self.rresp == DECERR):
@@ -143,6 +145,9 @@ class AxiReader(wiring.Component):
                 m.d.comb += found.eq(SLAVE_ERROR)
             with m.Elif(self.rlast != last_of_burst):
                 m.d.comb += found.eq(WRONG_LENGTH)
+
+        with m.If(takes & (self.rlast != last_of_burst)):
+            m.d.sync += strays.eq(1)
 
         waited = Signal(range(p.timeout + 1))
         m.d.sync += waited.eq(Mux(begins | takes | (self.arvalid & self.arready), 0, waited + 1))
@@ -157,7 +162,9 @@ class AxiReader(wiring.Component):
                     to_take.eq(fetch.beats),
                     failed.eq(OK),
                 ]
-                with m.If(self.i.valid):
+                with m.If(self.i.valid & strays):
+                    m.d.comb += [self.done.eq(1), self.error.eq(WRONG_LENGTH)]
+                with m.Elif(self.i.valid):
                     m.d.comb += begins.eq(1)
                     m.next = "FETCH"
             with m.State("FETCH"):
