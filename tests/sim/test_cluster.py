@@ -278,7 +278,8 @@ def test_groups_are_of_use_to_whoever_comes():
         for remote in (False, True):
             groups = segments.groups_of(found, bound, slots, remote=remote)
             assert [each for group in groups for each in group] == found
-            assert len(groups) == min(len(found), max(slots, 23 if remote else min(8 * slots, 23)))
+            worth = max(slots, 23 if remote else min(8 * slots, 23))
+            assert len(groups) == min(len(found), slots * -(-worth // slots))
 
 
 @WHOLE

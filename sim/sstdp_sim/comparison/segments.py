@@ -8,6 +8,7 @@ are the same bytes whoever plays what.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -80,11 +81,11 @@ def groups_of(
     segments: Sequence[Segment], bound: Array, slots: int, *, remote: bool = False
 ) -> list[list[Segment]]:
     """Consecutive segments together, for ``slots`` who play at once, and more who may come if they
-    are ``remote``."""
+    are ``remote``. As many for each, or one would play the last group while the others wait."""
     cycles = sum(float(bound[s.first : s.first + s.count].sum()) for s in segments)
     worth = int(cycles / GROUP_CYCLES)
     wanted = max(slots, worth if remote else min(GROUPS_EACH * slots, worth))
-    count = max(1, min(len(segments), wanted))
+    count = max(1, min(len(segments), slots * math.ceil(wanted / slots)))
     borders = [len(segments) * part // count for part in range(count + 1)]
     return [list(segments[a:b]) for a, b in pairwise(borders) if b > a]
 
