@@ -5,6 +5,11 @@ from __future__ import annotations
 LONGEST = 1000
 
 
+def first_line(error: Exception) -> str:
+    """What an exception of somebody else's says, for one line of ours; its type if nothing."""
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 class UserError(Exception):
     """Bad input, told in one line: subject, rule, value found and, where there is one, the next
     step.

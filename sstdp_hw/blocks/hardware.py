@@ -424,7 +424,7 @@ class AcceleratorParameters:
             plan = self.tiled.plan
             counts = zip(self.engine.layers, plan.counts(), strict=True)
             work += sum((count - 1) * layer.most_cycles for layer, count in counts)
-            work += 4 * plan.fetched_bytes // plan.bus.beat_bytes
+            work += 4 * plan.fetched_beats
             work += 4 * len(plan.tiles) * (self.t_max * max(plan.counts()) + 64)
         return self.beats + 4 * self.t_max + 1000 + work
 

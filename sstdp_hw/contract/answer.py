@@ -34,6 +34,13 @@ def answer_fields(parameters: AcceleratorParameters) -> Fields:
     return (*ANSWER, LOAD) if parameters.store.loaded else ANSWER
 
 
+def bus_errors(words: Array | int) -> Array:
+    """Which answers of an accelerator with an external memory say that weights could not be read:
+    bool, of the shape of ``words``."""
+    found: Array = np.asarray(words, np.int64) >> BUS_ERROR.offset & 1 == 1
+    return found
+
+
 def pack_answers(values: Mapping[str, Array]) -> Array:
     """Words that hold the values of `ANSWER`: int64, of the values' shape.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..base.templates import filled
 from ..blocks.hardware import AcceleratorParameters
+from .ports import MEMORY_PREFIX, memory_ports
 
 TEMPLATE = Path(__file__).with_name("memory_model.template.v")
 
@@ -49,9 +51,11 @@ def external_json(parameters: AcceleratorParameters) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def beats_of(parameters: AcceleratorParameters) -> list[int]:
-    """The memory as beats of its bus."""
-    size, image = parameters.tiled.plan.bus.beat_bytes, external_image(parameters)
+def beats_of(parameters: AcceleratorParameters, flipped: int | None = None) -> list[int]:
+    """The memory as beats of its bus, perhaps with the bit of that number flipped."""
+    size, image = parameters.tiled.plan.bus.beat_bytes, bytearray(external_image(parameters))
+    if flipped is not None:
+        image[flipped // 8] ^= 1 << flipped % 8
     return [
         int.from_bytes(image[place : place + size], "little")
         for place in range(0, len(image), size)
@@ -72,3 +76,31 @@ def memory_model(parameters: AcceleratorParameters, module: str, contents: str) 
         TEMPLATE, module=module, width=plan.bus.data_width, words=plan.size // plan.bus.beat_bytes,
         base=plan.base, shift=plan.bus.beat_shift, pause=plan.bus.timeout + 64, contents=contents,
     )  # fmt: skip
+
+
+def memory_instance(width: int, model: str, name: str, controls: Mapping[str, str]) -> str:
+    """Verilog of the wires of a bus, named as its channels, and of a `memory_model` on it.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+    model, name : str
+        Module, and instance.
+    controls : mapping of str to str
+        What is connected to the model's other ports.
+    """
+    bus = {port.name.removeprefix(MEMORY_PREFIX): port.width for port in memory_ports(width)}
+    wires = [
+        f"  wire {f'[{bits - 1}:0] ' if bits > 1 else ''}{channel};"
+        for channel, bits in bus.items()
+    ]
+    connected = {**controls, **{channel: channel for channel in bus}}
+    ports = ",\n".join(f"    .{port}({value})" for port, value in connected.items())
+    return "\n".join([*wires, f"  {model} {name} (", f"{ports});", ""])
+
+
+def memory_connections(width: int) -> str:
+    """Verilog of the accelerator's ports on these wires, behind its other ports."""
+    channels = (port.name.removeprefix(MEMORY_PREFIX) for port in memory_ports(width))
+    return "".join(f",\n    .{MEMORY_PREFIX}{channel}({channel})" for channel in channels)

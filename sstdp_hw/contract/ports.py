@@ -29,20 +29,24 @@ LOADING_PORTS = (
 )
 
 
+#: Of the names of the read channels of an external memory.
+MEMORY_PREFIX = "m_axi_"
+
+
 def memory_ports(data_width: int) -> tuple[Port, ...]:
     """Of an accelerator whose weights stand in an external memory: the read channels of AXI4."""
     return (
-        Port("m_axi_araddr", "output", ADDRESS_WIDTH),
-        Port("m_axi_arlen", "output", 8),
-        Port("m_axi_arsize", "output", 3),
-        Port("m_axi_arburst", "output", 2),
-        Port("m_axi_arvalid", "output", 1),
-        Port("m_axi_arready", "input", 1),
-        Port("m_axi_rdata", "input", data_width),
-        Port("m_axi_rresp", "input", 2),
-        Port("m_axi_rlast", "input", 1),
-        Port("m_axi_rvalid", "input", 1),
-        Port("m_axi_rready", "output", 1),
+        Port(f"{MEMORY_PREFIX}araddr", "output", ADDRESS_WIDTH),
+        Port(f"{MEMORY_PREFIX}arlen", "output", 8),
+        Port(f"{MEMORY_PREFIX}arsize", "output", 3),
+        Port(f"{MEMORY_PREFIX}arburst", "output", 2),
+        Port(f"{MEMORY_PREFIX}arvalid", "output", 1),
+        Port(f"{MEMORY_PREFIX}arready", "input", 1),
+        Port(f"{MEMORY_PREFIX}rdata", "input", data_width),
+        Port(f"{MEMORY_PREFIX}rresp", "input", 2),
+        Port(f"{MEMORY_PREFIX}rlast", "input", 1),
+        Port(f"{MEMORY_PREFIX}rvalid", "input", 1),
+        Port(f"{MEMORY_PREFIX}rready", "output", 1),
     )
 
 

@@ -46,7 +46,7 @@ class Samples:
         """The first ``count`` samples, or all for None."""
         return self.part(slice(count))
 
-    def part(self, chosen: slice) -> Samples:
+    def part(self, chosen: slice | Array) -> Samples:
         """Some of the samples."""
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from distributed import Client
 
-from ..base.errors import UserError
+from ..base.errors import UserError, first_line
 from ..base.files import sha256
 from ..base.progress import say
 from .dispatch import ClusterSession
@@ -62,7 +62,7 @@ class Cluster:
                 connect: Any = Client
                 client = connect(address, timeout=_ANSWER_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise UserError(
                 f"Cluster {address}: no scheduler answers there ({reason}); start one with `dask "
                 "scheduler`, or name its host and port"

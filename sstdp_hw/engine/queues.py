@@ -14,7 +14,7 @@ from typing import Any
 import dask
 import yaml
 
-from ..base.errors import UserError
+from ..base.errors import UserError, first_line
 from ..base.files import read_bytes
 from ..base.progress import say
 from .schemes import QUEUES
@@ -61,7 +61,7 @@ def configured(queue: str, file: Path) -> Iterator[Any]:
         except (ValueError, TypeError, OSError, RuntimeError) as error:
             raise UserError(
                 f"{file}: jobqueue.{queue} must be a configuration of dask-jobqueue "
-                f"({str(error).splitlines()[0]})"
+                f"({first_line(error)})"
             ) from None
         try:
             yield cluster

@@ -48,8 +48,7 @@ def cycle_bound(parameters: AcceleratorParameters, inference: Inference) -> Arra
     work = layer_work(parameters, inference)
     busiest = work.sum(axis=1) if parameters.configuration.sequential else work.max(axis=1)
     if parameters.store.external:
-        plan = parameters.tiled.plan
-        busiest = np.maximum(busiest, plan.fetched_bytes // plan.bus.beat_bytes)
+        busiest = np.maximum(busiest, parameters.tiled.plan.fetched_beats)
     return np.asarray(np.maximum(busiest, parameters.input.beats_of(inference.spike_times[0])))
 
 

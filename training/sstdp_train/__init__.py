@@ -83,7 +83,8 @@ def train(
     """
     from sstdp_hw.network.float_network import FloatNetwork
 
-    from .training.run import Job, run
+    from .training.job import Job
+    from .training.run import run
 
     if isinstance(init, Path | str):
         init = FloatNetwork.load(init)

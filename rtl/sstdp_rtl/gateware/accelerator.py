@@ -7,7 +7,7 @@ from amaranth.lib.wiring import Out
 from sstdp_hw.blocks.pipeline import INPUT_QUEUE_DEPTH, PIECE
 from sstdp_hw.contract.answer import LOAD
 from sstdp_hw.contract.memory_image import STATUS
-from sstdp_hw.contract.ports import ports_of
+from sstdp_hw.contract.ports import MEMORY_PREFIX, ports_of
 
 from .conv.conv import ConvLayer
 from .decision import Decision
@@ -17,7 +17,7 @@ from .encoder.packet import PacketReader, axis_layout
 from .event_port.gate import AnswerGate
 from .event_port.port import EventPort
 from .event_port.reader import EventReader
-from .external.loader import PREFIX, TileLoader
+from .external.loader import TileLoader
 from .external.reader import axi_members
 from .loading.gate import ImageGate
 from .loading.loader import Loader
@@ -205,7 +205,7 @@ class AcceleratorTop(Elaboratable):
             decision.bus_error.eq(engine.bus_error),
         ]
         for name, flow in axi_members(engine.p.plan.bus).items():
-            port, own = getattr(self, PREFIX + name), getattr(tiles, name)
+            port, own = getattr(self, MEMORY_PREFIX + name), getattr(tiles, name)
             m.d.comb += port.eq(own) if flow.flow is Out else own.eq(port)
 
     def _connect_loader(self, m, loader, gate, encoder):

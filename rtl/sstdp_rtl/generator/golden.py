@@ -15,7 +15,12 @@ from sstdp_hw.blocks.pipeline import WORD_BITS
 from sstdp_hw.blocks.widths import index_width
 from sstdp_hw.contract.answer import LOAD, pack_answers
 from sstdp_hw.contract.event_packets import EVENT, event_words, read_words
-from sstdp_hw.contract.external_memory import beats_of, memory_model
+from sstdp_hw.contract.external_memory import (
+    beats_of,
+    memory_connections,
+    memory_instance,
+    memory_model,
+)
 from sstdp_hw.contract.fields import pack
 from sstdp_hw.contract.memory_image import STATUS, memory_image
 from sstdp_hw.reference import inference as reference
@@ -54,34 +59,11 @@ LOADING_PORTS = """,
     .s_axis_weights_tlast(word + 1 == WORDS),
     .weights_status(w_status)"""
 
-#: The same where they stand in an external memory.
-MEMORY = """\
-  wire [31:0] araddr;
-  wire [7:0] arlen;
-  wire [2:0] arsize;
-  wire [1:0] arburst;
-  wire arvalid, arready, rlast, rvalid, rready;
-  wire [{width}-1:0] rdata;
-  wire [1:0] rresp;
-  {module} bus_memory (
-    .clk(aclk), .rst_n(aresetn), .begin_n(aresetn), .latency(32'd16), .stalls(8'd32),
-    .faults(8'd0), .seed(32'd1), .araddr(araddr), .arlen(arlen), .arsize(arsize),
-    .arburst(arburst), .arvalid(arvalid),
-    .arready(arready), .rdata(rdata), .rresp(rresp), .rlast(rlast), .rvalid(rvalid),
-    .rready(rready));
-"""
-MEMORY_PORTS = """,
-    .m_axi_araddr(araddr),
-    .m_axi_arlen(arlen),
-    .m_axi_arsize(arsize),
-    .m_axi_arburst(arburst),
-    .m_axi_arvalid(arvalid),
-    .m_axi_arready(arready),
-    .m_axi_rdata(rdata),
-    .m_axi_rresp(rresp),
-    .m_axi_rlast(rlast),
-    .m_axi_rvalid(rvalid),
-    .m_axi_rready(rready)"""
+#: Where they stand in an external memory: how it behaves.
+MEMORY = {
+    "clk": "aclk", "rst_n": "aresetn", "begin_n": "aresetn", "latency": "32'd16",
+    "stalls": "8'd32", "faults": "8'd0", "seed": "32'd1",
+}  # fmt: skip
 
 
 def testbench_module(parameters):
@@ -124,13 +106,10 @@ def golden_testbench(parameters):
     model = ""
     if parameters.store.external:
         module = f"{testbench_module(parameters)}_memory"
-        loading["loading"] = MEMORY.format(
-            module=module, width=parameters.tiled.plan.bus.data_width
-        )
-        loading["loading_ports"] = MEMORY_PORTS
-        filling = fill_memory(
-            "words", parameters.tiled.plan.bus.data_width, beats_of(parameters), "IMAGE"
-        )
+        width = parameters.tiled.plan.bus.data_width
+        loading["loading"] = memory_instance(width, module, "bus_memory", MEMORY)
+        loading["loading_ports"] = memory_connections(width)
+        filling = fill_memory("words", width, beats_of(parameters), "IMAGE")
         model = memory_model(parameters, module, "\n".join(["  integer i;", *filling]))
     text = filled(
         TEMPLATE, module=testbench_module(parameters), top=parameters.top, beats=len(beats),

@@ -113,10 +113,9 @@ def _bound(parameters):
     text = BOUNDS[parameters.configuration.architecture]
     if not parameters.store.external:
         return {"bound": text}
-    plan = parameters.tiled.plan
     return {
         "bound": text.replace("max(beats, ", "max(beats, weight_beats, "),
-        "weight_beats": plan.fetched_bytes // plan.bus.beat_bytes,
+        "weight_beats": parameters.tiled.plan.fetched_beats,
     }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import json_text, written_whole
 from sstdp_hw.blocks.hardware import AcceleratorParameters
-from sstdp_hw.contract.answer import BUS_ERROR, unpack_answers
+from sstdp_hw.contract.answer import bus_errors, unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image, words_of_an_image
@@ -91,7 +91,7 @@ def timeout_cycles(directory: GeneratedDirectory, traffic: Traffic) -> int:
         work += 4 * words_of_an_image(parameters)  # wrong ones may come before a right one
     if parameters.store.external:
         plan, slowest = parameters.tiled.plan, 256 - traffic.memory_stalls
-        beats = plan.fetched_bytes // plan.bus.beat_bytes
+        beats = plan.fetched_beats
         if traffic.memory_faults:  # a fetch that stops fails when the accelerator gives up
             work += 4 * plan.bus.timeout * len(plan.tiles)
         work += (beats + traffic.memory_latency * (beats // plan.bus.longest + 2)) * 256 // slowest
@@ -284,7 +284,7 @@ def _arrays(
         latency[found] = answer.cycles - answer.first_beats + 1
     found_arrays = answer_arrays(words, cycles, latency, inference)
     if errors:
-        found_arrays["bus_error"] = (words != NO_ANSWER) & (words >> BUS_ERROR.offset & 1 == 1)
+        found_arrays["bus_error"] = (words != NO_ANSWER) & bus_errors(words)
     return found_arrays
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
-from sstdp_hw.contract.external_memory import MODEL, external_image, memory_model
+from sstdp_hw.contract.external_memory import (
+    MODEL,
+    beats_of,
+    memory_connections,
+    memory_instance,
+    memory_model,
+)
 
 #: Contents of the memory, a beat in hexadecimal a line.
 MEMORY_FILE = "memory.hex"
@@ -15,41 +21,21 @@ _INPUTS = """\
   input  wire [7:0] memory_stalls,
   input  wire [7:0] memory_faults,
 """
-_DECLARATIONS = """\
-  wire [31:0] ar_addr;
-  wire [7:0] ar_len;
-  wire [2:0] ar_size;
-  wire [1:0] ar_burst;
-  wire ar_valid, ar_ready, r_last, r_valid, r_ready;
-  wire [{width}-1:0] r_data;
-  wire [1:0] r_resp;
-  {model} memory (
-    .clk(clk), .rst_n(rst_n & (resetting == 0)), .begin_n(rst_n), .latency(memory_latency),
-    .stalls(memory_stalls), .faults(memory_faults), .seed(random_seed), .araddr(ar_addr),
-    .arlen(ar_len), .arsize(ar_size), .arburst(ar_burst), .arvalid(ar_valid),
-    .arready(ar_ready), .rdata(r_data), .rresp(r_resp), .rlast(r_last), .rvalid(r_valid),
-    .rready(r_ready));
-"""
-_PORTS = """,
-    .m_axi_araddr(ar_addr),
-    .m_axi_arlen(ar_len),
-    .m_axi_arsize(ar_size),
-    .m_axi_arburst(ar_burst),
-    .m_axi_arvalid(ar_valid),
-    .m_axi_arready(ar_ready),
-    .m_axi_rdata(r_data),
-    .m_axi_rresp(r_resp),
-    .m_axi_rlast(r_last),
-    .m_axi_rvalid(r_valid),
-    .m_axi_rready(r_ready)"""
+_CONTROLS = {
+    "clk": "clk", "rst_n": "rst_n & (resetting == 0)", "begin_n": "rst_n",
+    "latency": "memory_latency", "stalls": "memory_stalls", "faults": "memory_faults",
+    "seed": "random_seed",
+}  # fmt: skip
 
 _PLACES = ("memory_inputs", "memory_declarations", "memory_ports")
 
 
 def memory_places(width: int) -> dict[str, str]:
     """What goes into the places of the harness' template; nothing without a memory."""
-    texts = (_INPUTS, _DECLARATIONS.format(width=width, model=MODEL), _PORTS)
-    return dict(zip(_PLACES, texts if width else [""] * len(_PLACES), strict=True))
+    if not width:
+        return dict.fromkeys(_PLACES, "")
+    instance = memory_instance(width, MODEL, "memory", _CONTROLS)
+    return dict(zip(_PLACES, (_INPUTS, instance, memory_connections(width)), strict=True))
 
 
 def memory_verilog(parameters: AcceleratorParameters) -> str:
@@ -82,8 +68,5 @@ class External:
 
 def memory_hex(parameters: AcceleratorParameters, flipped: int | None = None) -> str:
     """The text of `MEMORY_FILE`; see `External.of`."""
-    size, image = parameters.tiled.plan.bus.beat_bytes, bytearray(external_image(parameters))
-    if flipped is not None:
-        image[flipped // 8] ^= 1 << flipped % 8
-    beats = (image[place : place + size][::-1].hex() for place in range(0, len(image), size))
-    return "\n".join([*beats, ""])
+    digits = 2 * parameters.tiled.plan.bus.beat_bytes
+    return "\n".join([*(f"{beat:0{digits}x}" for beat in beats_of(parameters, flipped)), ""])

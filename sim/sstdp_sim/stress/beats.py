@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
-from sstdp_hw.contract.answer import ANSWER, BUS_ERROR, LOAD, pack_answers, unpack_answers
+from sstdp_hw.contract.answer import ANSWER, LOAD, bus_errors, pack_answers, unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.fitting import fitted
 from sstdp_hw.engine.local import Local
@@ -164,7 +164,7 @@ def play(
                 total["packets"] += stream.answers
                 total["resets"] += len(answers.resets)
                 total["answers"] += len(answers.words)
-                total["bus_errors"] += int(flagged(answers.words).sum())
+                total["bus_errors"] += int(bus_errors(answers.words).sum())
                 total["loads"] += len(answers.loads)
                 total["loads_refused"] += len(answers.refused)
                 total["runs"] += 1
@@ -287,12 +287,6 @@ def stream_of(parameters: AcceleratorParameters, packets: Packets) -> Stream:
     return Stream(packets, words, end)
 
 
-def flagged(words: Array) -> Array:
-    """Which answers say that the weights could not be read: bool."""
-    found: Array = words >> BUS_ERROR.offset & 1 == 1
-    return found
-
-
 def findings(stream: Stream, answers: Answers, *, faults: bool = False) -> list[str]:
     """What is wrong with the answers, a line each: none lost, none too many, each the right one.
     With ``faults`` of an external memory an answer may be flagged, and only its frame error counts.
@@ -312,7 +306,7 @@ def findings(stream: Stream, answers: Answers, *, faults: bool = False) -> list[
         differs = got[:compared] != wanted[:compared]
         if faults:
             frames = (got[:compared] ^ wanted[:compared]) & _FRAME_ERROR
-            differs &= ~flagged(got[:compared]) | (frames != 0)
+            differs &= ~bus_errors(got[:compared]) | (frames != 0)
         wrong = np.flatnonzero(differs)
         if len(wrong):
             number = int(wrong[0])
@@ -332,7 +326,7 @@ def _text(word: int) -> str:
         return "no answer" if word == -1 else "no answer before the memories are loaded"
     found = unpack_answers(word)
     flags = [name.replace("_", " ") for name, _, width, _ in ANSWER if width == 1 and found[name]]
-    if word >> BUS_ERROR.offset & 1:
+    if bus_errors(word):
         flags.append("bus error")
     load = [f"load {word >> LOAD.offset & 1}"] if word >> LOAD.offset & 1 else []
     return ", ".join([f"class {found['class']} at step {found['decision_time']}", *flags, *load])

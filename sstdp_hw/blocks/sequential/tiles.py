@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ...base.errors import UserError
 from ..axi_read import AxiReadParameters
@@ -118,7 +119,7 @@ class TilePlan:
         largest = max(groups * rows for groups, rows, _ in self.shapes)
         return min(largest, self.buffer_bits // (2 * self.row_bits))
 
-    @property
+    @cached_property
     def tiles(self) -> tuple[Tile, ...]:
         """As many whole groups of one layer as fit half of the buffer and the potentials."""
         found: list[Tile] = []
@@ -145,7 +146,7 @@ class TilePlan:
         """Beats that a tile takes."""
         return tile.rows * self.row_beats
 
-    @property
+    @cached_property
     def offsets(self) -> list[int]:
         """Bytes from the base address to each tile, and to the end of the last one."""
         found = [0]
@@ -162,7 +163,12 @@ class TilePlan:
     @property
     def fetched_bytes(self) -> int:
         """Bytes that are fetched for an image: without what stands between tiles."""
-        return self.bus.beat_bytes * sum(map(self.beats, self.tiles))
+        return self.bus.beat_bytes * self.fetched_beats
+
+    @property
+    def fetched_beats(self) -> int:
+        """Beats that they take."""
+        return sum(map(self.beats, self.tiles))
 
     def place(self, layer: int, row: int) -> int:
         """Byte, counted from the base address, at which a row of a layer begins."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.errors import UserError, first_line
 from sstdp_hw.base.files import written_whole
 
 FILE_NAME = "checkpoint.pt"
@@ -47,7 +47,7 @@ def load(path: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a file that is no checkpoint may raise anything
-        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        reason = first_line(error)[:100]
         raise UserError(
             f"{path}: must be a whole checkpoint of `sstdp-hw train` ({reason}); train again with "
             "--overwrite"

@@ -21,13 +21,13 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.data.samples import Samples
 from sstdp_hw.network.chain import PIXELS
 from sstdp_hw.network.float_network import FloatNetwork
-from sstdp_hw.network.layers import Array
 
 from ..network.pruning import survivors
 from ..recipes.architecture import begins_dense, names_of
 from ..recipes.recipe import Recipe, fine_tuning, recipe_for
+from .job import Job
 from .loop import encode, split
-from .run import Job, encoder_table, run
+from .run import encoder_table, run
 
 #: Held back where training held back nothing; its images are then not new to the network.
 SHARE = 1 / 6
@@ -73,8 +73,8 @@ class QuickTuning:
             raise UserError(
                 f"Data set {samples.name}: must have images to hold back, and has {len(samples)}"
             )
-        self.held_back = _chosen(samples, held_back)
-        self._trained = _chosen(samples, trained[:COUNTED])
+        self.held_back = samples.part(held_back)
+        self._trained = samples.part(trained[:COUNTED])
         of_pixels = network.input_kind == PIXELS
         self.recodes = bool(saved) and of_pixels
         self.prunes = of_pixels and begins_dense(layers) and self.recipe.normalization == "none"
@@ -124,7 +124,3 @@ class QuickTuning:
         layers = list(network.layers)
         layers[index] = replace(layer, weight=np.where(kept, layer.weight, 0))
         return replace(network, layers=tuple(layers))
-
-
-def _chosen(samples: Samples, places: Array) -> Samples:
-    return replace(samples, images=samples.images[places], labels=samples.labels[places])

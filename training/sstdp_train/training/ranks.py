@@ -19,7 +19,7 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor
 
-from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.errors import UserError, first_line
 
 Value = TypeVar("Value")
 
@@ -132,9 +132,10 @@ def joined(device: torch.device) -> Ranks:
         try:
             distributed.init_process_group(backend)
         except (RuntimeError, ValueError) as error:
+            reason = first_line(error)[:100]
             raise UserError(
                 f"The other processes of this training must be within reach of "
-                f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} ({_first_line(error)}); "
+                f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} ({reason}); "
                 "start them with torchrun"
             ) from None
         atexit.register(distributed.destroy_process_group)
@@ -164,11 +165,7 @@ def _losses_told() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        reason = first_line(error)[:100]
         raise UserError(
-            f"Another process of this training has ended ({_first_line(error)}); start all again "
-            "with --resume"
+            f"Another process of this training has ended ({reason}); start all again with --resume"
         ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:100] if str(error) else type(error).__name__

@@ -17,7 +17,7 @@ from torch import Tensor
 from sstdp_hw import __version__
 from sstdp_hw.base import locks
 from sstdp_hw.base.destination import check_folder
-from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.errors import UserError, first_line
 from sstdp_hw.base.files import write_json
 from sstdp_hw.base.programs import refuse_stopped
 from sstdp_hw.base.progress import progress, say
@@ -239,7 +239,7 @@ def _resume(
         training.restore(state)
         earlier = int(state.get("processes", 1))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:100]
+        reason = first_line(error)[:100]
         raise UserError(f"{path}: checkpoint must fit its own recipe ({reason})") from None
     if earlier != training.ranks.count and training.ranks.leads:
         say(
@@ -249,14 +249,19 @@ def _resume(
     return float(state["seconds"])
 
 
+def earlier_files(out: Path) -> list[str]:
+    """Names of what an earlier run, and what was made of it, has left in a folder."""
+    found = [name for name in (*OUTPUTS, IMPORT) if (out / name).exists()]
+    return found + run_folder.derived(out)
+
+
 def _clear(job: Job) -> None:
     """Make room for a new run, so that no file of an old one stays beside it."""
     if job.init is not None and Path(job.init.source).resolve() == (job.out / FLOAT_FILE).resolve():
         raise UserError(
             f"{job.out}: must not be the run that training starts from; choose another --out"
         )
-    found = [name for name in (*OUTPUTS, IMPORT) if (job.out / name).exists()]
-    found += run_folder.derived(job.out)
+    found = earlier_files(job.out)
     if found and not job.overwrite:
         raise UserError(
             f"{job.out}: must hold no earlier run, and holds {found[0]}; continue it with "

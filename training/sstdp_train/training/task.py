@@ -72,12 +72,11 @@ class Trained:
         UserError
             If the training failed, or a file cannot be written.
         """
-        from .run import IMPORT, OUTPUTS
+        from .run import earlier_files
 
         if self.failure is not None:
             raise UserError(self.failure)
-        found = [name for name in (*OUTPUTS, IMPORT) if (out / name).exists()]
-        run_folder.remove(out, found + run_folder.derived(out))
+        run_folder.remove(out, earlier_files(out))
         for name, data in self.files.items():
             with written_whole(out / name) as temporary:
                 temporary.write_bytes(data)

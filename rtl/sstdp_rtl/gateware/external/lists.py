@@ -6,9 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from sstdp_hw.blocks.widths import index_width
 
-from ..parts.one_hot import all_but_lowest, one_hot_index, several
 from ..parts.rom import LUT_RAM
-from ..sequential.lists import channel_of, item_layout, place_layout, spike_layout
+from ..sequential.lists import ItemAtHand, item_layout, spike_layout
 from .item_memory import ItemMemory
 
 
@@ -92,23 +91,14 @@ class TiledSpikeLists(wiring.Component):
             keep.data.eq(place),
         ]
 
-        # ---- The item at hand: its lanes that are left, and the step it belongs to.
+        # ---- What is read: the item at hand, and the steps that come.
         found = data.View(item_layout(p), items.data)
         marked = found.as_value()[: index_width(p.t_max)]
-        at_hand = Signal(place_layout(p), reset_less=True)
-        left = Signal(p.lanes, reset_less=True)
-        step = Signal(index_width(p.t_max))
+        out = self.o.payload
+        item = ItemAtHand(m, p, out)
+        step = item.step
         later, ahead = Signal(), Signal(index_width(p.t_max))  # a step that comes, the first one
         first_round = Signal(init=1)
-        rest = all_but_lowest(left)
-        lane = one_hot_index(left & ~rest, index_width(p.lanes))
-        out = self.o.payload
-        m.d.comb += [
-            out.step.eq(step),
-            out.channel.eq(channel_of(p.lanes, at_hand.group, lane)),
-            out.x.eq(at_hand.x),
-            out.y.eq(at_hand.y),
-        ]
 
         def begins_anew():
             """With every tile, wherever it stands."""
@@ -134,21 +124,13 @@ class TiledSpikeLists(wiring.Component):
                         m.d.sync += [later.eq(1), ahead.eq(marked)]
                     m.next = "LEAVE"
                 with m.Else():
-                    m.d.sync += [
-                        place.eq(place + 1),
-                        at_hand.eq(found.place),
-                        left.eq(found.fired),
-                    ]
+                    m.d.sync += [place.eq(place + 1), *item.takes(found)]
                     m.next = "FETCH"
                     with m.If(~found.marker):
                         m.next = "EMIT"
                 begins_anew()
             with m.State("EMIT"):
-                m.d.comb += self.o.valid.eq(1)
-                with m.If(self.o.ready):
-                    m.d.sync += left.eq(rest)
-                    with m.If(~several(left)):
-                        m.next = "LOAD"
+                item.give(m, self.o)
                 begins_anew()
             with m.State("LEAVE"):
                 m.d.comb += keep.en.eq(1)

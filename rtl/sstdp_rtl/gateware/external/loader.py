@@ -13,9 +13,6 @@ from ..sequential.tables import by_layer
 from .buffer import fill_layout
 from .reader import AxiReader, axi_members
 
-#: Prefix of the channels' names at the accelerator.
-PREFIX = "m_axi_"
-
 
 class TileLoader(wiring.Component):
     """Fills one half of the weight buffer after the other.

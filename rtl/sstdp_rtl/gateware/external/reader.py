@@ -12,6 +12,7 @@ from sstdp_hw.blocks.axi_read import (
     TIMEOUT,
     WRONG_LENGTH,
 )
+from sstdp_hw.contract.ports import MEMORY_PREFIX, memory_ports
 
 #: Bits of the number of beats of a fetch.
 COUNT_WIDTH = 24
@@ -30,19 +31,10 @@ def fetch_layout():
 
 def axi_members(parameters):
     """The channels of reading, named as AXI4 has them; ids, locks and caches are left out."""
-    p = parameters
+    flows = {"input": In, "output": Out}
     return {
-        "araddr": Out(ADDRESS_WIDTH),
-        "arlen": Out(8),
-        "arsize": Out(3),
-        "arburst": Out(2),
-        "arvalid": Out(1),
-        "arready": In(1),
-        "rdata": In(p.data_width),
-        "rresp": In(2),
-        "rlast": In(1),
-        "rvalid": In(1),
-        "rready": Out(1),
+        port.name.removeprefix(MEMORY_PREFIX): flows[port.direction](port.width)
+        for port in memory_ports(parameters.data_width)
     }
 
 

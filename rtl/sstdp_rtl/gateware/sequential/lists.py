@@ -69,6 +69,51 @@ def spike_layout(parameters):
     )
 
 
+class ItemAtHand:
+    """The item whose spikes are given, lane by lane.
+
+    Parameters
+    ----------
+    m : Module
+        That of the lists, to which it is added.
+    parameters : sstdp_hw.blocks.sequential.engine.EngineParameters
+    out : View
+        `spike_layout`, of which step, channel and position are given.
+
+    Attributes
+    ----------
+    step : Signal
+        That of the item.
+    """
+
+    def __init__(self, m, parameters, out):
+        p = parameters
+        at_hand = Signal(place_layout(p), reset_less=True)
+        left = Signal(p.lanes, reset_less=True)  # lanes to be given
+        step = Signal(index_width(p.t_max))
+        rest = all_but_lowest(left)
+        self._place, self._left, self._rest, self.step = at_hand, left, rest, step
+        lane = one_hot_index(left & ~rest, index_width(p.lanes))
+        m.d.comb += [
+            out.step.eq(step),
+            out.channel.eq(channel_of(p.lanes, at_hand.group, lane)),
+            out.x.eq(at_hand.x),
+            out.y.eq(at_hand.y),
+        ]
+
+    def takes(self, found):
+        """Statements that take an item of `item_layout`."""
+        return [self._place.eq(found.place), self._left.eq(found.fired)]
+
+    def give(self, m, o):
+        """In a state of its own: give its spikes to the stream ``o``, then go on to LOAD."""
+        m.d.comb += o.valid.eq(1)
+        with m.If(o.ready):
+            m.d.sync += self._left.eq(self._rest)
+            with m.If(~several(self._left)):
+                m.next = "LOAD"
+
+
 class SpikeLists(wiring.Component):
     """Two lists, one being written while the other is read.
 
@@ -122,20 +167,9 @@ class SpikeLists(wiring.Component):
             read.addr.eq(place),
         ]
 
-        # The item at hand: its lanes that are left, and the step it belongs to.
         found = data.View(item_layout(p), read.data)
-        at_hand = Signal(place_layout(p), reset_less=True)
-        left = Signal(p.lanes, reset_less=True)
-        step = Signal(index_width(p.t_max))
-        rest = all_but_lowest(left)
-        lane = one_hot_index(left & ~rest, index_width(p.lanes))
         out = self.o.payload
-        m.d.comb += [
-            out.step.eq(step),
-            out.channel.eq(channel_of(p.lanes, at_hand.group, lane)),
-            out.x.eq(at_hand.x),
-            out.y.eq(at_hand.y),
-        ]
+        item = ItemAtHand(m, p, out)
         with m.FSM():
             with m.State("FETCH"):
                 m.next = "LOAD"
@@ -145,23 +179,15 @@ class SpikeLists(wiring.Component):
                 with m.If(place == count):
                     m.d.comb += [out.end.eq(1), self.o.valid.eq(1)]
                 with m.Else():
-                    m.d.sync += [
-                        place.eq(place + 1),
-                        at_hand.eq(found.place),
-                        left.eq(found.fired),
-                    ]
+                    m.d.sync += [place.eq(place + 1), *item.takes(found)]
                     m.next = "EMIT"
                     with m.If(found.marker):
-                        m.d.sync += step.eq(read.data)
+                        m.d.sync += item.step.eq(read.data)
                         m.next = "FETCH"
                 with m.If(self.swap):
                     m.next = "FETCH"
             with m.State("EMIT"):
-                m.d.comb += self.o.valid.eq(1)
-                with m.If(self.o.ready):
-                    m.d.sync += left.eq(rest)
-                    with m.If(~several(left)):
-                        m.next = "LOAD"
+                item.give(m, self.o)
                 with m.If(self.swap):
                     m.next = "FETCH"
         # Every other layer writes the second list, from its own place on.
@@ -173,7 +199,7 @@ class SpikeLists(wiring.Component):
                 written.eq(Mux(half, 0, second)),
                 count.eq(written),
                 place.eq(Mux(half, second, 0)),
-                step.eq(0),
+                item.step.eq(0),
             ]
             with m.If(self.starts):
                 m.d.sync += [half.eq(0), written.eq(0), count.eq(0), place.eq(0)]
