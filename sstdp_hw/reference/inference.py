@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from ..base.errors import UserError
 from ..network.chain import INPUT_NAMES, PIXELS, SPIKES
@@ -194,10 +196,11 @@ def infer(
 ) -> Inference:
     """Run the input's spike times, uint8 [N, *shapes[0]], through all layers."""
     batches = []
-    for start in range(0, max(len(times), 1), BATCH):
-        batches.append(_infer_batch(network, times[start : start + BATCH]))
-        if progress:
-            progress(len(batches[-1].classes))
+    with _multiplication().limit(limits=1):
+        for start in range(0, max(len(times), 1), BATCH):
+            batches.append(_infer_batch(network, times[start : start + BATCH]))
+            if progress:
+                progress(len(batches[-1].classes))
     return Inference(
         np.concatenate([batch.classes for batch in batches]),
         np.concatenate([batch.decision_times for batch in batches]),
@@ -208,6 +211,13 @@ def infer(
             for parts in zip(*(batch.spike_times for batch in batches), strict=True)
         ),
     )
+
+
+@cache
+def _multiplication() -> ThreadpoolController:
+    """numpy's library for products of matrices. Ours are small, and beside other work its threads
+    wait for each other in busy loops: ten times the time of one thread."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _infer_batch(network: Network | FloatNetwork, inputs: Array) -> Inference:

@@ -343,6 +343,24 @@ def test_speed_on_one_core(layers, least):
     assert float(answer.stdout) > least
 
 
+def test_products_take_one_thread_and_leave_the_others(monkeypatch):
+    """Threads of two programs that wait for each other take ten times the time of one."""
+    seen = []
+    batch = reference._infer_batch
+    monkeypatch.setattr(
+        reference, "_infer_batch", lambda *given: (seen.append(blas_threads()), batch(*given))[1]
+    )
+    with reference._multiplication().limit(limits=2):
+        run(dense([[1], [0]], [5, 5]), 0)
+        after = blas_threads()
+    assert seen == [{1}]
+    assert after == {2}
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in reference._multiplication().info()}
+
+
 def test_silent_images_are_no_tie():
     """All output neurons "tie" at t_max; only the class by rule 6 counts there."""
     result = run(dense([[1], [0]], [5, 5]), 0)
