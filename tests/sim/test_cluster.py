@@ -282,6 +282,18 @@ def test_groups_are_of_use_to_whoever_comes():
             assert len(groups) == min(len(found), slots * -(-worth // slots))
 
 
+def test_no_group_of_a_long_proof_is_lost_with_hours_of_work():
+    """One process on this machine, a network of 480,000 cycles an image."""
+    bound = np.full(10_000, 480_000.0)
+    found = segments.segments_of(bound)
+    groups = segments.groups_of(found, bound, 1)
+    assert [each for group in groups for each in group] == found
+    a_segment = 33 * 480_000
+    for group in groups:
+        cycles = 480_000 * sum(each.count for each in group)
+        assert cycles < segments.LONGEST_CYCLES + a_segment
+
+
 @WHOLE
 def test_stress_and_mutants_are_the_same(cluster, directory, dataset, monkeypatch):
     for name, few in (("_RESET_PACKETS", 20), ("_HOSTILE_PACKETS", 40), ("_TURNS", 1)):

@@ -31,6 +31,8 @@ LOADING_SHARE = 20  # loading weights takes a twentieth of a segment at most
 #: at most so many for each process; on a cluster, where workers may still come, as many as are
 #: worth it.
 GROUP_CYCLES, GROUPS_EACH = 1 << 21, 8
+#: But none is longer, for its answers are kept when it is done: a minute or two of a large network.
+LONGEST_CYCLES = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def groups_of(
     are ``remote``. As many for each, or one would play the last group while the others wait."""
     cycles = sum(float(bound[s.first : s.first + s.count].sum()) for s in segments)
     worth = int(cycles / GROUP_CYCLES)
-    wanted = max(slots, worth if remote else min(GROUPS_EACH * slots, worth))
+    most = worth if remote else min(GROUPS_EACH * slots, worth)
+    wanted = max(slots, most, math.ceil(cycles / LONGEST_CYCLES))
     count = max(1, min(len(segments), slots * math.ceil(wanted / slots)))
     borders = [len(segments) * part // count for part in range(count + 1)]
     return [list(segments[a:b]) for a, b in pairwise(borders) if b > a]
