@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Container, Mapping
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.fpga_tools import find_tool
 from sstdp_hw.base.programs import working_threads
 from sstdp_hw.base.waiting import mapped
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image
+from sstdp_hw.engine.kept import Kept, kept_map
 from sstdp_hw.engine.local import Local
 from sstdp_hw.engine.work import Advance, Engine
 from sstdp_hw.models import cycles as cycle_model
@@ -23,6 +26,7 @@ from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
+from ..comparison.kept import played_key
 from ..comparison.mutation import Mutation, patch
 from ..comparison.segments import playing
 from ..simulation.loads import Load, Loads, Patch
@@ -191,6 +195,20 @@ def choose(
     return [*flips, *chosen]
 
 
+def kept_of(directory: GeneratedDirectory, images: Array, *, count: int, seed: int) -> Kept:
+    """What is finished of a campaign, under a hash of all that it depends on."""
+    yosys = find_tool("yosys")
+    key = played_key(
+        directory, images, count=count, seed=seed, yosys=[yosys.version, yosys.named_by]
+    )
+    return Kept("mutants", key, unpack=_unpacked)
+
+
+def _unpacked(data: bytes) -> dict[int, str]:
+    """What was found, by the number of a mutant."""
+    return {int(number): text for number, text in json.loads(data).items()}
+
+
 def run(
     directory: GeneratedDirectory,
     images: Array,
@@ -200,6 +218,7 @@ def run(
     jobs: int = 1,
     engine: Engine | None = None,
     only: Container[str] | None = None,
+    kept: Kept | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Verdict]:
     """Play ``count`` mutants; of these only those whose text is in ``only``, if that is given.
@@ -210,6 +229,8 @@ def run(
         Simulators, and proofs, at once on this machine.
     engine : Engine, optional
         Who plays, in place of ``jobs`` simulators here. What is noticed does not depend on it.
+    kept : Kept, optional
+        `kept_of` the same arguments: what is finished is taken from there, and put there.
 
     Raises
     ------
@@ -235,16 +256,22 @@ def run(
         proof = LogicProof(modules, folder)
         noticed: dict[int, str] = {}
         proven: dict[int, str] = {}
+        if kept:
+            kept.tell("Mutants")
 
         def judge(number: int) -> None:
             mutant = mutants[number - 1]
-            reason = (
-                equivalent(directory, mutant)
-                if isinstance(mutant, Mutation)
-                else harmless(directory, modules, mutant) or proof.equivalent(mutant)
-            )
-            if reason:
-                proven[number] = reason
+            found = kept.find(f"proof-{number}") if kept else None
+            if found is None:
+                reason = (
+                    equivalent(directory, mutant)
+                    if isinstance(mutant, Mutation)
+                    else harmless(directory, modules, mutant) or proof.equivalent(mutant)
+                )
+                found = {number: reason} if reason else {}
+                if kept:
+                    kept.keep(f"proof-{number}", found)
+            proven.update(found)
 
         with (
             (engine or Local(jobs)).session(
@@ -258,12 +285,16 @@ def run(
                     images = hostile_images(directory.network, random, -(-len(images) // 2))
                 flips = [mutant for mutant in alive.values() if isinstance(mutant, Mutation)]
                 seen = with_witnesses(directory, images, flips, seed + turn)
-                for scenario in scenarios(directory, seen, seed + _SEEDS * turn):
+                all_of_them = scenarios(directory, seen, seed + _SEEDS * turn)
+                for place, scenario in enumerate(all_of_them):
                     given = (scenario, patches, timeout_cycles(directory, scenario.traffic))
-                    (found,) = session.map([[0]], given=given)
+                    name = f"play-{turn}-{place}"
+                    (found,) = kept_map(session, kept, [f"{name}-none"], [[0]], given=given)
                     if found:
                         raise UserError(f"Without a mutant nothing may be noticed; {found[0]}")
-                    for found in session.map(_batches(list(alive)), given=given):
+                    batches = _batches(list(alive))
+                    names = [f"{name}-{'-'.join(map(str, batch))}" for batch in batches]
+                    for found in kept_map(session, kept, names, batches, given=given):
                         noticed |= found
                         alive = {n: mutant for n, mutant in alive.items() if n not in found}
                         if progress:
