@@ -27,9 +27,10 @@ from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
 from ..comparison.kept import played_key
-from ..comparison.mutation import Mutation, patch
+from ..comparison.mutation import OUTSIDE, Mutation, patch, place_outside
 from ..comparison.segments import playing
 from ..simulation.loads import Load, Loads, Patch
+from ..simulation.memory_harness import External
 from ..simulation.packets import Answers, Packets, Traffic
 from ..simulation.simulator import Simulation, design_of
 from ..stress.beats import (
@@ -44,7 +45,7 @@ from ..stress.loads import LoadPlan, inverted
 from ..stress.stimulus import hostile_images
 from .equivalence import LogicProof
 from .harmless import harmless
-from .instrument import instrumented
+from .instrument import flips_outside, instrumented
 from .logic import LogicFault, logic_faults
 from .netlist import read_design
 from .numbers import equivalent, random_flips
@@ -54,6 +55,7 @@ Mutant = LogicFault | Mutation
 
 #: Share of the mutants that are flipped bits; the others are faults in the logic.
 FLIPS = 0.4
+_FEW = 16  # images that show most mutants
 _HOSTILE_PACKETS = 400
 # A register that no reset clears matters rarely, and only to what is next: many resets are needed.
 _RESET_PACKETS, _RESET_CYCLES = 3000, 200_000  # so many packets, or fewer that take so long
@@ -61,6 +63,7 @@ _STALLED_IMAGES = 12  # that would come in the time of a long stall
 _BATCH = 24  # mutants of one simulator process
 #: How often those that nobody noticed are played, each time with other images and traffic.
 _TURNS = 5
+_LATE, _FAULTS = 20, 12  # cycles of an external memory; wrong bursts of it, in 256
 _LOADS = 12  # right images of the memories among the images
 _SEEDS = 10  # of traffic in a turn, at most
 
@@ -80,11 +83,25 @@ class Scenario:
     cycles: Array | None = None
     loading: int | None = None
 
-    def noticed(self, answers: Answers) -> str | None:
-        """What is wrong with the answers, in one line."""
-        found = findings(self.stream, answers)
+    @property
+    def fails(self) -> bool:
+        """Whether an external memory gives errors."""
+        return self.traffic.memory_faults > 0
+
+    def noticed(self, answers: Answers, right: Answers | None = None) -> str | None:
+        """What is wrong with the answers, in one line.
+
+        Parameters
+        ----------
+        answers : Answers
+        right : Answers, optional
+            Where an external memory fails, what comes without a mutant: which answers are flagged.
+        """
+        found = findings(self.stream, answers, faults=self.fails)
         if found:
             return f"{self.name}: {found[0]}"
+        if right is not None and answers.words.tolist() != right.words.tolist():
+            return f"{self.name}: other answers are flagged than without it"
         if self.cycles is not None:
             if self.loading is not None:
                 took = answers.loads[:1, 3] - answers.loads[:1, 2]  # offered to an idle chain
@@ -153,23 +170,41 @@ def scenarios(directory: GeneratedDirectory, images: Array, seed: int) -> list[S
     ]  # fmt: skip
     # While one lasts, every queue fills.
     longest = _STALLED_IMAGES * int(cycles.mean())
-    loads, loading = [], None
+    more: list[Scenario] = []
+    loading = None
     if parameters.store.loaded:
         stream = loaded_stream(parameters, plain.packets, random, count=_LOADS, waits=True)
-        loads.append(Scenario("loads", stream, Traffic()))
+        more.append(Scenario("loads", stream, Traffic()))
         loading = loading_cycles(parameters)
+    apart: Array | None = cycle_model.latency_per_image(parameters, inference)
+    stalls, late = 0, 0
+    if parameters.store.external:
+        apart = None  # the first tile of an image may be on its way when it comes, or there
+        stalls, late = 128, 3
+        slow = cycle_model.cycles_per_image(parameters, inference, memory_latency=_LATE)
+        more += [
+            Scenario("a memory that is late", plain, Traffic(memory_latency=_LATE), slow),
+            Scenario("a memory that fails", plain, Traffic(seed=seed, memory_faults=_FAULTS)),
+            Scenario(
+                "a memory that fails and stalls, with resets", hostile[1],
+                Traffic(20, 128, seed + 6, memory_faults=_FAULTS, memory_stalls=60),
+            ),
+        ]  # fmt: skip
+    few = images_stream(directory, images[:_FEW])
     return [
+        Scenario("a few images", few, Traffic(), cycles[:_FEW], loading),
         Scenario("images back to back", plain, Traffic(), cycles, loading),
+        Scenario("one image at a time", plain, Traffic(isolated=True), apart),
+        *more,
         Scenario(
-            "one image at a time", plain, Traffic(isolated=True),
-            cycle_model.latency_per_image(parameters, inference),
+            "gaps and backpressure", plain,
+            Traffic(100, 128, seed + 1, memory_stalls=stalls, memory_latency=late),
         ),
-        *loads,
-        Scenario("gaps and backpressure", plain, Traffic(100, 128, seed + 1)),
         Scenario("long backpressure", plain, Traffic(0, 128, seed + 2, stall_cycles=longest)),
         Scenario("packets of wrong length", hostile[0], Traffic(20, 128, seed + 3)),
         Scenario(
-            "resets of a full chain", hostile[1], Traffic(0, 128, seed + 4, stall_cycles=longest)
+            "resets of a full chain", hostile[1],
+            Traffic(0, 128, seed + 4, stall_cycles=longest, memory_stalls=stalls),
         ),
         Scenario("resets at full speed", hostile[2], Traffic()),
         Scenario("resets", hostile[3], Traffic(20, 200, seed + 5)),
@@ -245,14 +280,24 @@ def run(
         if only is not None:
             mutants = [mutant for mutant in mutants if str(mutant) in only]
         alive = dict(enumerate(mutants, 1))
+        flips = {n: mutant for n, mutant in alive.items() if isinstance(mutant, Mutation)}
         patches: dict[int, Patch] = {}
+        outside: dict[int, int] = {}
+        external: External | None = None
         if parameters.store.loaded:  # numbers are flipped on their way into the memories
-            patches = {
-                number: patch(directory, mutant)
-                for number, mutant in alive.items()
-                if isinstance(mutant, Mutation)
+            patches = {number: patch(directory, flip) for number, flip in flips.items()}
+        if parameters.store.external:
+            outside = {
+                number: place_outside(directory, flip)
+                for number, flip in flips.items()
+                if flip.module == OUTSIDE
             }
-        text = instrumented(directory.verilog, modules, mutants, folder, in_verilog=not patches)
+            width = parameters.tiled.plan.bus.data_width
+            external = External.of(parameters, more=flips_outside(outside, width))
+        text = instrumented(
+            directory.verilog, modules, mutants, folder, elsewhere={*patches, *outside}
+        )
+        design = design_of(text, parameters, images=2, external=external)
         proof = LogicProof(modules, folder)
         noticed: dict[int, str] = {}
         proven: dict[int, str] = {}
@@ -275,7 +320,7 @@ def run(
 
         with (
             (engine or Local(jobs)).session(
-                playing(_played, "verilator", "mutant"), design_of(text, parameters, images=2)
+                playing(_played, "verilator", "mutant"), design
             ) as session,
             working_threads(jobs) as threads,
         ):
@@ -283,8 +328,8 @@ def run(
                 if turn:
                     random = np.random.default_rng([seed, turn])
                     images = hostile_images(directory.network, random, -(-len(images) // 2))
-                flips = [mutant for mutant in alive.values() if isinstance(mutant, Mutation)]
-                seen = with_witnesses(directory, images, flips, seed + turn)
+                left = [mutant for mutant in alive.values() if isinstance(mutant, Mutation)]
+                seen = with_witnesses(directory, images, left, seed + turn)
                 all_of_them = scenarios(directory, seen, seed + _SEEDS * turn)
                 for place, scenario in enumerate(all_of_them):
                     given = (scenario, patches, timeout_cycles(directory, scenario.traffic))
@@ -329,9 +374,10 @@ def _play(
     timeout: int,
 ) -> dict[int, str]:  # fmt: skip
     """Mutants of the batch that the scenario shows, and what it shows."""
+    control = [0] if scenario.fails else []
     try:
         answers = simulation.play(
-            scenario.stream.packets, mutants=batch, answers=scenario.stream.answers,
+            scenario.stream.packets, mutants=[*control, *batch], answers=scenario.stream.answers,
             loads=scenario.stream.loads, patches=patches, traffic=scenario.traffic,
             timeout_cycles=timeout,
         )  # fmt: skip
@@ -342,7 +388,8 @@ def _play(
         parts = (batch[:half], batch[half:])
         first, second = (_play(simulation, scenario, part, patches, timeout) for part in parts)
         return first | second
-    found = zip(batch, map(scenario.noticed, answers), strict=True)
+    right = answers.pop(0) if control else None
+    found = ((n, scenario.noticed(each, right)) for n, each in zip(batch, answers, strict=True))
     return {number: text for number, text in found if text}
 
 
