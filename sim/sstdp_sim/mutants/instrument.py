@@ -21,7 +21,8 @@ from .netlist import Editor, split_roms, write_design
 
 NUMBER = "sstdp_mutant_number"
 
-_HELPERS = f"""
+#: Modules that Verilog with mutants needs.
+HELPERS = f"""
 module {NUMBER} (output wire [31:0] number);
   assign number = {HARNESS_TOP}.mutant;
 endmodule
@@ -79,7 +80,7 @@ def instrumented(
             editors[mutant.module] = editor, wire
         editor, wire = editors[mutant.module]
         apply(mutant, editor, editor.equal(wire, number))
-    return write_design(modules, folder) + _HELPERS + _with_flips(split_roms(verilog)[1], flips)
+    return write_design(modules, folder) + HELPERS + _with_flips(split_roms(verilog)[1], flips)
 
 
 def flips_outside(places: Mapping[int, int], width: int) -> str:
