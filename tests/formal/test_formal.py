@@ -1,8 +1,8 @@
 """Rules that hold for every input, shown by SAT within a bound; each is seen to fail once.
 
 `SSTDP_FORMAL_BOUND=4 pytest tests/formal` looks four times as many cycles ahead.
-`SSTDP_FORMAL_SEQUENTIAL=1 pytest tests/formal -k sequential` proves the sequential accelerators, too:
-minutes of a core.
+`SSTDP_FORMAL_SEQUENTIAL=1 pytest tests/formal -k sequential` proves the sequential accelerators,
+too, in minutes of a core.
 """
 
 import os
