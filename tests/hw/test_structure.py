@@ -28,7 +28,7 @@ BELOW = {
 WINGS = {
     "sstdp_hw": (
         "base", "engine", "network", "data", "reference", "blocks", "contract", "models",
-        "quantization", "exchange", "search", "report", "command", "ready", "verbs",
+        "cases", "quantization", "exchange", "search", "report", "command", "ready", "verbs",
     ),
     "sstdp_rtl": ("gateware", "boards", "generator", "synthesis", "exploration", "verbs"),
     "sstdp_sim": ("simulation", "comparison", "board", "bus", "accelerator", "stress", "mutants",

@@ -29,13 +29,13 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.cli import main
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.engine.kept import Kept
 from sstdp_hw.engine.options import engine_of
 from sstdp_hw.models.exploration import pareto_front
 from sstdp_rtl.generator.generate import generate
 from sstdp_rtl.verbs import explore
 from sstdp_sim.comparison import segments
 from sstdp_sim.comparison.cosimulation import cosimulate
-from sstdp_sim.comparison.kept import Kept
 from sstdp_sim.mutants import campaign
 from sstdp_sim.stress import beats
 
@@ -163,9 +163,9 @@ def test_what_was_finished_is_not_played_again(cluster, directory, dataset, monk
     """Ctrl-C after two of five segments; then here, and of the rest only."""
     kept = []
 
-    def stopped(self, segment, answers, real=Kept.keep):
-        real(self, segment, answers)
-        kept.append(segment)
+    def stopped(self, name, answers, real=Kept.keep):
+        real(self, name, answers)
+        kept.append(name)
         if len(kept) == 2:
             raise KeyboardInterrupt
 

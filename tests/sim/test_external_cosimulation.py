@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from support.conv_networks import random_conv
 from support.networks import random_dense
+from support.quick_simulator import QUICK
 from support.simulation import expected_words
 
 from sstdp_hw.blocks.hardware import Configuration
@@ -24,7 +25,9 @@ from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.comparison.cosimulation import cosimulate, timeout_cycles
-from sstdp_sim.comparison.mutation import changed_network, choose, place_outside
+from sstdp_sim.comparison.mutation import OUTSIDE, changed_network, choose, place_outside
+from sstdp_sim.mutants import campaign
+from sstdp_sim.mutants.instrument import HELPERS, flips_outside
 from sstdp_sim.simulation.memory_harness import External
 from sstdp_sim.simulation.packets import Packets, Traffic
 from sstdp_sim.simulation.runner import VERILATOR_OPTIONS, failure_told, run_job, runner_of
@@ -100,6 +103,47 @@ def test_a_flipped_bit_of_the_memory_is_seen(made, layer):
     found = reference.run(changed_network(directory, mutation), images)
     assert (words != right).any()
     assert (words & 255).tolist() == found.classes.tolist(), "as the changed network answers"
+
+
+def test_mutants_flip_bits_of_the_memory(made):
+    """One after the other in one simulation, two of them in one word, and what was flipped is right
+    again."""
+    directory, images = made[0], made[1][:12]
+    p, found = directory.parameters, reference.run(directory.network, images)
+    flips = [choose(directory, images, found, "weight", layer, 3) for layer in range(3)]
+    place = place_outside(directory, flips[0])
+    places = dict(enumerate([place_outside(directory, flip) for flip in flips], 1))
+    width = p.tiled.plan.bus.data_width
+    places[4] = place - place % width + (place + 1) % width
+    external = External.of(p, more=flips_outside(places, width))
+    with Simulation.of(
+        directory.verilog + HELPERS, p, simulator=QUICK, external=external
+    ) as simulation:
+        answers = simulation.play(
+            Packets.of(p, images), mutants=[1, 4, 1, 2, 3, 0],
+            timeout_cycles=timeout_cycles(directory, Traffic()),
+        )  # fmt: skip
+    classes = [(each.words & 255).tolist() for each in answers]
+    wanted = [
+        reference.run(changed_network(directory, flip), images).classes.tolist() for flip in flips
+    ]
+    assert [classes[0], *classes[3:]] == [*wanted, found.classes.tolist()]
+    assert classes[2] == classes[0]
+
+
+@pytest.mark.skipif(
+    "SSTDP_EXTERNAL_STRESS" not in os.environ, reason="SSTDP_EXTERNAL_STRESS is not set"
+)
+def test_mutants_are_noticed(made, monkeypatch):
+    """Faults in what fetches the weights, and flipped bits of them."""
+    for name, few in (("_RESET_PACKETS", 100), ("_HOSTILE_PACKETS", 60), ("_TURNS", 2)):
+        monkeypatch.setattr(campaign, name, few)
+    directory, images = made
+    verdicts = campaign.run(directory, images, count=60, seed=1)
+    places = {getattr(each.mutant, "module", "") for each in verdicts}
+    assert OUTSIDE in places and "accelerator.tiles.reader" in places
+    told = campaign.summary(verdicts)
+    assert told["kill_rate"] >= 0.8, told["survivors"]
 
 
 def test_answers_are_right_or_flagged(made):
@@ -189,10 +233,6 @@ def test_the_verbs(made, tmp_path, capsys):
     for options, message in (
         (other, "must be the network that the accelerator was generated from"),
         (("run", folder, "--port", "sim", "--dataset", samples), "weights must be on the chip"),
-        (
-            ("verify", folder, "--mutants", 3, "--dataset", samples),
-            "weights must be on the chip for `verify --mutants`",
-        ),
         (("build", folder, "--board", "ulx3s-85f"), "weights must be on the chip for `build"),
     ):
         err = told(*options, status=2).err.strip().splitlines()[-1]

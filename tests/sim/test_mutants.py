@@ -51,20 +51,67 @@ def test_every_kind_has_places(directory, modules):
     assert tie.module == "accelerator.decision" and "> becomes >=" in str(tie)
 
 
-def test_mutants_are_noticed(directory, monkeypatch):
-    """One of each kind at least, in one program; the design without one is the reference's."""
+def test_mutants_are_noticed(directory, monkeypatch, tmp_path):
+    """One of each kind at least, in one program; the design without one is the reference's. What is
+    finished is kept: a second run plays and proves nothing, and a third what was damaged."""
+    monkeypatch.setattr("sstdp_hw.engine.kept.cache_folder", lambda: tmp_path)
     monkeypatch.setattr(campaign, "_RESET_PACKETS", 200)
     monkeypatch.setattr(campaign, "_HOSTILE_PACKETS", 100)
     monkeypatch.setattr(campaign, "_TURNS", 2)
     monkeypatch.setattr(equivalence, "_SECONDS", 2)
     images = np.random.default_rng(1).integers(0, 256, (24, 1, 8, 8), dtype=np.uint8)
-    verdicts = campaign.run(directory, images, count=20, seed=3, jobs=2)
+    kept = campaign.kept_of(directory, images, count=20, seed=3)
+
+    def run():
+        return campaign.run(directory, images, count=20, seed=3, jobs=2, kept=kept)
+
+    verdicts = run()
     assert {verdict.mutant.kind for verdict in verdicts} >= KINDS | {"weight", "threshold"}
     told = campaign.summary(verdicts)
     assert told["mutants"] == 20
     assert told["killed"] + told["equivalent"] + told["survived"] == 20
     # Few images and few mutants: the command asks for 99 %.
     assert told["kill_rate"] >= 0.8, told["survivors"]
+
+    done = []
+
+    def counted(name, real):
+        return lambda *arguments: done.append(name) or real(*arguments)
+
+    for name in ("_played", "equivalent", "harmless"):
+        monkeypatch.setattr(campaign, name, counted(name, getattr(campaign, name)))
+    assert run() == verdicts and done == []
+    damaged = min(kept.folder.glob("play-0-*-*-*"))  # a batch; the control is another file
+    damaged.write_bytes(damaged.read_bytes()[:-3] + b"9}}")
+    assert run() == verdicts and done == ["_played"]
+    kept.discard()
+    assert not kept.folder.exists()
+
+
+def test_what_is_kept_is_of_the_same_campaign(directory, monkeypatch, tmp_path):
+    """Whatever decides a verdict decides where it is looked for."""
+    generate(small_network(seed=6), Configuration((6, 3), 4, True), tmp_path / "other")
+    images = np.zeros((2, 1, 8, 8), np.uint8)
+
+    def key(directory=directory, images=images, count=20, seed=3):
+        return campaign.kept_of(directory, images, count=count, seed=seed).key
+
+    keys = [
+        key(), key(images=images + 1), key(images=images[:1]), key(count=21), key(seed=4),
+        key(dataclasses.replace(directory, verilog=directory.verilog + "\n")),
+        key(GeneratedDirectory.load(tmp_path / "other")),
+    ]  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr("sstdp_hw.engine.identity._sources", lambda: "others")
+        keys.append(key())
+    with monkeypatch.context() as patch:
+        patch.setattr("sstdp_hw.engine.identity.version", lambda _: "0")
+        keys.append(key())
+    monkeypatch.setenv("YOSYS", "echo")
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
+    monkeypatch.delenv("YOSYS")
+    assert key() == keys[0]
 
 
 def test_equivalents_are_no_survivors(capsys):

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.engine.kept import Kept
 from sstdp_sim.simulation.packets import Answers, Packets, Traffic
 from sstdp_sim.simulation.simulator import Simulation
+from sstdp_sim.stress import beats as stress
 from sstdp_sim.stress.beats import WEATHER, findings, packets_of_a_run, random_stream, stream_of
 
 
@@ -95,6 +97,37 @@ def test_the_check_finds_what_is_wrong(directory, images):
     assert told(np.delete(words, 3))[0].startswith("packet 3: expected") or words[3] == words[4]
     assert told(words, extra=True) == ["more answers than packets"]
     assert len(told(words, violated=True)) == 1
+
+
+def test_runs_that_are_kept_are_not_played_again(directory, images, monkeypatch, tmp_path):
+    """Interrupted behind the third of six; then the rest, and what was damaged."""
+    monkeypatch.setattr("sstdp_hw.engine.kept.cache_folder", lambda: tmp_path)
+    kept = stress.kept_of(directory, images, 500, seed=1)
+    found, played = {}, []
+
+    def counted(simulation, run, advance, real=stress._played):
+        number = run[1].seed - 1
+        played.append(number)
+        if number not in found:  # simulators take longer than the rest of this test
+            found[number] = real(simulation, run, advance)
+        return found[number]
+
+    def interrupted(self, name, answers, real=Kept.keep):
+        real(self, name, answers)
+        if name == "2.npz":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(stress, "_played", counted)
+    whole = stress.play(directory, images, 500)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Kept, "keep", interrupted)
+        stress.play(directory, images, 500, kept=kept)
+    for damaged, again in ((None, [3, 4, 5]), (None, []), ("2.npz", [2])):
+        if damaged:
+            (kept.folder / damaged).write_bytes(b"0" * 100)
+        played.clear()
+        assert stress.play(directory, images, 500, kept=kept) == whole and played == again
+    assert stress.kept_of(directory, images, 501, seed=1).key != kept.key
 
 
 def test_answers_without_end_end_the_run(directory, images, simulator):

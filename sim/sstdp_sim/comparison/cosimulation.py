@@ -20,6 +20,7 @@ from sstdp_hw.contract.answer import bus_errors, unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.file_names import ARRAYS_FILE, RESULTS_FILE
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image, words_of_an_image
+from sstdp_hw.engine.kept import Kept
 from sstdp_hw.engine.local import Local
 from sstdp_hw.engine.speed import measured
 from sstdp_hw.engine.work import Engine
@@ -40,8 +41,7 @@ from .diagnosis import (
     first_difference,
     spikes_by_layer,
 )
-from .kept import Kept
-from .resumption import key_of, played
+from .resumption import kept_of, played
 from .segments import Segment, play, playing, segments_of
 
 NO_ANSWER = -1
@@ -196,7 +196,7 @@ def cosimulate(
     work = playing(play, simulator)
     kept = None
     if keep and not traced:
-        kept = Kept(key_of(design, packets, segments, traffic, timeout, work))
+        kept = kept_of(design, packets, segments, traffic, timeout, work)
     start = time.monotonic()
     with engine.session(work, design) as session:
         compiled, processor = time.monotonic(), _processor_seconds()

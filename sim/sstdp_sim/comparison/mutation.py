@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,8 @@ KINDS = ("weight", "threshold")
 LITERAL = re.compile(
     r"localparam (?P<range>\[\d+:0\]) (?P<name>ROWS_\d+) = (?P<bits>\d+)'h(?P<digits>[0-9a-f]+);"
 )
+#: In place of a module.
+OUTSIDE = "the external memory"
 TRIES = 100
 TRIED_IMAGES = 512
 
@@ -124,7 +127,7 @@ def choose(
         if kind == "weight":
             row, lane = p.weight_place(neuron, chosen_input)
         bit = lane * memory["width"] + memory["width"] - 1
-        mutation = Mutation(kind, p.name, neuron, chosen_input, _home(memory), row, bit)
+        mutation = Mutation(kind, p.name, neuron, chosen_input, home(memory), row, bit)
         changed = run(changed_network(directory, mutation), images[sample])
         if (
             (changed.classes != inference.classes[sample])
@@ -137,9 +140,9 @@ def choose(
     )
 
 
-def _home(memory: dict[str, Any]) -> str:
+def home(memory: Mapping[str, Any]) -> str:
     """The module of a memory, or that it is none of the accelerator's."""
-    return str(memory.get("module", "the external memory"))
+    return str(memory.get("module", OUTSIDE))
 
 
 def place_outside(directory: GeneratedDirectory, mutation: Mutation) -> int:

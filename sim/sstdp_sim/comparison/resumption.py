@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sstdp_hw.base.files import sha256
 from sstdp_hw.base.progress import say
-from sstdp_hw.engine.identity import identity
+from sstdp_hw.engine.kept import Kept, key_of
 from sstdp_hw.engine.work import Session, Work
 from sstdp_hw.network.layers import Array
 
 from ..simulation.packets import Answers, Packets, Traffic
 from ..simulation.simulator import tools_of
-from .kept import Kept
+from .kept import kept_answers
 from .segments import Segment, group_of, groups_of
 
 
-def key_of(
+def kept_of(
     design: dict[str, Any], packets: Packets, segments: Sequence[Segment], traffic: Traffic,
     timeout: int, work: Work,
-) -> str:  # fmt: skip
-    """Hash of all that answers depend on."""
+) -> Kept:  # fmt: skip
+    """Under a hash of all that answers depend on."""
     memories = design["memories"]
     plain = {name: value for name, value in design.items() if name != "memories"}
-    plain |= {"traffic": vars(traffic), "timeout": timeout, "who": identity(work.tools)}
-    plain |= {"tools": tools_of(design["simulator"])}
-    borders = [segment.first for segment in segments]
-    return sha256(
-        json.dumps([plain, borders], sort_keys=True, default=str).encode(),
-        b"" if memories is None else memories.tobytes(),
+    plain |= {"traffic": vars(traffic), "timeout": timeout, "tools": tools_of(design["simulator"])}
+    plain["borders"] = [segment.first for segment in segments]
+    key = key_of(
+        work.tools, plain, b"" if memories is None else memories.tobytes(),
         packets.data.tobytes(), packets.beats.tobytes(), packets.last.tobytes(),
     )  # fmt: skip
+    return kept_answers("simulated", key)
 
 
 def played(
@@ -43,8 +40,8 @@ def played(
     found: dict[int, Answers] = {}
     if kept is not None:
         for segment in segments:
-            answers = kept.find(segment.number, segment.count)
-            if answers is not None:
+            answers = kept.find(_name(segment))
+            if answers is not None and len(answers.words) <= segment.count:
                 found[segment.number] = answers
         again = sum(segment.count for segment in segments if segment.number in found)
         if again:
@@ -70,7 +67,7 @@ def played(
         for segment, answers in zip(groups[number], made, strict=True):
             found[segment.number] = answers
             if kept is not None:
-                kept.keep(segment.number, answers)
+                kept.keep(_name(segment), answers)
 
     session.map(
         [group_of(packets, group, traffic, timeout) for group in groups],
@@ -78,3 +75,7 @@ def played(
         advance=progress, done=keep,
     )  # fmt: skip
     return found, min(session.slots, len(groups))
+
+
+def _name(segment: Segment) -> str:
+    return f"{segment.number}.npz"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Container, Mapping
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.base.fpga_tools import find_tool
 from sstdp_hw.base.programs import working_threads
 from sstdp_hw.base.waiting import mapped
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image
+from sstdp_hw.engine.kept import Kept, kept_map
 from sstdp_hw.engine.local import Local
 from sstdp_hw.engine.work import Advance, Engine
 from sstdp_hw.models import cycles as cycle_model
@@ -23,9 +26,11 @@ from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
-from ..comparison.mutation import Mutation, patch
+from ..comparison.kept import played_key
+from ..comparison.mutation import OUTSIDE, Mutation, patch, place_outside
 from ..comparison.segments import playing
 from ..simulation.loads import Load, Loads, Patch
+from ..simulation.memory_harness import External
 from ..simulation.packets import Answers, Packets, Traffic
 from ..simulation.simulator import Simulation, design_of
 from ..stress.beats import (
@@ -40,7 +45,7 @@ from ..stress.loads import LoadPlan, inverted
 from ..stress.stimulus import hostile_images
 from .equivalence import LogicProof
 from .harmless import harmless
-from .instrument import instrumented
+from .instrument import flips_outside, instrumented
 from .logic import LogicFault, logic_faults
 from .netlist import read_design
 from .numbers import equivalent, random_flips
@@ -50,6 +55,7 @@ Mutant = LogicFault | Mutation
 
 #: Share of the mutants that are flipped bits; the others are faults in the logic.
 FLIPS = 0.4
+_FEW = 16  # images that show most mutants
 _HOSTILE_PACKETS = 400
 # A register that no reset clears matters rarely, and only to what is next: many resets are needed.
 _RESET_PACKETS, _RESET_CYCLES = 3000, 200_000  # so many packets, or fewer that take so long
@@ -57,6 +63,7 @@ _STALLED_IMAGES = 12  # that would come in the time of a long stall
 _BATCH = 24  # mutants of one simulator process
 #: How often those that nobody noticed are played, each time with other images and traffic.
 _TURNS = 5
+_LATE, _FAULTS = 20, 12  # cycles of an external memory; wrong bursts of it, in 256
 _LOADS = 12  # right images of the memories among the images
 _SEEDS = 10  # of traffic in a turn, at most
 
@@ -76,11 +83,25 @@ class Scenario:
     cycles: Array | None = None
     loading: int | None = None
 
-    def noticed(self, answers: Answers) -> str | None:
-        """What is wrong with the answers, in one line."""
-        found = findings(self.stream, answers)
+    @property
+    def fails(self) -> bool:
+        """Whether an external memory gives errors."""
+        return self.traffic.memory_faults > 0
+
+    def noticed(self, answers: Answers, right: Answers | None = None) -> str | None:
+        """What is wrong with the answers, in one line.
+
+        Parameters
+        ----------
+        answers : Answers
+        right : Answers, optional
+            Where an external memory fails, what comes without a mutant: which answers are flagged.
+        """
+        found = findings(self.stream, answers, faults=self.fails)
         if found:
             return f"{self.name}: {found[0]}"
+        if right is not None and answers.words.tolist() != right.words.tolist():
+            return f"{self.name}: other answers are flagged than without it"
         if self.cycles is not None:
             if self.loading is not None:
                 took = answers.loads[:1, 3] - answers.loads[:1, 2]  # offered to an idle chain
@@ -149,23 +170,41 @@ def scenarios(directory: GeneratedDirectory, images: Array, seed: int) -> list[S
     ]  # fmt: skip
     # While one lasts, every queue fills.
     longest = _STALLED_IMAGES * int(cycles.mean())
-    loads, loading = [], None
+    more: list[Scenario] = []
+    loading = None
     if parameters.store.loaded:
         stream = loaded_stream(parameters, plain.packets, random, count=_LOADS, waits=True)
-        loads.append(Scenario("loads", stream, Traffic()))
+        more.append(Scenario("loads", stream, Traffic()))
         loading = loading_cycles(parameters)
+    apart: Array | None = cycle_model.latency_per_image(parameters, inference)
+    stalls, late = 0, 0
+    if parameters.store.external:
+        apart = None  # the first tile of an image may be on its way when it comes, or there
+        stalls, late = 128, 3
+        slow = cycle_model.cycles_per_image(parameters, inference, memory_latency=_LATE)
+        more += [
+            Scenario("a memory that is late", plain, Traffic(memory_latency=_LATE), slow),
+            Scenario("a memory that fails", plain, Traffic(seed=seed, memory_faults=_FAULTS)),
+            Scenario(
+                "a memory that fails and stalls, with resets", hostile[1],
+                Traffic(20, 128, seed + 6, memory_faults=_FAULTS, memory_stalls=60),
+            ),
+        ]  # fmt: skip
+    few = images_stream(directory, images[:_FEW])
     return [
+        Scenario("a few images", few, Traffic(), cycles[:_FEW], loading),
         Scenario("images back to back", plain, Traffic(), cycles, loading),
+        Scenario("one image at a time", plain, Traffic(isolated=True), apart),
+        *more,
         Scenario(
-            "one image at a time", plain, Traffic(isolated=True),
-            cycle_model.latency_per_image(parameters, inference),
+            "gaps and backpressure", plain,
+            Traffic(100, 128, seed + 1, memory_stalls=stalls, memory_latency=late),
         ),
-        *loads,
-        Scenario("gaps and backpressure", plain, Traffic(100, 128, seed + 1)),
         Scenario("long backpressure", plain, Traffic(0, 128, seed + 2, stall_cycles=longest)),
         Scenario("packets of wrong length", hostile[0], Traffic(20, 128, seed + 3)),
         Scenario(
-            "resets of a full chain", hostile[1], Traffic(0, 128, seed + 4, stall_cycles=longest)
+            "resets of a full chain", hostile[1],
+            Traffic(0, 128, seed + 4, stall_cycles=longest, memory_stalls=stalls),
         ),
         Scenario("resets at full speed", hostile[2], Traffic()),
         Scenario("resets", hostile[3], Traffic(20, 200, seed + 5)),
@@ -191,6 +230,20 @@ def choose(
     return [*flips, *chosen]
 
 
+def kept_of(directory: GeneratedDirectory, images: Array, *, count: int, seed: int) -> Kept:
+    """What is finished of a campaign, under a hash of all that it depends on."""
+    yosys = find_tool("yosys")
+    key = played_key(
+        directory, images, count=count, seed=seed, yosys=[yosys.version, yosys.named_by]
+    )
+    return Kept("mutants", key, unpack=_unpacked)
+
+
+def _unpacked(data: bytes) -> dict[int, str]:
+    """What was found, by the number of a mutant."""
+    return {int(number): text for number, text in json.loads(data).items()}
+
+
 def run(
     directory: GeneratedDirectory,
     images: Array,
@@ -200,6 +253,7 @@ def run(
     jobs: int = 1,
     engine: Engine | None = None,
     only: Container[str] | None = None,
+    kept: Kept | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Verdict]:
     """Play ``count`` mutants; of these only those whose text is in ``only``, if that is given.
@@ -210,6 +264,8 @@ def run(
         Simulators, and proofs, at once on this machine.
     engine : Engine, optional
         Who plays, in place of ``jobs`` simulators here. What is noticed does not depend on it.
+    kept : Kept, optional
+        `kept_of` the same arguments: what is finished is taken from there, and put there.
 
     Raises
     ------
@@ -224,31 +280,47 @@ def run(
         if only is not None:
             mutants = [mutant for mutant in mutants if str(mutant) in only]
         alive = dict(enumerate(mutants, 1))
+        flips = {n: mutant for n, mutant in alive.items() if isinstance(mutant, Mutation)}
         patches: dict[int, Patch] = {}
+        outside: dict[int, int] = {}
+        external: External | None = None
         if parameters.store.loaded:  # numbers are flipped on their way into the memories
-            patches = {
-                number: patch(directory, mutant)
-                for number, mutant in alive.items()
-                if isinstance(mutant, Mutation)
+            patches = {number: patch(directory, flip) for number, flip in flips.items()}
+        if parameters.store.external:
+            outside = {
+                number: place_outside(directory, flip)
+                for number, flip in flips.items()
+                if flip.module == OUTSIDE
             }
-        text = instrumented(directory.verilog, modules, mutants, folder, in_verilog=not patches)
+            width = parameters.tiled.plan.bus.data_width
+            external = External.of(parameters, more=flips_outside(outside, width))
+        text = instrumented(
+            directory.verilog, modules, mutants, folder, elsewhere={*patches, *outside}
+        )
+        design = design_of(text, parameters, images=2, external=external)
         proof = LogicProof(modules, folder)
         noticed: dict[int, str] = {}
         proven: dict[int, str] = {}
+        if kept:
+            kept.tell("Mutants")
 
         def judge(number: int) -> None:
             mutant = mutants[number - 1]
-            reason = (
-                equivalent(directory, mutant)
-                if isinstance(mutant, Mutation)
-                else harmless(directory, modules, mutant) or proof.equivalent(mutant)
-            )
-            if reason:
-                proven[number] = reason
+            found = kept.find(f"proof-{number}") if kept else None
+            if found is None:
+                reason = (
+                    equivalent(directory, mutant)
+                    if isinstance(mutant, Mutation)
+                    else harmless(directory, modules, mutant) or proof.equivalent(mutant)
+                )
+                found = {number: reason} if reason else {}
+                if kept:
+                    kept.keep(f"proof-{number}", found)
+            proven.update(found)
 
         with (
             (engine or Local(jobs)).session(
-                playing(_played, "verilator", "mutant"), design_of(text, parameters, images=2)
+                playing(_played, "verilator", "mutant"), design
             ) as session,
             working_threads(jobs) as threads,
         ):
@@ -256,14 +328,18 @@ def run(
                 if turn:
                     random = np.random.default_rng([seed, turn])
                     images = hostile_images(directory.network, random, -(-len(images) // 2))
-                flips = [mutant for mutant in alive.values() if isinstance(mutant, Mutation)]
-                seen = with_witnesses(directory, images, flips, seed + turn)
-                for scenario in scenarios(directory, seen, seed + _SEEDS * turn):
+                left = [mutant for mutant in alive.values() if isinstance(mutant, Mutation)]
+                seen = with_witnesses(directory, images, left, seed + turn)
+                all_of_them = scenarios(directory, seen, seed + _SEEDS * turn)
+                for place, scenario in enumerate(all_of_them):
                     given = (scenario, patches, timeout_cycles(directory, scenario.traffic))
-                    (found,) = session.map([[0]], given=given)
+                    name = f"play-{turn}-{place}"
+                    (found,) = kept_map(session, kept, [f"{name}-none"], [[0]], given=given)
                     if found:
                         raise UserError(f"Without a mutant nothing may be noticed; {found[0]}")
-                    for found in session.map(_batches(list(alive)), given=given):
+                    batches = _batches(list(alive))
+                    names = [f"{name}-{'-'.join(map(str, batch))}" for batch in batches]
+                    for found in kept_map(session, kept, names, batches, given=given):
                         noticed |= found
                         alive = {n: mutant for n, mutant in alive.items() if n not in found}
                         if progress:
@@ -298,9 +374,10 @@ def _play(
     timeout: int,
 ) -> dict[int, str]:  # fmt: skip
     """Mutants of the batch that the scenario shows, and what it shows."""
+    control = [0] if scenario.fails else []
     try:
         answers = simulation.play(
-            scenario.stream.packets, mutants=batch, answers=scenario.stream.answers,
+            scenario.stream.packets, mutants=[*control, *batch], answers=scenario.stream.answers,
             loads=scenario.stream.loads, patches=patches, traffic=scenario.traffic,
             timeout_cycles=timeout,
         )  # fmt: skip
@@ -311,7 +388,8 @@ def _play(
         parts = (batch[:half], batch[half:])
         first, second = (_play(simulation, scenario, part, patches, timeout) for part in parts)
         return first | second
-    found = zip(batch, map(scenario.noticed, answers), strict=True)
+    right = answers.pop(0) if control else None
+    found = ((n, scenario.noticed(each, right)) for n, each in zip(batch, answers, strict=True))
     return {number: text for number, text in found if text}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from .netlist import Editor, split_roms, write_design
 
 NUMBER = "sstdp_mutant_number"
 
-_HELPERS = f"""
+#: Modules that Verilog with mutants needs.
+HELPERS = f"""
 module {NUMBER} (output wire [31:0] number);
   assign number = {HARNESS_TOP}.mutant;
 endmodule
@@ -31,6 +32,22 @@ module {EIGHTH} (input wire clk, input wire happens, output wire hit);
   always @(posedge clk) if (happens) count <= count + 1;
   assign hit = count == 7;
 endmodule
+"""
+# Mutants are changed while the accelerator is in reset.
+_OUTSIDE = f"""\
+  wire [31:0] mutant;
+  reg [31:0] at_work = 0;
+  {NUMBER} chosen (.number(mutant));
+  task flip(input [31:0] number);
+    case (number)
+{{cases}}      default: ;
+    endcase
+  endtask
+  always @(posedge clk) if (mutant != at_work) begin
+    flip(at_work);
+    flip(mutant);
+    at_work = mutant;
+  end
 """
 _FILL = re.compile(
     r"initial for \(i = 0; i < (\d+); i = i \+ 1\) (\w+\[\d+) \+ i\] = (ROWS_\d+)\[i\*(.*)"
@@ -43,17 +60,17 @@ def instrumented(
     mutants: Sequence[LogicFault | Mutation],
     folder: Path,
     *,
-    in_verilog: bool = True,
+    elsewhere: Container[int] = (),
 ) -> str:
-    """The Verilog with ``mutants`` built in; they count from 1. Flipped bits of memories only if
-    these stand in the Verilog."""
+    """The Verilog with ``mutants`` built in; they count from 1. Those numbered ``elsewhere`` are
+    flipped bits of memories that do not stand in the Verilog."""
     modules = copy.deepcopy(modules)
     editors: dict[str, tuple[Editor, list[Any]]] = {}
     flips: dict[tuple[str, str], dict[int, int]] = {}  # module, literal: number to bit
     for number, mutant in enumerate(mutants, 1):
+        if number in elsewhere:
+            continue
         if isinstance(mutant, Mutation):
-            if not in_verilog:
-                continue
             place = find(verilog, mutant)
             flips.setdefault((mutant.module, place.name), {})[number] = place.bit
             continue
@@ -63,7 +80,20 @@ def instrumented(
             editors[mutant.module] = editor, wire
         editor, wire = editors[mutant.module]
         apply(mutant, editor, editor.equal(wire, number))
-    return write_design(modules, folder) + _HELPERS + _with_flips(split_roms(verilog)[1], flips)
+    return write_design(modules, folder) + HELPERS + _with_flips(split_roms(verilog)[1], flips)
+
+
+def flips_outside(places: Mapping[int, int], width: int) -> str:
+    """Lines for the model of an external memory, ``width`` bits a word: each mutant flips the bit
+    of that number."""
+    if not places:
+        return ""
+    cases = "".join(
+        f"      {number}: words[{place // width}][{place % width}] = "
+        f"~words[{place // width}][{place % width}];\n"
+        for number, place in places.items()
+    )
+    return _OUTSIDE.format(cases=cases)
 
 
 def _with_flips(roms: str, flips: dict[tuple[str, str], dict[int, int]]) -> str:

@@ -185,7 +185,7 @@ def _rotation(cell: dict[str, Any], module: str, directory: GeneratedDirectory) 
             rows = p.weight_rows() if name == "weights" else p.initial_rows()
             width, size = memory["width"], memory["width"] * p.lanes
             turned = [row >> width | (row & (1 << width) - 1) << size - width for row in rows]
-            if cell["type"] == memory["module"] and rows != turned and not found:
+            if cell["type"] == memory.get("module") and rows != turned and not found:
                 text = f"lanes of the {name} are one place off"  # layers may share the memory
                 found.append(("lane", "rotate data", text, 0, len(wires["data"]), memory["width"]))
     for probe in manifest["probes"]:

@@ -8,7 +8,7 @@ from sstdp_hw.blocks.hardware import WeightedBlock
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.layers import Array, Dense
 
-from ..comparison.mutation import Mutation, changed_network
+from ..comparison.mutation import Mutation, changed_network, home
 
 
 def random_flips(
@@ -31,7 +31,7 @@ def random_flips(
             source = int(random.choice(sources))
             row, lane = p.weight_place(neuron, source)
         bit = lane * memory["width"] + int(random.integers(memory["width"]))
-        mutation = Mutation(kind, p.name, neuron, source, memory["module"], row, bit)
+        mutation = Mutation(kind, p.name, neuron, source, home(memory), row, bit)
         found.setdefault(str(mutation), mutation)
     return list(found.values())
 

@@ -38,9 +38,9 @@ def memory_places(width: int) -> dict[str, str]:
     return dict(zip(_PLACES, (_INPUTS, instance, memory_connections(width)), strict=True))
 
 
-def memory_verilog(parameters: AcceleratorParameters) -> str:
-    """The memory of an accelerator, which reads `MEMORY_FILE`."""
-    return memory_model(parameters, MODEL, f'  initial $readmemh("{MEMORY_FILE}", words);\n')
+def memory_verilog(parameters: AcceleratorParameters, more: str = "") -> str:
+    """The memory of an accelerator, which reads `MEMORY_FILE`, with ``more`` lines."""
+    return memory_model(parameters, MODEL, f'  initial $readmemh("{MEMORY_FILE}", words);\n{more}')
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,13 @@ class External:
     contents: str
 
     @classmethod
-    def of(cls, parameters: AcceleratorParameters, flipped: int | None = None) -> External:
-        """The memory of an accelerator, perhaps with the bit of that number flipped."""
+    def of(
+        cls, parameters: AcceleratorParameters, flipped: int | None = None, more: str = ""
+    ) -> External:
+        """The memory of an accelerator, perhaps with the bit of that number flipped, or ``more``
+        lines of Verilog in its model."""
         width = parameters.tiled.plan.bus.data_width
-        return cls(width, memory_verilog(parameters), memory_hex(parameters, flipped))
+        return cls(width, memory_verilog(parameters, more), memory_hex(parameters, flipped))
 
 
 def memory_hex(parameters: AcceleratorParameters, flipped: int | None = None) -> str:

@@ -18,6 +18,7 @@ from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.answer import ANSWER, LOAD, bus_errors, pack_answers, unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.fitting import fitted
+from sstdp_hw.engine.kept import Kept, kept_map
 from sstdp_hw.engine.local import Local
 from sstdp_hw.engine.work import Advance, Engine
 from sstdp_hw.models import cycles as cycle_model
@@ -25,6 +26,7 @@ from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
 
 from ..comparison.cosimulation import timeout_cycles
+from ..comparison.kept import kept_answers, played_key
 from ..comparison.segments import playing
 from ..simulation.coverage import Coverage
 from ..simulation.loads import Loads
@@ -110,6 +112,11 @@ MEMORIES: tuple[dict[str, int], ...] = (
 _FEWEST, _WORTH_A_RUN, _MOST = 4, 500, 10_000
 
 
+def kept_of(directory: GeneratedDirectory, images: Array, beats: int, *, seed: int) -> Kept:
+    """What is finished of a `play`, under a hash of all that it depends on."""
+    return kept_answers("stress", played_key(directory, images, beats=beats, seed=seed))
+
+
 def play(
     directory: GeneratedDirectory,
     images: Array,
@@ -118,10 +125,13 @@ def play(
     seed: int = 1,
     coverage: Coverage | None = None,
     engine: Engine | None = None,
+    kept: Kept | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Play at least so many beats, in every weather at least a few packets; ``coverage`` gets what
     they cover. What is played does not depend on the ``engine``, by default one simulator here.
+    Runs that are ``kept``, by `kept_of` the same arguments, are not played again; where coverage is
+    counted, all are.
 
     Returns
     -------
@@ -138,6 +148,10 @@ def play(
     )  # fmt: skip
     total: dict[str, Any] = dict.fromkeys(counts, 0)
     total["findings"] = []
+    if coverage is not None:
+        kept = None
+    if kept:
+        kept.tell("Stress")
     design = design_of(directory.verilog, parameters, images=2, coverage=coverage)
     one = Local(1) if engine is None or coverage is not None else engine
     with one.session(playing(_played, "verilator", "beat"), design) as session:
@@ -156,7 +170,8 @@ def play(
                 runs.append((stream, traffic, timeout_cycles(directory, traffic)))
                 ahead += stream.beats
             sizes = [stream.beats for stream, _, _ in runs]
-            made = session.map(runs, units=sizes)
+            names = [f"{total['runs'] + place}.npz" for place in range(len(runs))]
+            made = kept_map(session, kept, names, runs, units=sizes)
             for (stream, traffic, _), answers in zip(runs, made, strict=True):
                 found = findings(stream, answers, faults=traffic.memory_faults > 0)
                 total["findings"] += [f"run {total['runs']}, {text}" for text in found]

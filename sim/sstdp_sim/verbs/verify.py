@@ -10,17 +10,23 @@ from sstdp_hw.command.verb import Result, Verb
 
 from .playing import add_jobs, add_played_images, check_at_least_one
 from .verify_mutants import verify_mutants
+from .verify_random import verify_random
 from .verify_record import verify_record
 from .verify_stress import verify_stress
 
-SUBVERBS = {"mutants": verify_mutants, "stress": verify_stress, "record": verify_record}
+SUBVERBS = {
+    "mutants": verify_mutants, "stress": verify_stress, "random": verify_random,
+    "record": verify_record,
+}  # fmt: skip
 _LIST = "\n".join(f"  {name:9}{verb.summary}" for name, verb in SUBVERBS.items())
 
 DESCRIPTION = f"""\
-Show that the check can fail, that nothing is lost on bad days, or check a record again.
+Show that the check can fail, that nothing is lost on bad days, that any network is answered right,
+or check a record again.
 
   sstdp-hw verify mutants build/accelerator --count 200
   sstdp-hw verify stress build/accelerator --beats 1000000
+  sstdp-hw verify random --count 100
   sstdp-hw verify record build/accelerator/record.json
 
 {_LIST}

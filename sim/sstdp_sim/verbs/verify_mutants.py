@@ -53,8 +53,8 @@ def _run(options: argparse.Namespace) -> Result:
     file = options.directory / MUTANTS_FILE
     with locks.reading(options.directory):
         directory = GeneratedDirectory.load(options.directory)
-        directory.refuse_external("verify --mutants")
         images = played_images(directory, options)
+        kept = campaign.kept_of(directory, images, count=options.count, seed=options.seed)
         with (
             locks.output(file),
             engine_of(options.cluster, options.jobs) as engine,
@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace) -> Result:
         ):
             verdicts = campaign.run(
                 directory, images, count=options.count, seed=options.seed, jobs=options.jobs,
-                engine=engine, progress=advance,
+                engine=engine, kept=kept, progress=advance,
             )  # fmt: skip
             result = campaign.summary(verdicts) | {
                 "name": known_as(directory.network), "seed": options.seed,
@@ -72,6 +72,7 @@ def _run(options: argparse.Namespace) -> Result:
             }  # fmt: skip
             directory.refuse_changed()
             write_json(file, result)
+            kept.discard()
     _show(result)
     print(f"Written: {file}")
     if result["kill_rate"] is not None and result["kill_rate"] < GOAL:

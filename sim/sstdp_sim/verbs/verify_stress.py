@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> Result:
     from sstdp_hw.contract.file_names import COVERAGE_FILE
 
     from ..simulation.coverage import Coverage
-    from ..stress.beats import play
+    from ..stress.beats import kept_of, play
 
     check_at_least_one(jobs=options.jobs, beats=options.beats, samples=options.samples)
     if options.coverage and options.cluster is not None:
@@ -69,14 +69,16 @@ def _run(options: argparse.Namespace) -> Result:
         if coverage is not None:
             held.enter_context(locks.output(directory.path / COVERAGE_FILE))
         images = played_images(directory, options)
+        kept = kept_of(directory, images, options.beats, seed=options.seed)
         with (
             engine_of(options.cluster, options.jobs) as engine,
             progress(f"Playing at least {options.beats:,} beats", options.beats) as advance,
         ):
             result = play(
                 directory, images, options.beats, seed=options.seed, coverage=coverage,
-                engine=engine, progress=advance,
+                engine=engine, kept=kept, progress=advance,
             )  # fmt: skip
+        kept.discard()
         if coverage is not None:
             _show_coverage(directory, coverage)
     loads = ""
