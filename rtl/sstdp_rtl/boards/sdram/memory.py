@@ -1,55 +1,16 @@
 """The external memory of a board: SDRAM, controller, and what fills it."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from sstdp_hw.blocks.axi_read import AxiReadParameters
 from sstdp_hw.contract.memory_image import STATUS_WIDTH
 
 from ...gateware.external.reader import axi_members
 from ..request_receiver import WORD_BYTES, beat_layout
 from .controller import SdramController, chip_layout
 from .filler import MemoryFiller
-from .timing import SDRAM_BYTES, WORD_BITS, SdramCycles
-
-
-@dataclass(frozen=True)
-class MemoryParameters:
-    """What stands in the memory, and who reads it.
-
-    Parameters
-    ----------
-    bus : AxiReadParameters
-        Of the accelerator.
-    base : int
-        Address of the image.
-    size, crc : int
-        Its bytes, a multiple of 4, and their CRC-32.
-    cycles : SdramCycles
-
-    Raises
-    ------
-    ValueError
-        If the image does not fit.
-    """
-
-    bus: AxiReadParameters
-    base: int
-    size: int
-    crc: int
-    cycles: SdramCycles
-
-    def __post_init__(self) -> None:
-        if self.base + self.size > SDRAM_BYTES:
-            raise ValueError(
-                f"Weights in the SDRAM must end below {SDRAM_BYTES:#x}, and {self.size:,} bytes "
-                f"from {self.base:#x} on do not; generate with another --base-address"
-            )
+from .timing import WORD_BITS
 
 
 class BoardMemory(wiring.Component):
@@ -57,7 +18,7 @@ class BoardMemory(wiring.Component):
 
     Parameters
     ----------
-    parameters : MemoryParameters
+    parameters : parameters.MemoryParameters
 
     Members
     -------

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 #: a chip with longer rows is used by half.
 COLUMN_BITS, BANK_BITS, ROW_BITS = 9, 2, 13
 ADDRESS_BITS = COLUMN_BITS + BANK_BITS + ROW_BITS
-SDRAM_BYTES = 2 << ADDRESS_BITS
+SDRAM_BYTES, ROW_BYTES = 2 << ADDRESS_BITS, 2 << COLUMN_BITS
 
 WORD_BITS = 16
 
