@@ -5,7 +5,8 @@
 module sdram_model #(
   parameter PERIOD = 0,
   parameter T_RCD = 0, T_RP = 0, T_RAS = 0, T_RC = 0, T_RFC = 0, T_RRD = 0, T_WR = 0, T_MRD = 0,
-  parameter POWER_UP = 0, REFRESH = 0, ROWS = 0
+  parameter POWER_UP = 0, REFRESH = 0, ROWS = 0,
+  parameter CONTENTS = ""  // file of words in hexadecimal, by row, bank and column; may be none
 ) (
   input wire clk, clk_en, cs, ras, cas, we,  // high where active
   input wire [1:0] ba, dqm,
@@ -35,6 +36,7 @@ module sdram_model #(
   endtask
 
   initial begin
+    if (CONTENTS != "") $readmemh(CONTENTS, words);
     now = 0; open = 0; was_opened = 0; was_closed = 0; was_written = 0; any_opened = 0;
     any_refreshed = 0; mode_set = 0; all_closed = 0; before_mode = 0; refreshes = 0;
     coming_valid = 0; out_valid = 0; dq_out = 16'hBAD0; activated = 0; refreshed = 0; moded = 0;

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockSignal, Elaboratable, Instance, IOPort, Module
+from amaranth.hdl import ClockSignal, Elaboratable, Instance, IOPort, Module, Value
 from amaranth.lib import io
 
 from sstdp_hw.base.fpga_tools import find_tool, run_tool
@@ -26,6 +26,7 @@ TOP, CLOCK, RX, TX = "board", "clk", "rx", "tx"
 
 #: The model of the SDRAM, and the clock that the board is taken to have, which has none otherwise.
 SDRAM_MODEL, SDRAM_MHZ = "sdram_model", 40.0
+SDRAM_FILE = Path(__file__).with_name(f"{SDRAM_MODEL}.v")
 
 #: Widths of the SDRAM's pins; all but the data go out.
 SDRAM_PINS = {
@@ -67,6 +68,49 @@ class Pins:
         return m
 
 
+def sdram_on(pins: Pins, mhz: float, timing: SdramTiming, contents: str = "") -> Instance:
+    """The model of an SDRAM on the pins, which checks every rule of ``timing``; see `SDRAM_FILE`.
+
+    Parameters
+    ----------
+    mhz : float
+        Of its clock.
+    contents : str
+        File of 16-bit words in hexadecimal that it holds from the beginning.
+    """
+    rules = {
+        f"p_{name.upper()}": ns if name == "rows" else round(1000 * ns)
+        for name, ns in asdict(timing).items()
+    }
+    data = pins.sdram["dq"]
+    return Instance(
+        SDRAM_MODEL,
+        p_PERIOD=round(1e6 / mhz), p_CONTENTS=contents, **rules,
+        i_dq_in=data.o, i_dq_driven=data.oe[0], o_dq_out=data.i,
+        **{f"i_{name}": port.o for name, port in pins.sdram.items() if name != "dq"},
+    )  # fmt: skip
+
+
+def verilog_of(design: Elaboratable, name: str, ports: Sequence[Value | IOPort], pins: Pins) -> str:
+    """Verilog of a design on simulated pins.
+
+    Raises
+    ------
+    UserError
+        If yosys is missing or fails.
+    """
+    netlist = rtlil.convert(design, name=name, platform=pins, ports=ports, emit_src=False)
+    with tempfile.TemporaryDirectory(prefix="sstdp-hw-") as temporary:
+        folder = Path(temporary)
+        (folder / "design.il").write_text(netlist, encoding="utf-8")
+        (folder / "script.ys").write_text(SCRIPT, encoding="utf-8")
+        run_tool(
+            find_tool("yosys"), ["-q", "-s", "script.ys"], folder,
+            log="yosys.log", writes="design.v",
+        )  # fmt: skip
+        return (folder / "design.v").read_text(encoding="utf-8")
+
+
 class SimulatedTop(Elaboratable):
     """`BoardTop`, with a model of the SDRAM on its pins if it has one."""
 
@@ -77,17 +121,7 @@ class SimulatedTop(Elaboratable):
         m = Module()
         m.submodules.board = BoardTop(self.parameters)
         if self.parameters.memory:
-            data = self.pins.sdram["dq"]
-            rules = {
-                f"p_{name.upper()}": ns if name == "rows" else round(1000 * ns)
-                for name, ns in asdict(SdramTiming()).items()
-            }
-            m.submodules.sdram = Instance(
-                SDRAM_MODEL,
-                p_PERIOD=round(1e6 / SDRAM_MHZ), **rules,
-                i_dq_in=data.o, i_dq_driven=data.oe[0], o_dq_out=data.i,
-                **{f"i_{name}": port.o for name, port in self.pins.sdram.items() if name != "dq"},
-            )  # fmt: skip
+            m.submodules.sdram = sdram_on(self.pins, SDRAM_MHZ, SdramTiming())
         return m
 
 
@@ -123,19 +157,5 @@ def board_verilog(
         quiet_ms=quiet_ms,
     )
     pins = Pins()
-    netlist = rtlil.convert(
-        SimulatedTop(parameters, pins), name=TOP, platform=pins, ports=list(pins.ports.values()),
-        emit_src=False,
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="sstdp-hw-") as name:
-        folder = Path(name)
-        (folder / "design.il").write_text(netlist, encoding="utf-8")
-        (folder / "script.ys").write_text(SCRIPT, encoding="utf-8")
-        run_tool(
-            find_tool("yosys"), ["-q", "-s", "script.ys"], folder,
-            log="yosys.log", writes="design.v",
-        )  # fmt: skip
-        text = (folder / "design.v").read_text(encoding="utf-8")
-    if parameters.memory:
-        text += resources.files(__package__).joinpath(f"{SDRAM_MODEL}.v").read_text("utf-8")
-    return text
+    text = verilog_of(SimulatedTop(parameters, pins), TOP, list(pins.ports.values()), pins)
+    return text + SDRAM_FILE.read_text(encoding="utf-8") if parameters.memory else text
