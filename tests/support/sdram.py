@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from sstdp_rtl.boards.sdram.controller import PIN_CYCLES
+
 #: By RAS, CAS, WE, low where active, as in the truth table.
 COMMANDS = {
     (1, 1, 1): "nop", (0, 1, 1): "activate", (1, 0, 1): "read", (1, 0, 0): "write",
@@ -185,3 +187,27 @@ class SdramChip:
 
     def _terminate(self, bank, number, address, mask, driven):
         self._rule("no burst to end", False)
+
+
+def attach(simulator, dut, chip, pins=None):
+    """Put the chip on a controller's ``chip`` and ``word``, through pins that take their time.
+
+    Parameters
+    ----------
+    pins : list, optional
+        What went to the chip, edge by edge: arguments of `SdramChip.edge`.
+    """
+
+    async def wires(ctx):
+        back = deque([None] * PIN_CYCLES)
+        async for *_, to in ctx.tick().sample(dut.chip):
+            ras, cas, we = (1 - (to.command.value >> bit & 1) for bit in range(3))
+            driven = int(to.word) if to.drives else None
+            pin = (ras, cas, we, int(to.bank), int(to.address), int(to.mask), driven)
+            if pins is not None:
+                pins.append(pin)
+            back.append(chip.edge(*pin))
+            word = back.popleft()
+            ctx.set(dut.word, 0xBAD0 if word is None else word)
+
+    simulator.add_testbench(wires, background=True)

@@ -115,6 +115,7 @@ def _plan(
     platform = _platform(board, place.packing.toolchain)
     # Here, after the platform: without Amaranth its absence is told in one line.
     from ..boards.top import BoardTop
+
     board_mhz = platform.default_clk_frequency / 1e6
     try:
         pll = None if clock_mhz in (None, board_mhz) else find_pll(board_mhz, clock_mhz)

@@ -1,37 +1,44 @@
 // An SDRAM for the simulated board: 4 banks of 8192 rows of 512 words, bursts of one word. A rule of
-// the chip that is broken ends the simulation with a line on stderr that names it. Written from the command
+// the chip that is broken is named by `rule`, and ends the simulation with a line on stderr. Written from the command
 // truth table and the AC characteristics of Winbond W9825G6, Alliance AS4C16M16SA and ISSI
 // IS42S16160. Times are ps, taken at edges of `clk`.
 module sdram_model #(
   parameter PERIOD = 0,
   parameter T_RCD = 0, T_RP = 0, T_RAS = 0, T_RC = 0, T_RFC = 0, T_RRD = 0, T_WR = 0, T_MRD = 0,
   parameter POWER_UP = 0, REFRESH = 0, ROWS = 0,
-  parameter CONTENTS = ""  // file of words in hexadecimal, by row, bank and column; may be none
+  parameter CONTENTS = "",  // file of words in hexadecimal, by row, bank and column; may be none
+  parameter ENDS = 1,  // 0: a broken rule is only named
+  parameter KEPT_BITS = 24  // of the place of a word; with less, words are kept over others
 ) (
   input wire clk, clk_en, cs, ras, cas, we,  // high where active
   input wire [1:0] ba, dqm,
   input wire [12:0] a,
   input wire [15:0] dq_in,
   input wire dq_driven,
-  output reg [15:0] dq_out
+  output reg [15:0] dq_out,
+  output reg [8*24-1:0] rule  // the first one broken; 0: none
 );
   localparam [63:0] LATEST = 64'd100_000_000;  // that a row may be open
-  reg [15:0] words [0:(1 << 24) - 1];
+  reg [15:0] words [0:(1 << KEPT_BITS) - 1];
   reg [63:0] now, activated, refreshed, moded;
   reg [63:0] opened [0:3], closed [0:3], written [0:3];
   reg [3:0] open, was_opened, was_closed, was_written;
   reg [12:0] row [0:3];
   reg any_opened, any_refreshed, mode_set, all_closed;
   reg [3:0] before_mode;
-  reg [63:0] refreshes;
+  reg [63:0] refreshes;  // since the mode is set
+  reg [63:0] times [0:ROWS-1];  // of the last of them
   reg [15:0] coming;  // read at the edge before
   reg coming_valid, out_valid;
   integer bank;
 
-  task broken(input [8*24-1:0] rule);
-    begin
-      $fdisplay(32'h8000_0002, "SDRAM: rule broken after %0d ps: %0s", now, rule);
-      $finish;
+  task broken(input [8*24-1:0] name);
+    if (rule == 0) begin
+      rule = name;
+      if (ENDS) begin
+        $fdisplay(32'h8000_0002, "SDRAM: rule broken after %0d ps: %0s", now, name);
+        $finish;
+      end
     end
   endtask
 
@@ -39,11 +46,13 @@ module sdram_model #(
     if (CONTENTS != "") $readmemh(CONTENTS, words);
     now = 0; open = 0; was_opened = 0; was_closed = 0; was_written = 0; any_opened = 0;
     any_refreshed = 0; mode_set = 0; all_closed = 0; before_mode = 0; refreshes = 0;
-    coming_valid = 0; out_valid = 0; dq_out = 16'hBAD0; activated = 0; refreshed = 0; moded = 0;
+    coming_valid = 0; out_valid = 0; rule = 0; dq_out = 16'hBAD0; activated = 0; refreshed = 0; moded = 0;
   end
 
   wire [2:0] command = {ras, cas, we} & {3{cs & clk_en}};
-  wire [23:0] place = {row[ba], ba, a[8:0]};
+  wire [23:0] whole = {row[ba], ba, a[8:0]};
+  wire [KEPT_BITS-1:0] place = whole[KEPT_BITS-1:0];
+  wire [63:0] oldest = times[refreshes % ROWS];
   always @(posedge clk) begin
     coming_valid <= 0;
     out_valid <= coming_valid;
@@ -100,8 +109,10 @@ module sdram_model #(
           if (was_opened[bank] & (now - opened[bank] < T_RC)) broken("tRC");
         end
         any_refreshed <= 1; refreshed <= now;
-        if (mode_set) refreshes <= refreshes + 1;
-        else if (before_mode != 15) before_mode <= before_mode + 1;
+        if (mode_set) begin
+          times[refreshes % ROWS] <= now;
+          refreshes <= refreshes + 1;
+        end else if (before_mode != 15) before_mode <= before_mode + 1;
       end
       3'b111: begin  // mode
         if (open != 0) broken("closed before");
@@ -115,7 +126,9 @@ module sdram_model #(
     endcase
     for (bank = 0; bank < 4; bank = bank + 1)
       if (open[bank] & (now - opened[bank] > LATEST)) broken("tRAS max");
-    if (mode_set & ((now - moded) > (refreshes + 1) * (REFRESH / ROWS))) broken("refresh");
+    if (refreshes >= ROWS) begin
+      if (now - oldest > REFRESH) broken("refresh");
+    end else if (mode_set & ((now - moded) > (refreshes + 1) * (REFRESH / ROWS))) broken("refresh");
     now <= now + PERIOD;
   end
 endmodule

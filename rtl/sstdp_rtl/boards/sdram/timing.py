@@ -78,9 +78,7 @@ class SdramTiming:
             t_rcd=least(self.t_rcd),
             t_rp=t_rp,
             # One row is open at a time, so rows open no sooner than the one before was closed.
-            row_open=max(
-                least(self.t_ras), least(self.t_rc) - t_rp, least(self.t_rrd, 2) - t_rp
-            ),
+            row_open=max(least(self.t_ras), least(self.t_rc) - t_rp, least(self.t_rrd, 2) - t_rp),
             t_rfc=least(self.t_rfc),
             t_wr=least(self.t_wr, 2),
             t_mrd=least(self.t_mrd, 2),
