@@ -6,8 +6,9 @@ The co-simulation of `sstdp-hw simulate`, every answer compared with the referen
 controller, pins and a model of the chip in place of a memory of fixed latency. The pause after
 power-up is shortened; all other rules of the chip are checked, and one that is broken ends it.
 
-Efficiency is the bound over the measured cycles of an image. The bound is the larger of the words of
-the layers and of the fetched bytes over the rate that the memory has while bursts follow each other.
+Efficiency is the bound over the measured cycles of an image. The bound is the larger of the words
+of the layers and of the fetched bytes over the rate that the memory has while bursts follow each
+other.
 """
 
 from __future__ import annotations

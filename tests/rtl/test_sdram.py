@@ -21,6 +21,7 @@ TIMING = SdramTiming(power_up=1_000.0, rows=16, refresh=16 * 1_000.0)
 
 #: Cycles in which nothing more may come.
 AFTER = 60
+BUS = AxiReadParameters(64, 64, 2)
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Bench:
     timing: SdramTiming = TIMING  # of the chip
     believed: SdramTiming | None = None  # by the controller; None: the chip's
     mhz: float = 100.0
-    bus: AxiReadParameters = AxiReadParameters(64, 64, 2)
+    bus: AxiReadParameters = BUS
     beats: list = field(default_factory=list)
     read: list = field(default_factory=list)
     pins: list = field(default_factory=list)  # what went to the chip, edge by edge
@@ -139,7 +140,7 @@ def test_words_come_back_whatever_the_order(data_width, longest, mhz):
             known[place] = word
     longest_bytes = longest * bus.beat_bytes
     bursts = []
-    for _ in range(12):
+    for _ in range(8):
         within = chance.randrange(longest)
         start = 2 * chance.choice(rows) + chance.randrange(0, 1024, longest_bytes)
         bursts.append((start + within * bus.beat_bytes, chance.randint(1, longest - within)))
@@ -155,7 +156,7 @@ def test_words_come_back_whatever_the_order(data_width, longest, mhz):
 def test_rate_and_refreshes_of_a_long_run():
     """Bursts one behind the other: nearly a word a cycle, refreshes in time, also when idle."""
     bench = Bench(replace(SdramTiming(), power_up=2_000.0), mhz=40.0)
-    bursts, began = [(512 * number, 64) for number in range(16)], []
+    bursts, began = [(512 * number, 64) for number in range(10)], []
 
     async def idle(ctx):
         await ctx.tick().repeat(1000)

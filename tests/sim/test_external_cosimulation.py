@@ -188,12 +188,10 @@ def test_the_verbs(made, tmp_path, capsys):
     other = ("memory", "ready:digits-64-64-10-4bit", "--for", folder, "--out", tmp_path / "no.bin")
     for options, message in (
         (other, "must be the network that the accelerator was generated from"),
-        (("run", folder, "--port", "sim", "--dataset", samples), "weights must be on the chip"),
         (
             ("verify", folder, "--mutants", 3, "--dataset", samples),
             "weights must be on the chip for `verify --mutants`",
         ),
-        (("build", folder, "--board", "ulx3s-85f"), "weights must be on the chip for `build"),
     ):
         err = told(*options, status=2).err.strip().splitlines()[-1]
         assert message in err, err

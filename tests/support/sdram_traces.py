@@ -7,11 +7,11 @@ from pathlib import Path
 
 import cocotb
 from cocotb.triggers import Timer
-from support.quick_simulator import QUICK
 
 from sstdp_rtl.synthesis.simulated import SDRAM_FILE
 from sstdp_sim.simulation.environment import tool_environment
 from sstdp_sim.simulation.runner import VERILATOR_OPTIONS, run_job, runner_of
+from support.quick_simulator import QUICK
 
 RULE_BITS = 8 * 24
 _CHIP = """\

@@ -124,8 +124,8 @@ DEVICES = {
 
 _FTDI = "the board's USB port (FT231X)"
 _FT2232 = "the board's USB port (FT2232H, second channel)"
-# Arguments of openFPGALoader, USB numbers, whether there is no way but the flash memory, and whether
-# there is an SDRAM.
+# Arguments of openFPGALoader, USB numbers, whether there is no way but the flash memory, and
+# whether there is an SDRAM.
 _ULX3S = (("--board", "ulx3s"), "0403:6015", False, True)
 _ICE40 = (("--board", "ice40_generic"), "0403:6010", True)
 BOARDS = {

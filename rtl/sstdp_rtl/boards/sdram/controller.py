@@ -1,5 +1,7 @@
 """A controller of one single data rate SDRAM behind the read channels of AXI4."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -150,7 +152,7 @@ class SdramController(wiring.Component):
             asked.last.eq(left == 1),
             quiet.eq(~Cat(each.valid for each in coming[1:]).any() & ~self.read_valid),
         ]
-        for before, after in zip(coming, coming[1:], strict=False):
+        for before, after in pairwise(coming):
             m.d.sync += after.eq(before)
             with m.If(self.clear & ~before.host):
                 m.d.sync += after.valid.eq(0)
@@ -231,7 +233,7 @@ class SdramController(wiring.Component):
                     m.d.comb += address.eq(ALL_BANKS)
                     with m.If(may_close):
                         issue(Command.PRECHARGE, c.t_rp, "CLOSED")
-                with m.Elif(self.host.valid & request.writes):
+                with m.Elif(self.host.valid & request.writes):  # noqa: SIM117 - the state stays
                     with m.If(quiet):  # else the chip and the FPGA might drive the pins together
                         m.d.comb += self.host.ready.eq(1)
                         with m.If(held < c.t_wr):  # it counts down in this cycle
