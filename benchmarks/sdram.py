@@ -25,7 +25,7 @@ from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.external_memory import MODEL, external_image
 from sstdp_rtl.boards.sdram.controller import SdramController
 from sstdp_rtl.boards.sdram.pins import SdramPins
-from sstdp_rtl.boards.sdram.timing import SdramTiming
+from sstdp_rtl.boards.sdram.timing import COLUMN_BITS, SdramTiming
 from sstdp_rtl.gateware.external.reader import axi_members
 from sstdp_rtl.synthesis.simulated import SDRAM_FILE, Pins, sdram_on, verilog_of
 from sstdp_sim.comparison import cosimulation
@@ -82,12 +82,14 @@ def external(parameters: AcceleratorParameters, mhz: float) -> External:
     return External(plan.bus.data_width, verilog, contents)
 
 
-def words_a_cycle(mhz: float) -> float:
-    """16-bit words a cycle of bursts that follow each other in a row: without what a refresh, and a
-    cycle between two bursts of 256 words, take."""
+def words_a_cycle(mhz: float, burst: int) -> float:
+    """16-bit words a cycle while bursts of so many words follow each other: all but what refreshes,
+    other rows, and a cycle between two bursts take."""
     cycles = TIMING.cycles(mhz)
     refresh = 1 + cycles.t_rp + cycles.t_rfc + cycles.t_rcd
-    return (1 - refresh / cycles.refresh) * 256 / 257
+    row = 1 << COLUMN_BITS
+    lost = cycles.t_rp + cycles.t_rcd + row / burst
+    return (1 - refresh / cycles.refresh) * row / (row + lost)
 
 
 def main() -> None:
@@ -104,8 +106,9 @@ def main() -> None:
         report = cosimulation.cosimulate(directory, samples.images, samples.labels)
     result = report.result
     cycles, words = result["cycles_per_image"]["mean"], result["cycle_bound_per_image"]
-    rate = 2 * words_a_cycle(options.mhz)
-    fetching = directory.parameters.tiled.plan.fetched_bytes / rate
+    plan = directory.parameters.tiled.plan
+    rate = 2 * words_a_cycle(options.mhz, plan.burst_bytes // 2)
+    fetching = plan.fetched_bytes / rate
     print(
         json.dumps(
             {

@@ -233,12 +233,12 @@ class SdramController(wiring.Component):
                     m.d.comb += address.eq(ALL_BANKS)
                     with m.If(may_close):
                         issue(Command.PRECHARGE, c.t_rp, "CLOSED")
-                with m.Elif(self.host.valid & request.writes):  # noqa: SIM117 - the state stays
-                    with m.If(quiet):  # else the chip and the FPGA might drive the pins together
-                        m.d.comb += self.host.ready.eq(1)
-                        with m.If(held < c.t_wr):  # it counts down in this cycle
-                            m.d.sync += held.eq(c.t_wr - 1)
-                        issue(Command.WRITE, 1)
+                # Not before the pins are quiet, or the chip and the FPGA might drive them together.
+                with m.Elif(self.host.valid & request.writes), m.If(quiet):
+                    m.d.comb += self.host.ready.eq(1)
+                    with m.If(held < c.t_wr):  # it counts down in this cycle
+                        m.d.sync += held.eq(c.t_wr - 1)
+                    issue(Command.WRITE, 1)
                 with m.Elif(wanted):
                     m.d.comb += [
                         self.host.ready.eq(self.host.valid),
