@@ -150,7 +150,7 @@ class OnBoard:
             self.loaded(directory)
 
     def loaded(self, directory: GeneratedDirectory) -> None:
-        if self._host is not None and directory.loads:
+        if self._host is not None:
             self._host.directory = directory
             try:
                 self._host.load()

@@ -4,10 +4,11 @@
 |---|---|
 | 0 | the bytes ``SSB`` and the version, 1 |
 | 1 | bits 23:0 bytes of an image, or inputs that events can name; bit 24: events |
-| 2 | bytes of an image of the memories; 0 if weights are constants |
+| 2 | bytes of an image of the memories, or of the board's memory; 0 if weights are constants |
 | 3 | bits 23:0 clock cycles of a bit on the line; 31:24 milliseconds that count as a quiet line |
 | 4 ... 11 | SHA-256 of the accelerator's Verilog, first bytes first, lowest |
-| 12 ... 15 | 0 |
+| 12 | with weights in the board's memory `sstdp_hw.contract.memory_image.STATUS` of it, else 0 |
+| 13 ... 15 | 0 |
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from ..network.chain import PIXELS, SPIKES
 
 WORDS = 16
+#: The word that tells whether the board's memory holds the weights; no part of the identity.
+MEMORY_STATUS = 12
 MAGIC = int.from_bytes(b"SSB\x01", "little")
 _DIGEST = slice(4, 12)
 _LOW = (1 << 24) - 1
@@ -35,7 +38,7 @@ class Identity:
     input_kind : str
         ``pixels`` or ``spikes``.
     memory_bytes : int
-        Bytes of an image of the memories; 0 if weights are constants.
+        Bytes of an image of the memories, or of the board's memory; 0 if weights are constants.
     divisor : int
         Clock cycles of a bit on the line.
     quiet_ms : int

@@ -19,7 +19,7 @@ from .external_memory import external_image
 from .file_names import MANIFEST_FILE
 from .fitting import fitted
 from .manifest import check_manifest
-from .memory_image import shape_digest
+from .memory_image import memory_image, shape_digest, to_bytes
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,16 @@ class GeneratedDirectory:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of an image of the memories; 0 if weights are constants."""
+        """Bytes of an image of the memories, or of the external one; 0 if weights are constants."""
+        if self.external:
+            return int(self.manifest["external_memory"]["bytes"])
         return 4 * int(self.manifest["memories"]["words"]) if self.loads else 0
+
+    def memory_image(self) -> bytes:
+        """What a host sends to a board, of the folder's network or of what is loaded instead."""
+        if self.external:
+            return external_image(self.parameters)
+        return to_bytes(memory_image(self.parameters))
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -230,11 +230,6 @@ def test_the_verbs(made, tmp_path, capsys):
     assert image.stat().st_size == entry["bytes"]
     assert json.loads((tmp_path / "out.json").read_text())["sha256"] == entry["sha256"]
     other = ("memory", "ready:digits-64-64-10-4bit", "--for", folder, "--out", tmp_path / "no.bin")
-    for options, message in (
-        (other, "must be the network that the accelerator was generated from"),
-        (("run", folder, "--port", "sim", "--dataset", samples), "weights must be on the chip"),
-        (("build", folder, "--board", "ulx3s-85f"), "weights must be on the chip for `build"),
-    ):
-        err = told(*options, status=2).err.strip().splitlines()[-1]
-        assert message in err, err
+    err = told(*other, status=2).err.strip().splitlines()[-1]
+    assert "must be the network that the accelerator was generated from" in err
     assert not (tmp_path / "no.bin").exists()

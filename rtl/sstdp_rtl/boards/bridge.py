@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from sstdp_hw.contract.board_identity import WORDS
+from sstdp_hw.contract.board_identity import MEMORY_STATUS, WORDS
 from sstdp_hw.contract.event_packets import EVENT_BYTES
 from sstdp_hw.contract.serial_protocol import ECHO
 
@@ -43,6 +43,8 @@ class Bridge(wiring.Component):
         Bytes of an image of the accelerator's memories; 0 if its weights are constants.
     identity : sequence of int
         The words that questions are answered with, see `sstdp_hw.contract.board_identity`.
+    keeps : bool
+        Whether a question is answered with ``status``: what is loaded can only be the one image.
 
     Members
     -------
@@ -64,11 +66,11 @@ class Bridge(wiring.Component):
 
     def __init__(
         self, inputs, pixels_per_beat, quiet, input_kind="pixels", memory_bytes=0,
-        identity=(0,) * WORDS,
+        identity=(0,) * WORDS, keeps=False,
     ):  # fmt: skip
         self.beat_bytes, self.receiver = RECEIVERS[input_kind]
         self.inputs, self.pixels_per_beat, self.quiet = inputs, pixels_per_beat, quiet
-        self.memory_bytes, self.identity = memory_bytes, identity
+        self.memory_bytes, self.identity, self.keeps = memory_bytes, identity, keeps
         loads = {}
         if memory_bytes:
             loads = {"memories": Out(stream.Signature(beat_layout(WORD_BYTES))), "status": In(32)}
@@ -95,14 +97,17 @@ class Bridge(wiring.Component):
         connect(m, receiver.o, flipped(self.image))
         connect(m, receiver.error, sender.error)
         connect(m, sender.o, flipped(self.tx))
-        number = receiver.question.payload
+        asks = receiver.question.payload
         # Of one constant: yosys would make a memory of an array, and block RAM is for weights.
-        words = Cat(Const(word, 32) for word in self.identity)
-        asked = words.word_select(number[: WORDS.bit_length() - 1], 32)
+        words = Cat(
+            self.status if self.keeps and number == MEMORY_STATUS else Const(word, 32)
+            for number, word in enumerate(self.identity)
+        )
+        asked = words.word_select(asks[: WORDS.bit_length() - 1], 32)
         m.d.comb += [
             sender.told.valid.eq(receiver.question.valid),
             receiver.question.ready.eq(sender.told.ready),
-            sender.told.payload.eq(Mux(number & ECHO, number, asked)),
+            sender.told.payload.eq(Mux(asks & ECHO, asks, asked)),
         ]
         m.d.comb += [
             self.clear.eq(receiver.clear),

@@ -12,6 +12,7 @@ from sstdp_hw.contract.serial_protocol import MAX_IMAGE_BYTES
 from sstdp_hw.network.chain import PIXELS
 
 from .pll import Pll
+from .sdram.parameters import MemoryParameters
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class BoardParameters:
     input_kind : str
         What the accelerator takes: a key of `sstdp_hw.blocks.inputs.INPUTS`.
     memory_bytes : int
-        Bytes of an image of its memories; 0 if its weights are constants.
-
+        Bytes of an image of its memories, or of ``memory``; 0 if its weights are constants.
+    memory : MemoryParameters or None
+        The board's memory, if weights stand in it.
     verilog_sha256 : str
         Of the accelerator, in hexadecimal; a host asks for it.
     quiet_ms : int
@@ -59,6 +61,7 @@ class BoardParameters:
     top: str = TOP
     input_kind: str = PIXELS
     memory_bytes: int = 0
+    memory: MemoryParameters | None = None
     verilog_sha256: str = "00" * 32
     quiet_ms: int = 0
 

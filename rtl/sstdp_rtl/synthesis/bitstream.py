@@ -16,10 +16,11 @@ from sstdp_hw.engine.work import Engine
 
 from ..boards.parameters import BoardParameters
 from ..boards.pll import find_pll
+from .board_memory import board_memory
 from .flow import run_plan
 from .plan import SCRIPT, BuildPlan, check_clock, check_seeds
 from .result import BuildResult
-from .targets import Board, find_board
+from .targets import BOARDS, Board, find_board
 
 DEFAULT_BAUD = 1_000_000
 # Longer than any pause that a host's USB stack makes within an image, short enough to wait for.
@@ -82,7 +83,15 @@ def build(
     seeds = check_seeds(seeds)
     clock = None if clock_mhz is None else check_clock(clock_mhz)
     accelerator = GeneratedDirectory.load(directory, with_network=False)
-    accelerator.refuse_external("build --board")
+    if accelerator.external:
+        if not chosen.sdram:
+            having = ", ".join(name for name, each in BOARDS.items() if each.sdram)
+            raise UserError(
+                f"{accelerator.path}: weights stand in an external memory, and {board} has none "
+                f"that is driven; --board must be one of {having}, or generate with --weights rom "
+                "or loadable"
+            )
+        accelerator = GeneratedDirectory.load(directory)  # whose weights the board must have
     return run_plan(
         _plan(accelerator, chosen, clock, baud, seeds), force=force, cache=cache, engine=engine
     )
@@ -125,6 +134,7 @@ def _plan(
             pll=pll,
             global_reset=family.global_reset,
             memory_bytes=accelerator.memory_bytes,
+            memory=board_memory(accelerator, mhz),
             verilog_sha256=accelerator.manifest["verilog_sha256"],
             quiet_ms=QUIET_MS,
         )

@@ -51,6 +51,8 @@ class Board:
         Vendor and product number of its programmer; None if it has none.
     only_flash : bool
         Whether the FPGA can only be loaded through the board's flash memory.
+    sdram : bool
+        Whether it has the SDRAM that `sstdp_rtl.boards.sdram` drives, for external weights.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Board:
     loader: tuple[str, ...]
     usb: str | None
     only_flash: bool = False
+    sdram: bool = False
 
 
 def _ecp5(die: str, part: str) -> Callable[[str, str], Device]:
@@ -121,8 +124,9 @@ DEVICES = {
 
 _FTDI = "the board's USB port (FT231X)"
 _FT2232 = "the board's USB port (FT2232H, second channel)"
-# Arguments of openFPGALoader, USB numbers, and whether there is no way but the flash memory.
-_ULX3S = (("--board", "ulx3s"), "0403:6015")
+# Arguments of openFPGALoader, USB numbers, whether there is no way but the flash memory, and
+# whether there is an SDRAM.
+_ULX3S = (("--board", "ulx3s"), "0403:6015", False, True)
 _ICE40 = (("--board", "ice40_generic"), "0403:6010", True)
 BOARDS = {
     board.name: board

@@ -95,6 +95,7 @@ class Line {
         uint64_t begin = 0;
         const double cycles_per_ms = settings_["pace"] * divisor_ / 1000;
         while (!ended) {
+            if (Verilated::gotFinish()) return 1;  // a chip's model has said why
             if (cycle_ % 32 == 0) {
                 flush();
                 if (rx_.empty() && !sending_ && !listen(0)) return 1;

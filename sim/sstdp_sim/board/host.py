@@ -10,11 +10,11 @@ import numpy as np
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.command.interruption import Terminated
-from sstdp_hw.contract.board_identity import WORDS, Identity
+from sstdp_hw.contract.board_identity import MEMORY_STATUS, WORDS, Identity
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.event_packets import event_words
 from sstdp_hw.contract.fields import unpack
-from sstdp_hw.contract.memory_image import STATUS, memory_image, refusal, to_bytes
+from sstdp_hw.contract.memory_image import STATUS, refusal
 from sstdp_hw.contract.serial_protocol import (
     Answer,
     Status,
@@ -96,7 +96,6 @@ class Host:
             raise UserError(f"--baud must be between 1200 and 12000000, not {baud!r}")
         if not port:
             raise UserError("Port must be named: --port /dev/ttyUSB0, COM3, or sim; it is empty")
-        directory.refuse_external("run")
         self.directory, self.name = directory, port
         self.quiet, self.simulated = _QUIET_SECONDS, None
         self.interruption: BaseException | None = None
@@ -211,17 +210,21 @@ class Host:
             )
 
     def load(self) -> None:
-        """Send the weights of the folder's network, or of what was loaded into it instead.
+        """Send the weights of the folder's network, or of what was loaded into it instead, unless
+        they are constants, or in the board's memory already.
 
         Raises
         ------
         UserError
             If the board refuses them, or nothing gets through.
         """
-        data = to_bytes(memory_image(self.directory.parameters))
-        request = encode_memories(data)
+        if not self.directory.memory_bytes:
+            return
+        request = encode_memories(self.directory.memory_image())
         wrong = "no answer"
         for _ in range(_TRIES):
+            if self._holds_weights():
+                return
             self.port.send(request)
             try:
                 answer = self.port.receive(
@@ -244,6 +247,15 @@ class Host:
             f"{self.name}: weights did not get through in {_TRIES} attempts (last: {wrong}); is "
             "the line too noisy?"
         )
+
+    def _holds_weights(self) -> bool:
+        """Whether the board's own memory holds the folder's weights, the only ones it can."""
+        if not self.directory.external:
+            return False
+        try:
+            return bool(unpack(STATUS, self.ask(MEMORY_STATUS))["loaded"])
+        except NoAnswer:
+            return False
 
     def requests(self, samples: Array) -> list[bytes]:
         """The bytes that send each sample."""

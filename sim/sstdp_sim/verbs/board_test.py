@@ -42,8 +42,7 @@ def _run(options: argparse.Namespace) -> Result:
     directory = GeneratedDirectory.load(options.directory)
     result: Result = {"port": options.port, "baud": options.baud}
     with Host(directory, options.port, options.baud) as host:
-        if directory.loads:
-            host.load()
+        host.load()
         for name, check in CHECKS.items():
             if name == "throughput" and options.no_throughput:
                 continue

@@ -1,0 +1,102 @@
+"""A simulated board with its SDRAM: one small accelerator with external weights, compiled once.
+
+`SSTDP_SDRAM_BROKEN=1 pytest tests/sim/test_external_board.py` also breaks a rule of the chip.
+"""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from support.networks import random_dense
+
+from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.command.cli import main
+from sstdp_hw.contract.board_identity import MEMORY_STATUS
+from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.serial_protocol import encode_memories
+from sstdp_hw.network.network import Network
+from sstdp_hw.reference import inference as reference
+from sstdp_rtl.generator.generate import generate
+from sstdp_sim.board.host import Host
+from sstdp_sim.board.port import LATENCY, NoAnswer
+
+BASE = 0x5000
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Three tiles somewhere in the memory, and images."""
+    rng = np.random.default_rng(3)
+    hidden, output = random_dense(rng, 5, 12, 4), random_dense(rng, 4, 5, 4)
+    hidden.threshold[:], output.threshold[:] = 3, 2
+    encoder = np.clip((255 - np.arange(256)) // 40, 0, 6).astype(np.uint8)
+    network = Network("outside", 6, (1, 3, 4), tuple("abcd"), encoder, (hidden, output))
+    folder = tmp_path_factory.mktemp("board") / "out"
+    configuration = Configuration(
+        (3,), 2, True, architecture="sequential", weights="external", memory_width=32,
+        base_address=BASE,
+    )  # fmt: skip
+    generate(network, configuration, folder)
+    return GeneratedDirectory.load(folder), rng.integers(0, 256, (8, 1, 3, 4)).astype(np.uint8)
+
+
+def test_weights_are_written_once_and_nothing_is_answered_before(made):
+    directory, images = made
+    expected = reference.run(directory.network, images)
+    with Host(directory, "sim") as host:
+        assert host.identity.memory_bytes == directory.memory_bytes
+        assert host.ask(MEMORY_STATUS) == 0
+        (request,) = host.requests(images[:1])
+        host.port.send(request)
+        with pytest.raises(NoAnswer):
+            host.port.receive(0.2, LATENCY)
+        wrong = bytearray(directory.memory_image())
+        wrong[40] ^= 1
+        host.port.send(encode_memories(bytes(wrong)))
+        assert host.port.receive(5, LATENCY).word & 0xF1 == 4 << 4, "not loaded: the CRC is wrong"
+        host.load()
+        words = host.play(images).words
+        host.load()
+        again = host.play(images).words
+        counted = host.close()
+    assert (words & 0xFF).tolist() == expected.classes.tolist() == (again & 0xFF).tolist()
+    assert (words >> 8 & 0xFF).tolist() == expected.decision_times.tolist()
+    assert not (words >> 17).any(), "no frame error, no bus error"
+    sent = counted["to_board"]
+    loads, rest = 2 * (directory.memory_bytes + 6), (2 * len(images) + 1) * len(request)
+    assert loads + rest <= sent < loads + rest + 50 * 6, "questions, and two images of the memory"
+
+
+def test_run_and_what_is_refused(made, tmp_path, capsys):
+    directory, images = made
+    samples, folder = tmp_path / "samples.npz", str(directory.path)
+    np.savez(samples, images=images, labels=np.zeros(len(images), int))
+    assert main(["run", folder, "--port", "sim", "--dataset", str(samples)]) == 0
+    result = json.loads((directory.path / "results.json").read_text())
+    assert (result["images"], result["mismatches"], result["place"]) == (8, 0, "board")
+    capsys.readouterr()
+    for options, message in (
+        (("--board", "icebreaker"), "has none that is driven; --board must be one of ulx3s-12f,"),
+        (("--board", "ulx3s-85f", "--clock", "80"), "at most 66 MHz with weights in the board's"),
+    ):
+        assert main(["build", folder, *options]) == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif("SSTDP_SDRAM_BROKEN" not in os.environ, reason="compiles a board of its own")
+def test_a_chip_whose_rules_are_broken_ends_the_board(made, monkeypatch, capfd):
+    """The controller refreshes half as often as the chip needs it."""
+    from sstdp_rtl.boards.sdram.timing import SdramTiming
+    from sstdp_rtl.synthesis import board_memory
+    from sstdp_sim.board import simulated
+
+    slow = SdramTiming(refresh=2 * SdramTiming().refresh)
+    monkeypatch.setattr(board_memory, "SdramTiming", lambda: slow)
+    monkeypatch.setattr(simulated, "_made", {})
+    with pytest.raises(UserError, match="unplugged"), Host(made[0], "sim") as host:
+        host.load()
+        while True:
+            host.ask(0)
+    assert "SDRAM: rule broken after" in capfd.readouterr().err
