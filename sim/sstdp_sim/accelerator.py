@@ -146,6 +146,7 @@ class OnBoard:
 
     def prepare(self, directory: GeneratedDirectory) -> None:
         if self._host is None:
+            directory.refuse_external("a board")
             self._host = Host(directory, self.port, self.baud)
             self.loaded(directory)
 

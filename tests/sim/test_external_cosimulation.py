@@ -186,9 +186,11 @@ def test_the_verbs(made, tmp_path, capsys):
     assert image.stat().st_size == entry["bytes"]
     assert json.loads((tmp_path / "out.json").read_text())["sha256"] == entry["sha256"]
     other = ("memory", "ready:digits-64-64-10-4bit", "--for", folder, "--out", tmp_path / "no.bin")
+    on = ("--port", "sim")
     for options, message in (
-        (other, "must be the network that the accelerator was generated from"),
-        (("run", folder, "--port", "sim", "--dataset", samples), "weights must be on the chip"),
+        (other, "only weights stand outside; its thresholds and encoder"),
+        (("run", folder, *on, "--dataset", "nothing"), "weights must be on the chip for `run`"),
+        (("board-test", folder, *on), "weights must be on the chip for `board-test`"),
         (
             ("verify", folder, "--mutants", 3, "--dataset", samples),
             "weights must be on the chip for `verify --mutants`",

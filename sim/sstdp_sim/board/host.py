@@ -96,7 +96,6 @@ class Host:
             raise UserError(f"--baud must be between 1200 and 12000000, not {baud!r}")
         if not port:
             raise UserError("Port must be named: --port /dev/ttyUSB0, COM3, or sim; it is empty")
-        directory.refuse_external("run")
         self.directory, self.name = directory, port
         self.quiet, self.simulated = _QUIET_SECONDS, None
         self.interruption: BaseException | None = None

@@ -40,6 +40,7 @@ def _run(options: argparse.Namespace) -> Result:
     from ..board.host import Host
 
     directory = GeneratedDirectory.load(options.directory)
+    directory.refuse_external("board-test")
     result: Result = {"port": options.port, "baud": options.baud}
     with Host(directory, options.port, options.baud) as host:
         if directory.loads:

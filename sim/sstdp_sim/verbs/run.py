@@ -79,6 +79,7 @@ def _run(options: argparse.Namespace) -> Result:
         raise UserError(f"Retries must be between 0 and 1000, not {options.retries}")
     with locks.reading(options.directory):
         directory = GeneratedDirectory.load(options.directory)
+        directory.refuse_external("run")
         if options.network is not None:
             directory = directory.with_loaded(Network.load(options.network))
         samples = samples_of(options.dataset, options.samples)
