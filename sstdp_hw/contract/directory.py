@@ -12,7 +12,7 @@ from ..base.errors import UserError
 from ..base.files import file_digest, parse_json, read_bytes, refuse_changed
 from ..blocks.bus_front import BusFrontParameters
 from ..blocks.hardware import NO_BUS, STREAMING, AcceleratorParameters, Configuration
-from ..blocks.weight_store import ROM, STORES
+from ..blocks.weight_store import EXTERNAL, ROM, STORES
 from ..network.chain import PIXELS, shortened
 from ..network.network import Network
 from .external_memory import external_json
@@ -283,12 +283,14 @@ class GeneratedDirectory:
                 f"{self.path / MANIFEST_FILE}: {name} must be {other}, not {one}; generate again"
             )
 
-    def _memory_configuration(self) -> dict[str, int]:
+    def _memory_configuration(self) -> dict[str, Any]:
         """What was chosen of an external memory; nothing if there is none."""
         if not self.external:
             return {}
         names = ("memory_width", "weight_buffer", "base_address", "potential_memory")
-        return {name: self.manifest["configuration"][name] for name in names}
+        found = self.manifest["configuration"]
+        told = {name: found[name] for name in names}
+        return told | {"base_port": found.get("base_port", EXTERNAL.base_port)}
 
 
 def difference(name: str, told: object, right: object) -> tuple[str, str, str] | None:

@@ -134,6 +134,18 @@ def test_events_of_the_first_layer_are_played_again():
     assert check(replace(case, configuration=configuration)).counts() == [1, 1]
 
 
+def test_the_base_address_is_taken_in_reset():
+    """What the port tells later, and within a page, counts for nothing."""
+    case = small_tiled_network(images=6)
+    chosen = replace(case.configuration, base_port=True, base_address=0xFFFF_F000)
+    check(replace(case, configuration=chosen))
+    for base in (0, 0x8000_3000):  # the hardware is the same
+        memory = AxiMemory(memory_of(case).contents, base, seed=base)
+        seen = run(case.network, chosen, case.images, memory=memory, resets=3, seed=base)
+        assert seen.words == expected_words(reference.run(case.network, case.images))
+        assert {address >> 12 for address, _ in memory.bursts} == {base >> 12}
+
+
 def test_a_memory_that_stalls():
     case = small_tiled_network(seed=3, images=12)
     check(case, latency=(0, 30), memory_stalls=0.5, stalls=0.3)

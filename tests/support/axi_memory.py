@@ -45,9 +45,23 @@ class AxiMemory:
     seed: int = 0
     bursts: list[tuple[int, int]] = field(default_factory=list)
 
+    def _tells_base(self, dut):
+        """Tell the accelerator in reset where the contents begin, and something else otherwise; the
+        bits within a page are anything."""
+        chance = random.Random(self.seed + 1)
+
+        async def tell(ctx):
+            async for (up,) in ctx.changed(dut.aresetn):
+                page = chance.randrange(1 << 20) if up else self.base >> 12
+                ctx.set(dut.m_axi_base, page << 12 | chance.randrange(1 << 12))
+
+        return tell
+
     def attach(self, simulator, dut):
         """Connect it to the accelerator's ports, with two testbenches of its own."""
         chance, asked, resets = random.Random(self.seed), deque(), [0]
+        if hasattr(dut, "m_axi_base"):
+            simulator.add_testbench(self._tells_base(dut), background=True)
 
         async def addresses(ctx):
             cycle, held = 0, None
