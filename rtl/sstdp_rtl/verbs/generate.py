@@ -238,8 +238,8 @@ def _by_goal(network, options):
             raise UserError(f"--{name} cannot be given together with a goal: it chooses the lanes")
     if options.architecture == SEQUENTIAL:
         raise UserError(
-            "--architecture sequential cannot be given together with a goal: there is no model of "
-            "its area yet; give --lanes"
+            "--architecture sequential cannot be given together with a goal; `sstdp-hw explore "
+            "--architecture sequential` finds lanes for one, then give --lanes"
         )
     clock = DEFAULT_CLOCK_MHZ if options.clock is None else options.clock
     goal = Goal(options.target_fps, options.max_luts, clock)
