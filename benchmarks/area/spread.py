@@ -31,6 +31,13 @@ READY = (
     ("mnist-784-400-10-sparse-4bit", Configuration((400, 10), 8)),
 )
 
+#: The same on one engine: network, lanes, and where the weights stand.
+READY_ENGINES = (
+    ("mnist-784-128-10-4bit", 4, "rom"),
+    ("mnist-conv-4bit", 16, "rom"),
+    ("digits-64-64-10-4bit", 8, "external"),
+)
+
 
 @dataclass(frozen=True)
 class Point:
@@ -53,6 +60,10 @@ def points() -> list[Point]:
         parameters = AcceleratorParameters(ready.load(name), configuration)
         label = f"{name} {','.join(map(str, parameters.lanes))} x{parameters.pixels_per_beat}"
         trained.append(Point(label, parameters, False))
+    for name, lanes, weights in READY_ENGINES:
+        configuration = Configuration((lanes,), architecture="sequential", weights=weights)
+        parameters = AcceleratorParameters(ready.load(name), configuration)
+        trained.append(Point(f"engine {name} {lanes} {weights}", parameters, False))
     return drawn + trained
 
 

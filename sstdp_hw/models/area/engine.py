@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import reduce
+from operator import or_
 
 from ...blocks.pipeline import LUT_RAM_DEPTH
 from ...blocks.sequential.engine import BANK_ROWS, EngineParameters
@@ -11,13 +13,14 @@ from ...blocks.widths import index_width
 from .cells import CELL_ROWS, cells, in_block_ram, of_memory
 
 ENGINE_LUTS = (
-    "engine", "engine_map", "engine_lane", "engine_adder_bit", "engine_place_bit",
-    "engine_constant_bit", "tile_loader", "buffer_bit",
-)  # fmt: skip
-ENGINE_FLIP_FLOPS = (
-    "engine", "engine_map", "engine_lane", "engine_adder_bit", "engine_stage_bit",
-    "engine_weight_bit", "tile_loader", "buffer_bit",
-)  # fmt: skip
+    "engine",
+    "engine_map",
+    "engine_adder_bit",
+    "engine_constant_bit",
+    "tile_loader",
+    "fill_bit",
+)
+ENGINE_FLIP_FLOPS = ("engine", "engine_map", "engine_register_bit", "tile_loader", "fill_bit")
 
 #: Rows and bits of a memory.
 Shape = tuple[int, int]
@@ -25,34 +28,40 @@ Shape = tuple[int, int]
 
 def engine_parts(engine: EngineParameters) -> Counter[str]:
     """Parts of the engine, and of what fetches its weights."""
-    lanes, widths = engine.lanes, engine.widths
-    word = engine.address_width + engine.place_width
+    sums = engine.lanes * engine.widths.membrane
+    constants = sum(bits * -(-rows // CELL_ROWS) for rows, bits in _constants(engine))
     parts = Counter(
         {
             "engine": 1,
-            "engine_map": engine.maps + engine.pooled,
-            "engine_lane": lanes,
-            "engine_adder_bit": lanes * widths.membrane,
-            "engine_place_bit": word + index_width(engine.weight_depth),
-            "engine_stage_bit": word * engine.latency,
-            "engine_weight_bit": lanes * widths.weight,
-            "engine_constant_bit": sum(
-                bits * -(-rows // CELL_ROWS) for rows, bits in _constants(engine)
-            ),
-            "lut_ram_cell": sum(
-                cells(*shape) for shape, block in _memories(engine) if not block
-            ),
+            "engine_map": engine.maps,
+            "engine_adder_bit": sums,
+            "engine_register_bit": _registers(engine),
+            "engine_constant_bit": constants,
+            "lut_ram_cell": sum(cells(*shape) for shape, block in _memories(engine) if not block),
         }
-    )  # fmt: skip
+    )
     if isinstance(engine, TiledEngineParameters):
         plan = engine.plan
-        pointers = index_width(max(plan.counts()))
+        segments = 1 << index_width(max(plan.counts()))
         parts["tile_loader"] = 1
-        parts["buffer_bit"] = plan.row_bits
-        parts["lut_ram_cell"] += sum(
-            cells(rows << pointers, engine.pointer_width) for rows in (1, 2)
-        )
+        parts["fill_bit"] = plan.bus.data_width
+        bounds = (segments, 2 * segments)
+        parts["lut_ram_cell"] += sum(cells(rows, engine.pointer_width) for rows in bounds)
     return parts
+
+
+def _registers(engine: EngineParameters) -> int:
+    """Bits of registers along the data path. The first one behind a block RAM is the RAM's own."""
+    lanes, sums = engine.lanes, engine.lanes * engine.widths.membrane
+    weights = lanes * engine.widths.weight
+    word = engine.address_width + engine.place_width
+    count = word * engine.latency + 2 * sums + 3 * lanes  # the sums, and what they begin with
+    if engine.words <= LUT_RAM_DEPTH:
+        count += 2 * (sums + lanes + 1)
+    if isinstance(engine, TiledEngineParameters):  # both halves, and the one that is chosen
+        return count + weights * (3 if engine.plan.half_rows > LUT_RAM_DEPTH else 7)
+    banks = -(-engine.weight_depth // BANK_ROWS)
+    return count + weights * (banks + (banks > 1))
 
 
 def engine_block_rams(engine: EngineParameters) -> int:
@@ -60,7 +69,10 @@ def engine_block_rams(engine: EngineParameters) -> int:
     tables = (shape for shape in _tables(engine) if engine.table_style(shape[0]) == "block")
     count = sum(of_memory(*shape) for shape in tables)
     if engine.initial_style == "block":
-        count += of_memory(engine.initial_depth, engine.lanes * engine.widths.membrane)
+        # Bits that are equal in all rows are no memory.
+        first, *rows = engine.initial_rows
+        varying = reduce(or_, (row ^ first for row in rows))
+        count += of_memory(engine.initial_depth, varying.bit_count())
     if (entry := engine.entry) and entry.places is not None and entry.places_style == "block":
         count += of_memory(entry.inputs, entry.arriving.index_width)
     if not engine.tiled:
