@@ -7,6 +7,7 @@ from scipy.optimize import nnls
 
 from sstdp_hw.models.area import count_parts
 from sstdp_hw.models.area.composition import FLIP_FLOPS, LUTS
+from sstdp_hw.models.area.engine import ENGINE_FLIP_FLOPS, ENGINE_LUTS
 from sstdp_hw.models.area.loading import LOADING_FLIP_FLOPS, LOADING_LUTS
 
 from .spread import Point
@@ -14,19 +15,22 @@ from .spread import Point
 
 def fit(points: list[Point], counted: list[dict[str, int]]) -> dict[str, dict[str, float]]:
     """LUTs and flip-flops of every part, from the points that may be learned from: first those of
-    accelerators whose weights are constants, then what the others have besides."""
+    streaming accelerators whose weights are constants, then what loaded weights take besides, and
+    then engines, each with what is known by then as it is."""
     chosen = [
-        (point.parameters.store.loaded, count_parts(point.parameters), units)
+        (_stage(point), count_parts(point.parameters), units)
         for point, units in zip(points, counted, strict=True)
         if point.fit
     ]
     found: dict[str, dict[str, float]] = {}
-    for kind, names, loading in (
-        ("lut", LUTS, LOADING_LUTS), ("ff", FLIP_FLOPS, LOADING_FLIP_FLOPS)
-    ):  # fmt: skip
+    for kind, names, *later in (
+        ("lut", LUTS, LOADING_LUTS, ENGINE_LUTS),
+        ("ff", FLIP_FLOPS, LOADING_FLIP_FLOPS, ENGINE_FLIP_FLOPS),
+    ):
         known: dict[str, float] = {}
-        for loaded, free in ((False, [n for n in names if n not in loading]), (True, loading)):
-            rows = [(counts, units) for having, counts, units in chosen if having == loaded]
+        first = [name for name in names if not any(name in each for each in later)]
+        for stage, free in enumerate((first, *later)):
+            rows = [(counts, units) for having, counts, units in chosen if having == stage]
             units = np.array([units[kind] for _, units in rows], float)
             explained = [sum(known[n] * counts[n] for n in known) for counts, _ in rows]
             parts = np.array([[counts[name] for name in free] for counts, _ in rows], float)
@@ -37,3 +41,9 @@ def fit(points: list[Point], counted: list[dict[str, int]]) -> dict[str, dict[st
             }
         found[kind] = {name: known[name] for name in names}
     return found
+
+
+def _stage(point: Point) -> int:
+    """What the point teaches: its place in the order of `fit`."""
+    p = point.parameters
+    return 2 if p.sequential is not None else int(p.store.loaded)

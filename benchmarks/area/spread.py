@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sstdp_hw import ready
+from sstdp_hw.blocks.axi_read import DATA_WIDTHS
 from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
 from sstdp_hw.network.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d
 from sstdp_hw.network.network import Network
@@ -14,6 +15,9 @@ from sstdp_hw.network.network import Network
 DRAWN = 28
 DRAWN_CONV = 12
 DRAWN_LOADABLE, DRAWN_CONV_LOADABLE = 8, 4
+DRAWN_ENGINES = 24
+#: Of wider engines synthesis takes minutes.
+MOST_ENGINE_LANES = 24
 T_MAX = (4, 8, 16, 32)
 WIDTHS = (1, 2, 3, 4, 5, 6, 8)
 
@@ -25,6 +29,13 @@ READY = (
     ("mnist-784-400-10-sparse-4bit", Configuration((16, 10), 1)),
     ("mnist-784-400-10-1bit", Configuration((40, 5), 4)),
     ("mnist-784-400-10-sparse-4bit", Configuration((400, 10), 8)),
+)
+
+#: The same on one engine: network, lanes, and where the weights stand.
+READY_ENGINES = (
+    ("mnist-784-128-10-4bit", 4, "rom"),
+    ("mnist-conv-4bit", 16, "rom"),
+    ("digits-64-64-10-4bit", 8, "external"),
 )
 
 
@@ -43,11 +54,16 @@ def points() -> list[Point]:
     drawn += [Point(f"conv-{seed}", _draw_conv(seed), seed % 2 == 0) for seed in range(DRAWN_CONV)]
     again = drawn[:DRAWN_LOADABLE] + drawn[DRAWN : DRAWN + DRAWN_CONV_LOADABLE]
     drawn += [_loadable(point, seed) for seed, point in enumerate(again)]
+    drawn += [_engine(seed) for seed in range(DRAWN_ENGINES)]
     trained = []
     for name, configuration in READY:
         parameters = AcceleratorParameters(ready.load(name), configuration)
         label = f"{name} {','.join(map(str, parameters.lanes))} x{parameters.pixels_per_beat}"
         trained.append(Point(label, parameters, False))
+    for name, lanes, weights in READY_ENGINES:
+        configuration = Configuration((lanes,), architecture="sequential", weights=weights)
+        parameters = AcceleratorParameters(ready.load(name), configuration)
+        trained.append(Point(f"engine {name} {lanes} {weights}", parameters, False))
     return drawn + trained
 
 
@@ -57,6 +73,28 @@ def _loadable(point: Point, seed: int) -> Point:
     configuration = replace(p.configuration, weights="loadable")
     parameters = AcceleratorParameters(p.network, configuration)
     return Point(f"{point.name} loadable", parameters, seed % 2 == 0)
+
+
+def _engine(seed: int) -> Point:
+    """One engine for all layers, in turn of dense layers and with convolutions, and with weights in
+    the bitstream and in an external memory."""
+    rng = np.random.default_rng([seed, 6])
+    p = (_draw_conv if seed % 2 else _draw)(100 + seed)
+    external = seed // 2 % 2 > 0
+    most = max(layer.most_lanes for layer in p.layers)
+    lanes = max(1, round(most ** min(1.0, 1.33 * rng.random())))
+    lanes = min(lanes, MOST_ENGINE_LANES)
+    configuration = replace(
+        p.configuration, lanes=(lanes,), architecture="sequential",
+        weights="external" if external else "rom",
+    )  # fmt: skip
+    if external:
+        configuration = replace(configuration, memory_width=int(rng.choice(DATA_WIDTHS)))
+        least = AcceleratorParameters(p.network, configuration).tiled.plan.least_bits
+        configuration = replace(configuration, weight_buffer=int(least * rng.choice([1, 2, 4])))
+    kind = "external" if external else "rom"
+    parameters = AcceleratorParameters(p.network, configuration)
+    return Point(f"engine-{seed} {kind}", parameters, seed // 4 % 2 == 0)
 
 
 def _draw(seed: int) -> AcceleratorParameters:

@@ -94,17 +94,17 @@ class AxiReadParameters:
             address, beats = address + count * self.beat_bytes, beats - count
         return found
 
-    def cycles(self, address: int, beats: int, latency: int) -> int:
+    def cycles(self, address: int, beats: int, latency: int, interval: int = 1) -> int:
         """Cycles of a fetch, the first one and that of its last beat included.
 
         Exact for a memory that takes an address at once, gives the first beat of a burst 1 +
-        ``latency`` cycles later, or behind the burst before, and then a beat a cycle; a lower bound
-        for one that is slower at times.
+        ``latency`` cycles later, or ``interval`` cycles behind the last one of the burst before,
+        and then a beat every ``interval`` cycles; a lower bound for one that is slower at times.
         """
         ends: list[int] = []
         for number, (_, count) in enumerate(self.bursts(address, beats)):
-            begins = ends[-1] if ends else 3 + latency
+            begins = ends[-1] - 1 + interval if ends else 3 + latency
             if number >= self.outstanding:  # asked for when an earlier one has ended
                 begins = max(begins, ends[number - self.outstanding] + 2 + latency)
-            ends.append(begins + count)
+            ends.append(begins + (count - 1) * interval + 1)
         return ends[-1]

@@ -92,6 +92,9 @@ class Configuration:
         With external weights: bits of the buffer for two tiles; 0 for the smallest.
     base_address : int
         With external weights: where they begin.
+    base_port : bool
+        With external weights: where they begin is told by the port ``m_axi_base``, taken in reset;
+        ``base_address`` is what simulations tell it.
     potential_memory : int
         With external weights: bits of the potentials of a tile at most; 0 for no limit.
     """
@@ -108,6 +111,7 @@ class Configuration:
     memory_width: int = EXTERNAL.bus.data_width
     weight_buffer: int = EXTERNAL.buffer_bits
     base_address: int = EXTERNAL.base
+    base_port: bool = EXTERNAL.base_port
     potential_memory: int = EXTERNAL.potential_bits
 
     DEFAULT_LANES = 16
@@ -167,6 +171,7 @@ class Configuration:
             ("memory width", self.memory_width, EXTERNAL.bus.data_width),
             ("weight buffer", self.weight_buffer, EXTERNAL.buffer_bits),
             ("base address", self.base_address, EXTERNAL.base),
+            ("port of the base address", self.base_port, EXTERNAL.base_port),
             ("memory of potentials", self.potential_memory, EXTERNAL.potential_bits),
         ):
             if not store.external and given != default:
@@ -184,7 +189,7 @@ class Configuration:
         bus = AxiReadParameters(self.memory_width)
         return replace(
             found, bus=bus, buffer_bits=self.weight_buffer, base=self.base_address,
-            potential_bits=self.potential_memory,
+            base_port=self.base_port, potential_bits=self.potential_memory,
         )  # fmt: skip
 
     @property
@@ -450,9 +455,10 @@ class AcceleratorParameters:
         store = self.store
         if isinstance(store, ExternalStore):
             plan = self.tiled.plan
+            base = "m_axi_base" if store.base_port else f"{store.base:#010x}"
             text += (
-                f", weights {store.kind}, {store.bus.data_width} bits a beat from "
-                f"{store.base:#010x}, {len(plan.tiles)} tiles of up to {plan.half_rows} rows"
+                f", weights {store.kind}, {store.bus.data_width} bits a beat from {base}, "
+                f"{len(plan.tiles)} tiles of up to {plan.half_rows} rows"
             )
         if self.configuration.spram:
             text += f", {self.configuration.spram} SPRAM"

@@ -163,6 +163,8 @@ class ExternalStore(WeightStore):
         Of the buffer for two tiles; 0 for the smallest.
     base : int
         Address of the first tile.
+    base_port : bool
+        Whether that address comes by a port.
     potential_bits : int
         Of the potentials of a tile at most; 0 for no limit.
     """
@@ -171,6 +173,7 @@ class ExternalStore(WeightStore):
     bus: AxiReadParameters = field(default_factory=AxiReadParameters)
     buffer_bits: int = 0
     base: int = 0
+    base_port: bool = False
     potential_bits: int = 0
 
     external: ClassVar[bool] = True

@@ -49,7 +49,10 @@ def _middle(options: argparse.Namespace, result: Result) -> Words | None:
     chosen = front[len(front) // 2]
     lanes = ",".join(map(str, chosen["lanes"]))
     beat = chosen.get("pixels_per_beat", 1)
-    words = () if beat == 1 else ("--pixels-per-beat", beat)
+    words: Words = () if beat == 1 else ("--pixels-per-beat", beat)
+    for name in ("architecture", "weights", "memory_width", "weight_buffer", "potential_memory"):
+        if (value := chosen.get(name)) and value != "rom":
+            words += (f"--{name.replace('_', '-')}", value)
     return "generate", options.network, "--lanes", lanes, *words, "--out", "build/accelerator"
 
 

@@ -12,10 +12,10 @@ from ..base.errors import UserError
 from ..base.files import file_digest, parse_json, read_bytes, refuse_changed
 from ..blocks.bus_front import BusFrontParameters
 from ..blocks.hardware import NO_BUS, STREAMING, AcceleratorParameters, Configuration
-from ..blocks.weight_store import ROM, STORES
+from ..blocks.weight_store import EXTERNAL, ROM, STORES
 from ..network.chain import PIXELS, shortened
 from ..network.network import Network
-from .external_memory import external_image
+from .external_memory import external_image, external_json
 from .file_names import MANIFEST_FILE
 from .fitting import fitted
 from .manifest import check_manifest
@@ -156,19 +156,6 @@ class GeneratedDirectory:
         """Whether weights stand in an external memory."""
         return bool(STORES[self.manifest["configuration"].get("weights", ROM.kind)].external)
 
-    def refuse_external(self, verb: str) -> None:
-        """Refuse an accelerator whose weights stand in an external memory.
-
-        Raises
-        ------
-        UserError
-        """
-        if self.external:
-            raise UserError(
-                f"{self.path}: weights must be on the chip for `{verb}`, and stand in an external "
-                "memory; generate with --weights rom or loadable"
-            )
-
     @property
     def bus(self) -> str:
         """The bus that it stands behind, one of `sstdp_hw.blocks.hardware.BUSES`; or none."""
@@ -272,13 +259,7 @@ class GeneratedDirectory:
                 f"says, not {self.top!r}; generate again"
             )
         if self.external:
-            found = self.manifest["external_memory"]["sha256"]
-            image = hashlib.sha256(external_image(parameters)).hexdigest()
-            if found != image:
-                raise UserError(
-                    f"{self.path / MANIFEST_FILE}: external_memory.sha256 must be "
-                    f"{image[:12]}..., not {shortened(repr(found))}; generate again"
-                )
+            self._check_external_memory(parameters)
         if self.loads:
             told, right = self.manifest["memories"]["shape_digest"], shape_digest(parameters)
             if told != right:
@@ -288,12 +269,38 @@ class GeneratedDirectory:
                 )
         return parameters
 
-    def _memory_configuration(self) -> dict[str, int]:
+    def _check_external_memory(self, parameters: AcceleratorParameters) -> None:
+        """Refuse if the manifest says anything else of the memory than the plan of its tiles."""
+        told, right = self.manifest["external_memory"], external_json(parameters)
+        if found := difference("external_memory", told, right):
+            name, one, other = (shortened(text) for text in found)
+            raise UserError(
+                f"{self.path / MANIFEST_FILE}: {name} must be {other}, not {one}; generate again"
+            )
+
+    def _memory_configuration(self) -> dict[str, Any]:
         """What was chosen of an external memory; nothing if there is none."""
         if not self.external:
             return {}
         names = ("memory_width", "weight_buffer", "base_address", "potential_memory")
-        return {name: self.manifest["configuration"][name] for name in names}
+        found = self.manifest["configuration"]
+        told = {name: found[name] for name in names}
+        return told | {"base_port": found.get("base_port", EXTERNAL.base_port)}
+
+
+def difference(name: str, told: object, right: object) -> tuple[str, str, str] | None:
+    """The first place where values of JSON differ: its name, what is told there, what is right.
+    What is told beside that is not looked at."""
+    if told == right:
+        return None
+    if isinstance(right, dict) and isinstance(told, dict):
+        places = ((f"{name}.{key}", told.get(key), value) for key, value in right.items())
+        return next((found for place in places if (found := difference(*place))), None)
+    if isinstance(right, list) and isinstance(told, list) and len(told) == len(right):
+        entries = enumerate(zip(told, right, strict=True))
+        places = ((f"{name}[{number}]", *pair) for number, pair in entries)
+        return next((found for place in places if (found := difference(*place))), None)
+    return name, repr(told), repr(right)
 
 
 def inside(folder: Path, name: str, named_by: str = MANIFEST_FILE) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..base.templates import filled
 from ..blocks.hardware import AcceleratorParameters
-from .ports import MEMORY_PREFIX, memory_ports
+from .ports import BASE_PORT, MEMORY_PREFIX, memory_ports
 
 TEMPLATE = Path(__file__).with_name("memory_model.template.v")
 
@@ -100,7 +100,17 @@ def memory_instance(width: int, model: str, name: str, controls: Mapping[str, st
     return "\n".join([*wires, f"  {model} {name} (", f"{ports});", ""])
 
 
-def memory_connections(width: int) -> str:
-    """Verilog of the accelerator's ports on these wires, behind its other ports."""
+def memory_connections(width: int, base: int | None = None) -> str:
+    """Verilog of the accelerator's ports on these wires, behind its other ports; ``base`` is what
+    its port is told where the weights begin, if it has one."""
     channels = (port.name.removeprefix(MEMORY_PREFIX) for port in memory_ports(width))
-    return "".join(f",\n    .{MEMORY_PREFIX}{channel}({channel})" for channel in channels)
+    connected = {f"{MEMORY_PREFIX}{channel}": channel for channel in channels}
+    if base is not None:
+        connected[BASE_PORT.name] = f"{BASE_PORT.width}'h{base:x}"
+    return "".join(f",\n    .{port}({value})" for port, value in connected.items())
+
+
+def told_base(parameters: AcceleratorParameters) -> int | None:
+    """What the port of the base address is told in simulation; None without one."""
+    configuration = parameters.configuration
+    return configuration.base_address if configuration.base_port else None

@@ -51,8 +51,9 @@ def fitted(hardware: AcceleratorParameters, network: Network) -> AcceleratorPara
             return hardware
         raise UserError(
             f"{network.source}: must be the network that the accelerator was generated from "
-            f"(digest {hardware.network.digest[:12]}...), as thresholds are constants of its "
-            f"Verilog, not {network.digest[:12]}...; generate one for this network"
+            f"(digest {hardware.network.digest[:12]}...), not {network.digest[:12]}...: only "
+            "weights stand outside; its thresholds and encoder, the widths of its potentials and "
+            "which inputs it drops are constants of the Verilog; generate one for this network"
         )
     if not hardware.store.loaded:
         raise UserError(

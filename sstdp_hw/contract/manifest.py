@@ -19,7 +19,7 @@ from ..blocks.hardware import (
 from ..blocks.inputs import INPUTS, PixelInput
 from ..blocks.weight_store import ROM, STORES
 from ..network.chain import shortened
-from .ports import ports
+from .ports import Port, ports
 
 FORMAT_VERSION = 1
 
@@ -81,14 +81,20 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
             if isinstance(width, bool) or not 2 <= width <= WIDEST_MEMBRANE:
                 rule = f"must be integers between 2 and {WIDEST_MEMBRANE}"
                 fields.refuse("configuration.membrane_width", rule, width)
-    memory_width = 0
+    memory_width, base_port = 0, False
     if STORES[weights].external:
         memory_width = fields.integer("configuration.memory_width", low=1)
         for name in ("weight_buffer", "base_address", "potential_memory"):
             fields.integer(f"configuration.{name}", low=0)
         fields.text("external_memory.sha256")
+        base_port = fields.manifest["configuration"].get("base_port", False)
+        if not isinstance(base_port, bool):
+            fields.refuse("configuration.base_port", "must be true or false", base_port)
     input_width = INPUTS[_input_kind(fields)].width(pixels_per_beat)
-    _check_ports(fields, input_width, STORES[weights].loaded, memory_width)
+    known = ports(
+        input_width, loaded=STORES[weights].loaded, memory_width=memory_width, base_port=base_port
+    )
+    _check_ports(fields, known)
     for number, layer in enumerate(fields.listed("layers", dict)):
         if not isinstance(found := layer.get("memories"), dict):
             fields.refuse(f"memories of layer {number}", "must be an object", found)
@@ -146,11 +152,11 @@ class _Fields:
         return value
 
 
-def _check_ports(fields: _Fields, input_width: int, loaded: bool, memory_width: int) -> None:
+def _check_ports(fields: _Fields, known: tuple[Port, ...]) -> None:
     """The ports that a board or a testbench connects must be there, as wide as they must be."""
     listed = fields.listed("ports", dict)
     found = {str(port.get("name")): (port.get("direction"), port.get("width")) for port in listed}
-    for name, direction, width in ports(input_width, loaded=loaded, memory_width=memory_width):
+    for name, direction, width in known:
         if found.get(name) != (direction, width):
             fields.refuse(
                 f"port {name}", f"must be an {direction} of width {width}", found.get(name)

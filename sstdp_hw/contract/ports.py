@@ -33,6 +33,11 @@ LOADING_PORTS = (
 MEMORY_PREFIX = "m_axi_"
 
 
+#: Where the weights begin, if a port tells it: a byte address, whose bits within a page count for
+#: nothing. Taken in every cycle of a reset, so that what stands there at its end is kept.
+BASE_PORT = Port(f"{MEMORY_PREFIX}base", "input", ADDRESS_WIDTH)
+
+
 def memory_ports(data_width: int) -> tuple[Port, ...]:
     """Of an accelerator whose weights stand in an external memory: the read channels of AXI4."""
     return (
@@ -53,11 +58,15 @@ def memory_ports(data_width: int) -> tuple[Port, ...]:
 def ports_of(parameters: AcceleratorParameters) -> tuple[Port, ...]:
     """All ports of an accelerator."""
     store = parameters.store
-    bus = store.bus.data_width if isinstance(store, ExternalStore) else 0
-    return ports(parameters.input.data_width, loaded=store.loaded, memory_width=bus)
+    width = parameters.input.data_width
+    if isinstance(store, ExternalStore):
+        return ports(width, memory_width=store.bus.data_width, base_port=store.base_port)
+    return ports(width, loaded=store.loaded)
 
 
-def ports(input_width: int, *, loaded: bool = False, memory_width: int = 0) -> tuple[Port, ...]:
+def ports(
+    input_width: int, *, loaded: bool = False, memory_width: int = 0, base_port: bool = False
+) -> tuple[Port, ...]:
     """All ports, in the order of the Verilog.
 
     Parameters
@@ -68,6 +77,8 @@ def ports(input_width: int, *, loaded: bool = False, memory_width: int = 0) -> t
         Whether weights are loaded.
     memory_width : int
         Bits of a beat from an external memory; 0 for none.
+    base_port : bool
+        Whether a port tells where its weights begin.
     """
     fixed = (
         Port("aclk", "input", 1),
@@ -82,5 +93,5 @@ def ports(input_width: int, *, loaded: bool = False, memory_width: int = 0) -> t
         Port("m_axis_tlast", "output", 1),
     )
     if memory_width:
-        return fixed + memory_ports(memory_width)
+        return fixed + memory_ports(memory_width) + (BASE_PORT,) * base_port
     return fixed + LOADING_PORTS if loaded else fixed

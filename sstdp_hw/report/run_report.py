@@ -13,6 +13,7 @@ from typing import Any
 
 from ..base.errors import UserError
 from ..base.files import file_digest, read_json
+from ..blocks.weight_store import EXTERNAL
 from ..contract.file_names import (
     BUILD_FOLDER,
     MANIFEST_FILE,
@@ -40,8 +41,10 @@ STEPS = {
     EVALUATE: "sstdp-hw evaluate {run} --json {run}/" + EVALUATE,
     str(MANIFEST): "sstdp-hw generate {run}/" + FILE_NAME + " --out {hardware}",
     str(RESULTS): "sstdp-hw simulate {hardware} --dataset {dataset}",
-    str(BUILDS / "*" / UTILISATION_FILE): "sstdp-hw build {hardware} --board ulx3s-85f",
+    str(BUILDS / "*" / UTILISATION_FILE): "sstdp-hw build {hardware} {target}",
 }
+#: What is built: a bitstream for a board, or where weights stand outside the FPGA alone.
+BOARD, DEVICE = "--board ulx3s-85f", "--device ecp5-85k"
 
 
 @dataclass(frozen=True)
@@ -101,9 +104,11 @@ class RunReport:
         within = ACCELERATOR if self.hardware == self.run else Path()
         origin = self.origin
         dataset = pick(origin, "asked", "dataset") or pick(origin, "dataset") or "NAME"
+        external = pick(self.manifest, "configuration", "weights") == EXTERNAL.kind
+        target = DEVICE if external else BOARD
         return {
             str(Path(name).relative_to(within)): STEPS[name].format(
-                run=self.run, hardware=self.hardware, dataset=dataset
+                run=self.run, hardware=self.hardware, dataset=dataset, target=target
             )
             for name, content in found.items()
             if not content and Path(name).is_relative_to(within)

@@ -16,10 +16,13 @@ from sstdp_hw.models.area.cells import of_memory, of_rom
 COUNTED = json.loads(COEFFICIENTS_FILE.read_text())["counted"]
 
 
-def errors(kind):
-    """Relative errors of the accelerators that were not fitted to."""
-    held_out = [p for p in points() if p.name in COUNTED and not p.fit]
-    assert len(held_out) >= 15
+def errors(kind, least=15, *, engines=False):
+    """Relative errors of the accelerators that were not fitted to, at ``least`` so many."""
+    held_out = [
+        p for p in points()
+        if p.name in COUNTED and not p.fit and (p.parameters.sequential is not None) == engines
+    ]  # fmt: skip
+    assert len(held_out) >= least
     return np.array(
         [getattr(predict_area(p.parameters), kind) / COUNTED[p.name][kind] - 1 for p in held_out]
     )
@@ -35,6 +38,24 @@ def test_held_out_accelerators(kind, outside):
     found = np.abs(errors(kind))
     assert np.sum(found > TOLERANCE) <= outside
     assert found.max() < 0.2
+
+
+@pytest.mark.parametrize("kind, most", [("lut", 0.15), ("ff", 0.17), ("bram", 0.16)])
+def test_held_out_engines(kind, most):
+    """With weights in the bitstream and outside, dense and with convolutions, drawn and trained."""
+    assert np.abs(errors(kind, 6, engines=True)).max() <= most
+
+
+def test_a_larger_engine_takes_more():
+    def area(lanes, **options):
+        chosen = Configuration((lanes,), architecture="sequential", **options)
+        return predict_area(AcceleratorParameters(small_network(), chosen))
+
+    small, large = area(2), area(8)
+    assert small.lut < large.lut and small.ff < large.ff
+    outside = area(2, weights="external")
+    assert outside.lut > small.lut and outside.ff > small.ff
+    assert area(2, weights="external", weight_buffer=1 << 20).bram >= outside.bram
 
 
 @pytest.mark.parametrize(

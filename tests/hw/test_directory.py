@@ -22,6 +22,15 @@ def generated(tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def external(tmp_path_factory):
+    """With weights in an external memory."""
+    out = tmp_path_factory.mktemp("external") / "accelerator"
+    configuration = Configuration((4,), architecture="sequential", weights="external")
+    generate(small_network(), configuration, out)
+    return out
+
+
 @pytest.fixture
 def copy(generated, tmp_path):
     return shutil.copytree(generated, tmp_path / "copy")
@@ -197,3 +206,25 @@ def test_a_manifest_with_another_configuration(copy, lanes):
         lambda: directory.parameters,
         f"configuration must be the one of the Verilog, not lanes {told}",
     )
+
+
+@pytest.mark.parametrize("place, change, told", [
+    ("sha256", lambda m: m.update(sha256="x" * 64), "sha256 must be '"),
+    ("size", lambda m: m.update(bytes=1), "bytes must be "),
+    ("buffer", lambda m: m.pop("buffer_bits"), "buffer_bits must be "),
+    ("tile", lambda m: m["tiles"][1].update(offset=64), "tiles[1].offset must be "),
+    ("tiles", lambda m: m["tiles"].pop(), "tiles must be [{'layer': 0, "),
+    ("kind", lambda m: m.update(tiles=7), "tiles must be [{'layer': 0, "),
+])  # fmt: skip
+def test_every_figure_of_an_external_memory_is_held_to_the_verilog(external, place, change, told):
+    folder = external
+    kept = (folder / "manifest.json").read_text()
+    edit(folder, lambda manifest: change(manifest["external_memory"]))
+    try:
+        refused(
+            lambda: GeneratedDirectory.load(folder).parameters,
+            f"external_memory.{told}", "not ", "generate again",
+        )  # fmt: skip
+    finally:
+        (folder / "manifest.json").write_text(kept)
+    _ = GeneratedDirectory.load(folder).parameters

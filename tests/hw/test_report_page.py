@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import altair
 import numpy as np
@@ -19,7 +20,7 @@ from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_hw.report.page.accuracy import stop_curve
 from sstdp_hw.report.page.evidence import gather
-from sstdp_hw.report.page.hardware import memory_name, slowest_path
+from sstdp_hw.report.page.hardware import explored, memory_name, slowest_path
 from sstdp_hw.report.page.potentials import output_potentials
 from sstdp_hw.report.page.timeline import shares
 from sstdp_hw.report.page.write import page, written
@@ -358,3 +359,21 @@ def test_memories_and_paths_in_words():
     assert "7.28 ns" in told and "through 1 cell:" in told
     assert "from layer 1, weights, rom, memory 0 (DOA1) to layer 0, own 0 (M)" in told
     assert slowest_path({"seeds": []}) is None
+
+
+def test_what_points_need_of_an_external_memory_is_shown():
+    point = {
+        "lanes": [4], "pixels_per_beat": 1, "architecture": "sequential", "weights": "external",
+        "memory_width": 32, "potential_memory": 0, "cycles_per_image": 900.5, "lut": 1500,
+        "ff": 900, "bram": 3, "bytes_per_image": 4321, "megabytes_per_second": 479.8,
+    }  # fmt: skip
+    points = [{**point, "weight_buffer": bits} for bits in (1000, 2000)]
+    found = {
+        "points": points, "front": points[1:], "clock_mhz": 100.0, "workload": "digits",
+        "memory": {"latency": 40, "interval": 2},
+    }  # fmt: skip
+    *figures, table = explored(SimpleNamespace(explored=found)).parts
+    assert len(figures) == 2
+    assert [row[2] for row in table.rows] == ["2,000"], "the front's, not all of these lanes"
+    assert table.rows[0][-2:] == ("4,321", "479.8")
+    assert "latency of the memory 40 cycles, from beat to beat 2" in table.note

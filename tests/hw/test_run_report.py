@@ -87,6 +87,16 @@ def test_an_accelerator_alone_names_its_own_folder(tmp_path):
     assert record.command == f"sstdp-hw verify record {tmp_path / 'record.json'}"
 
 
+def test_weights_outside_are_built_for_a_device(run):
+    """No board has a memory for them, so that the bitstream of one would be refused."""
+    manifest = PARTS["accelerator/manifest.json"]
+    weights = manifest.get("configuration", {}) | {"weights": "external"}
+    write(run, "accelerator/manifest.json", manifest | {"configuration": weights})
+    (run / "accelerator/build/ulx3s-85f/utilisation.json").unlink()
+    told = collect(run).not_run["accelerator/build/*/utilisation.json"]
+    assert told == f"sstdp-hw build {run / 'accelerator'} --device ecp5-85k"
+
+
 @pytest.mark.parametrize("missing", PARTS)
 def test_one_part_missing(run, missing):
     (run / missing).unlink()

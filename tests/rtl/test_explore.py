@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
@@ -18,11 +19,13 @@ from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.command.cli import main
+from sstdp_hw.command.next_step import AFTER
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.engine.local import Local
 from sstdp_hw.models import exploration
 from sstdp_hw.models.area import Area
 from sstdp_hw.models.cost import cycle_bound
+from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.models.exploration import (
     EstimatedPoint,
     Goal,
@@ -251,3 +254,107 @@ def test_no_more_lanes_than_a_word_holds(monkeypatch):
     for configuration in found:
         AcceleratorParameters(network, configuration)  # refuses words that are too wide
     assert max(configuration.lanes[0] for configuration in found) == 200 // 8
+
+
+ENGINE = ("--architecture", "sequential", "--weights", "external", "--samples", "4", "--jobs", "1")
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory):
+    """The command's points with weights in a memory of two cycles a beat, and what it said."""
+    file = tmp_path_factory.mktemp("outside") / "explore.json"
+    memory = ("--memory-latency", "20", "--memory-interval", "2", "--memory-width", "16")
+    assert main(["explore", f"ready:{NETWORK}", *ENGINE, *memory, "--json", str(file)]) == 0
+    return json.loads(file.read_text())
+
+
+def of_row(row):
+    """The accelerator of a point in JSON."""
+    names = ("pixels_per_beat", "architecture", "weights", "memory_width", "weight_buffer",
+             "potential_memory")  # fmt: skip
+    configuration = Configuration(tuple(row["lanes"]), **{name: row[name] for name in names})
+    return AcceleratorParameters(ready.load(NETWORK), configuration)
+
+
+def test_points_with_weights_outside_are_exact(outside):
+    """Cycles and bytes are those of the models and of the tiles, whatever memory."""
+    workload = find_workload(ready.load(NETWORK), None, 4)
+    assert outside["memory"] == {"latency": 20, "interval": 2}
+    assert len({row["memory_width"] for row in outside["points"]}) == 1
+    assert len({tuple(row["lanes"]) for row in outside["points"]}) > 5
+    seen = set()
+    for row in outside["points"]:
+        parameters = of_row(row)
+        plan = parameters.tiled.plan
+        assert row["bytes_per_image"] == plan.fetched_bytes
+        seen.add((tuple(row["lanes"]), plan.tiles))
+        if row["lanes"] in ([4], [16]):
+            cycles = cycles_per_image(
+                parameters, workload.inference, memory_latency=20, memory_interval=2
+            )[1:].mean()
+            assert row["cycles_per_image"] == pytest.approx(cycles, abs=0.005)
+            fast = cycles_per_image(parameters, workload.inference)[1:].mean()
+            assert fast < cycles, "the memory is not waited for"
+        per_second = 100e6 / row["cycles_per_image"]
+        wanted = row["bytes_per_image"] * per_second / 1e6
+        assert row["megabytes_per_second"] == pytest.approx(wanted, rel=1e-4)
+    assert len(seen) == len(outside["points"]), "two points with the same tiles"
+
+
+def test_limits_hold_for_every_point_of_the_front(outside, tmp_path):
+    rows = outside["points"]
+    rates = sorted(row["megabytes_per_second"] for row in rows)
+    middle, brams = rates[len(rates) // 2], sorted(row["bram"] for row in rows)[len(rows) // 2]
+    file = tmp_path / "explore.json"
+    memory = ["--memory-width", "16", "--memory-latency", "20", "--memory-interval", "2"]
+    arguments = ["explore", f"ready:{NETWORK}", *ENGINE, *memory, "--json", str(file)]
+    limits = ["--max-bandwidth", str(middle), "--max-brams", str(brams), "--target-fps", "5000"]
+    assert main([*arguments, *limits]) == 0
+    front = json.loads(file.read_text())["front"]
+    names = ("lanes", "memory_width", "weight_buffer", "potential_memory")
+
+    def key(row):
+        return json.dumps([row[name] for name in names])
+
+    allowed = {
+        key(row) for row in rows
+        if row["megabytes_per_second"] <= middle and row["bram"] <= brams
+        and 100e6 / row["cycles_per_image"] >= 5000
+    }  # fmt: skip
+    assert front and {key(row) for row in front} <= allowed < {key(row) for row in rows}
+
+
+def test_limits_that_nothing_reaches(capsys):
+    arguments = ["explore", f"ready:{NETWORK}", *ENGINE, "--max-bandwidth", "0.001"]
+    assert main(arguments) == 1
+    assert "no configuration has at most 0.001 MB/s; of " in capsys.readouterr().err
+
+
+def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path):
+    file = tmp_path / "explore.json"
+    arguments = ["--architecture", "any", "--weights", "any", "--samples", "3", "--jobs", "1"]
+    limits = ["--target-fps", "20000", "--max-luts", "100000", "--memory-width", "32"]
+    assert main(["explore", f"ready:{NETWORK}", *arguments, *limits, "--json", str(file)]) == 0
+    found = json.loads(file.read_text())
+    kinds = {(row.get("architecture", "streaming"), row["weights"]) for row in found["points"]}
+    assert kinds == {("streaming", "rom"), ("sequential", "rom"), ("sequential", "external")}
+    text = capsys.readouterr().out
+    assert "sequential, rom" in text and "streaming, rom" in text
+    (only,) = [row for row in found["points"] if row["weights"] == "external"][:1]
+    words = AFTER["explore"](Namespace(search=None, network="N"), {"front": [only]})
+    told = dict(zip(words[2::2], words[3::2], strict=True))
+    assert told["--weights"] == "external" and told["--weight-buffer"] == only["weight_buffer"]
+
+
+@pytest.mark.parametrize("options, message", [
+    (("--memory-latency", "9"), "--memory-latency goes with external weights, and none are asked"),
+    (("--max-bandwidth", "9", "--architecture", "any"), "--max-bandwidth goes with external"),
+    (("--weights", "external", "--architecture", "streaming"), "with --architecture sequential or"),
+    (("--weights", "external", "--memory-interval", "0"), "--memory-interval must be at least 1"),
+    (("--weights", "external", "--memory-latency", "4096"), "must be at least 0 and below 4096"),
+    (("--weights", "external", "--memory-width", "24"), "must be 16, 32, 64 or 128 bits, not 24"),
+    (("--max-brams", "0"), "--max-brams must be positive"),
+])  # fmt: skip
+def test_options_of_an_exploration_that_cannot_be(options, message, capsys):
+    assert main(["explore", f"ready:{NETWORK}", "--samples", "2", *options]) == 2
+    assert message in capsys.readouterr().err

@@ -46,12 +46,12 @@ def memory_of(case, **options):
     return AxiMemory(parameters.tiled.image(), parameters.store.base, seed=case.seed, **options)
 
 
-def check(case, *, latency=0, stalls=0.0, memory_stalls=0.0, **options):
+def check(case, *, latency=0, interval=1, stalls=0.0, memory_stalls=0.0, **options):
     """Answers, without early exit every spike, and without stalls every cycle."""
     network, configuration, images = case.network, case.configuration, case.images
     inference = reference.run(network, images)
     times = latency if isinstance(latency, tuple) else (latency, latency)
-    memory = memory_of(case, latency=times, stalls=memory_stalls)
+    memory = memory_of(case, latency=times, interval=interval, stalls=memory_stalls)
     seen = run(
         network, configuration, images, stalls=stalls, seed=case.seed, memory=memory, **options
     )
@@ -71,7 +71,9 @@ def check(case, *, latency=0, stalls=0.0, memory_stalls=0.0, **options):
         again = -(-len(memory.bursts) // len(once))
         assert memory.bursts == (once * again)[: len(memory.bursts)]
     if not stalls and not memory_stalls and isinstance(latency, int) and not options:
-        predicted = cycles_per_image(parameters, inference, memory_latency=latency)
+        predicted = cycles_per_image(
+            parameters, inference, memory_latency=latency, memory_interval=interval
+        )
         assert predicted.tolist() == np.diff(seen.cycles, prepend=-1).tolist()
     return plan
 
@@ -132,6 +134,32 @@ def test_events_of_the_first_layer_are_played_again():
     assert plan.counts() == [3, 1]
     configuration = replace(case.configuration, weight_buffer=plan.least_bits * 2)
     assert check(replace(case, configuration=configuration)).counts() == [1, 1]
+
+
+@pytest.mark.parametrize("latency, interval", [(0, 2), (5, 3), (40, 7)])
+def test_a_slow_memory_takes_the_cycles_that_were_told(latency, interval):
+    check(small_tiled_network(images=4), latency=latency, interval=interval)
+
+
+def test_bursts_of_a_slow_memory_follow_each_other_at_its_rate():
+    """A tile of several bursts."""
+    rng = np.random.default_rng(5)
+    hidden, output = random_dense(rng, 4, 100, 4), random_dense(rng, 2, 4, 3)
+    case = directed(5, hidden, output, shape=(1, 10, 10), images=3)
+    plan = check(external(case, lanes=4, memory_width=16), latency=3, interval=2)
+    assert plan.beats(plan.tiles[0]) > plan.bus.longest
+
+
+def test_the_base_address_is_taken_in_reset():
+    """What the port tells later, and within a page, counts for nothing."""
+    case = small_tiled_network(images=6)
+    chosen = replace(case.configuration, base_port=True, base_address=0xFFFF_F000)
+    check(replace(case, configuration=chosen))
+    for base in (0, 0x8000_3000):  # the hardware is the same
+        memory = AxiMemory(memory_of(case).contents, base, seed=base)
+        seen = run(case.network, chosen, case.images, memory=memory, resets=3, seed=base)
+        assert seen.words == expected_words(reference.run(case.network, case.images))
+        assert {address >> 12 for address, _ in memory.bursts} == {base >> 12}
 
 
 def test_a_memory_that_stalls():

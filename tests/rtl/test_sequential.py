@@ -306,8 +306,9 @@ def test_lanes_that_do_not_fit(lanes, message):
 
 
 def test_what_is_not_built_is_refused():
-    parameters = AcceleratorParameters(small_network(), Configuration(architecture="sequential"))
-    with pytest.raises(UserError, match="Area is predicted of streaming accelerators only"):
+    configuration = Configuration(architecture="sequential", weights="loadable")
+    parameters = AcceleratorParameters(small_network(), configuration)
+    with pytest.raises(UserError, match="is predicted with weights rom or external, not loadable"):
         predict_area(parameters)
     with pytest.raises(UserError, match="Architecture must be streaming or sequential"):
         Configuration((4,), architecture="systolic")

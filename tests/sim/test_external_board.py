@@ -36,7 +36,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("board") / "out"
     configuration = Configuration(
         (3,), 2, True, architecture="sequential", weights="external", memory_width=32,
-        base_address=BASE,
+        base_address=BASE, base_port=True,
     )  # fmt: skip
     generate(network, configuration, folder)
     return GeneratedDirectory.load(folder), rng.integers(0, 256, (8, 1, 3, 4)).astype(np.uint8)

@@ -75,6 +75,24 @@ def test_every_answer_and_every_cycle(made, simulator, latency):
     assert len({*inference.classes.tolist()}) > 1, "a dull set"
 
 
+def test_a_base_address_by_its_port(made, simulator, tmp_path):
+    directory, images = made
+    configuration = Configuration(
+        (3,), 2, True, architecture="sequential", weights="external", memory_width=16,
+        base_address=0x7000, base_port=True,
+    )  # fmt: skip
+    generate(directory.network, configuration, tmp_path / "out")
+    ported = GeneratedDirectory.load(tmp_path / "out")
+    assert "from m_axi_base" in ported.parameters.summary
+    assert ported.manifest["ports"][-1]["name"] == "m_axi_base"
+    report = cosimulate(ported, images, np.zeros(len(images), int), simulator=simulator)
+    assert report.result["mismatches"] == 0, report.result["first_mismatch"]
+    inference = reference.run(ported.network, images)
+    np.testing.assert_array_equal(
+        cycles_per_image(ported.parameters, inference), report.arrays["cycles"]
+    )
+
+
 def words_of(made, external=None, traffic=Traffic()):  # noqa: B008 - frozen
     """Answers to all images, and the right ones."""
     directory, images = made
@@ -231,5 +249,5 @@ def test_the_verbs(made, tmp_path, capsys):
     assert json.loads((tmp_path / "out.json").read_text())["sha256"] == entry["sha256"]
     other = ("memory", "ready:digits-64-64-10-4bit", "--for", folder, "--out", tmp_path / "no.bin")
     err = told(*other, status=2).err.strip().splitlines()[-1]
-    assert "must be the network that the accelerator was generated from" in err
+    assert "only weights stand outside; its thresholds and encoder" in err
     assert not (tmp_path / "no.bin").exists()

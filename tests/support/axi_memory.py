@@ -21,6 +21,8 @@ class AxiMemory:
         Address of the first byte.
     latency : (int, int)
         Cycles from an address to its first beat, from and to; one more than these.
+    interval : int
+        Cycles from a beat to the next one at least, also of another burst.
     stalls : float
         The chance that an address or a beat waits a cycle more.
     faults : dict of int to str
@@ -39,15 +41,30 @@ class AxiMemory:
     contents: bytes
     base: int = 0
     latency: tuple[int, int] = (0, 0)
+    interval: int = 1
     stalls: float = 0.0
     faults: dict[int, str] = field(default_factory=dict)
     pause: int = 0
     seed: int = 0
     bursts: list[tuple[int, int]] = field(default_factory=list)
 
+    def _tells_base(self, dut):
+        """Tell the accelerator in reset where the contents begin, and something else otherwise; the
+        bits within a page are anything."""
+        chance = random.Random(self.seed + 1)
+
+        async def tell(ctx):
+            async for (up,) in ctx.changed(dut.aresetn):
+                page = chance.randrange(1 << 20) if up else self.base >> 12
+                ctx.set(dut.m_axi_base, page << 12 | chance.randrange(1 << 12))
+
+        return tell
+
     def attach(self, simulator, dut):
         """Connect it to the accelerator's ports, with two testbenches of its own."""
         chance, asked, resets = random.Random(self.seed), deque(), [0]
+        if hasattr(dut, "m_axi_base"):
+            simulator.add_testbench(self._tells_base(dut), background=True)
 
         async def addresses(ctx):
             cycle, held = 0, None
@@ -74,9 +91,9 @@ class AxiMemory:
                                   self.faults.get(len(self.bursts) - 1)))  # fmt: skip
 
         async def beats(ctx):
-            cycle = 0
+            cycle, free = 0, 0
             while True:
-                if not asked or asked[0][0] > cycle:
+                if not asked or max(asked[0][0], free) > cycle:
                     await ctx.tick()
                     cycle += 1
                     continue
@@ -86,7 +103,7 @@ class AxiMemory:
                     if up != resets[0]:  # the bus is reset, too
                         break
                     waits = self.pause if fault == "never" and beat == count - 1 else 0
-                    while waits or chance.random() < self.stalls:
+                    while waits or cycle < free or chance.random() < self.stalls:
                         waits -= bool(waits)
                         await ctx.tick()
                         cycle += 1
@@ -100,6 +117,7 @@ class AxiMemory:
                     )
                     ctx.set(dut.m_axi_rlast, last ^ wrong or beat == count)
                     ctx.set(dut.m_axi_rvalid, 1)
+                    free = cycle + self.interval
                     await ctx.tick()
                     cycle += 1
                     ctx.set(dut.m_axi_rvalid, 0)

@@ -1,10 +1,10 @@
 """The design of a board: serial port, bridge, accelerator."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from sstdp_hw.contract.ports import MEMORY_PREFIX
+from sstdp_hw.contract.ports import BASE_PORT, MEMORY_PREFIX
 
 from ..gateware.external.reader import axi_members
 from .bridge import Bridge
@@ -78,6 +78,8 @@ class SerialAccelerator(wiring.Component):
                 f"{letters[member.flow]}_{MEMORY_PREFIX}{name}": getattr(memory, name)
                 for name, member in axi_members(p.memory.bus).items()
             }
+            if p.memory.base_port:
+                loading[f"i_{BASE_PORT.name}"] = Const(p.memory.base, BASE_PORT.width)
         elif p.memory_bytes:
             loading = {
                 "i_s_axis_weights_tdata": bridge.memories.p.data,

@@ -16,7 +16,7 @@ from sstdp_hw.base import locks
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import distribution_of
 from sstdp_hw.blocks.hardware import Configuration
-from sstdp_hw.blocks.weight_store import ROM
+from sstdp_hw.blocks.weight_store import ROM, STORES
 from sstdp_hw.contract.file_names import BUILD_FOLDER
 from sstdp_hw.engine.local import Local
 from sstdp_hw.engine.work import Advance, Engine, Work
@@ -88,6 +88,13 @@ def folder_name(configuration: Configuration) -> str:
     suffix = "" if configuration.early_exit else "-no-early-exit"
     if configuration.weights != ROM.kind:
         suffix += f"-{configuration.weights}"
+    if configuration.sequential:
+        suffix += f"-{configuration.architecture}"
+    if STORES[configuration.weights].external:
+        sizes = (
+            configuration.memory_width, configuration.weight_buffer, configuration.potential_memory,
+        )  # fmt: skip
+        suffix += f"-{'-'.join(map(str, sizes))}"
     return f"lanes-{lanes}-pixels-{configuration.pixels_per_beat}{suffix}"
 
 

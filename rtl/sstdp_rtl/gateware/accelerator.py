@@ -196,7 +196,10 @@ class AcceleratorTop(Elaboratable):
 
     def _connect_memory(self, m, engine, decision):
         """Tiles come from the external memory."""
-        m.submodules.tiles = tiles = TileLoader(engine.p.plan)
+        base_port = self.p.store.base_port
+        m.submodules.tiles = tiles = TileLoader(engine.p.plan, base_port)
+        if base_port:
+            m.d.comb += tiles.base.eq(self.m_axi_base)
         m.d.comb += [
             engine.fill.eq(tiles.fill),
             engine.there.eq(tiles.there),

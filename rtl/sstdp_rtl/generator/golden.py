@@ -20,6 +20,7 @@ from sstdp_hw.contract.external_memory import (
     memory_connections,
     memory_instance,
     memory_model,
+    told_base,
 )
 from sstdp_hw.contract.fields import pack
 from sstdp_hw.contract.memory_image import STATUS, memory_image
@@ -108,7 +109,7 @@ def golden_testbench(parameters):
         module = f"{testbench_module(parameters)}_memory"
         width = parameters.tiled.plan.bus.data_width
         loading["loading"] = memory_instance(width, module, "bus_memory", MEMORY)
-        loading["loading_ports"] = memory_connections(width)
+        loading["loading_ports"] = memory_connections(width, told_base(parameters))
         filling = fill_memory("words", width, beats_of(parameters), "IMAGE")
         model = memory_model(parameters, module, "\n".join(["  integer i;", *filling]))
     text = filled(

@@ -154,6 +154,7 @@ def _loading_configuration(parameters):
             "weight_buffer": chosen.weight_buffer,
             "base_address": chosen.base_address,
             "potential_memory": chosen.potential_memory,
+            **({"base_port": True} if chosen.base_port else {}),
         }
     if not parameters.store.loaded:
         return {}

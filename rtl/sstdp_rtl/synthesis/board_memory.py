@@ -31,7 +31,7 @@ def board_memory(accelerator: GeneratedDirectory, mhz: float) -> MemoryParameter
     try:
         return MemoryParameters(
             bus=plan.bus, base=plan.base, size=len(image), crc=zlib.crc32(image),
-            cycles=SdramTiming().cycles(mhz),
+            cycles=SdramTiming().cycles(mhz), base_port=accelerator.parameters.store.base_port,
         )  # fmt: skip
     except ValueError as error:
         raise UserError(f"{accelerator.path}: {error}") from None

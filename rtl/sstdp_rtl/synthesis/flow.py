@@ -188,7 +188,7 @@ class _Run:
         return BuildResult(
             kind=plan.kind,
             target=plan.target,
-            design=plan.accelerator.identity,
+            design=plan.accelerator.identity | ({"bus": plan.bus} if plan.bus else {}),
             part=plan.device.part,
             package=plan.device.package,
             speed=plan.device.speed,

@@ -1,8 +1,10 @@
-"""Device mode: the bare accelerator on an FPGA, its ports leading nowhere."""
+"""Device mode: the bare accelerator, or what is between it and a bus too, on an FPGA, its ports
+leading nowhere."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sstdp_hw.base.errors import UserError
@@ -37,7 +39,8 @@ def implement(
     cache: Path | None = None,
     engine: Engine | None = None,
 ) -> BuildResult:
-    """Synthesize, place and route the bare accelerator, and return utilisation and fmax.
+    """Synthesize, place and route the bare accelerator, and return utilisation and fmax. Where it
+    stands behind a bus, registers and queues belong to it.
 
     Only paths between registers are timed: the ports lead nowhere.
 
@@ -69,7 +72,7 @@ def implement(
     """
     chosen = find_device(device, package=package, speed=speed)
     clock, checked = _place_and_route(device, chosen, clock_mhz, seeds)
-    plan = bare_plan("device", directory, device, chosen, clock, checked)
+    plan = device_plan(directory, device, chosen, clock, checked)
     return run_plan(plan, force=force, cache=cache, engine=engine)
 
 
@@ -77,9 +80,25 @@ def cached(directory: Path | str, *, device: str, cache: Path | None = None) -> 
     """Whether `implement` with nothing but these would find its result in the cache."""
     chosen = find_device(device)
     clock, seeds = _place_and_route(device, chosen, None, None)
-    plan = bare_plan("device", directory, device, chosen, clock, seeds)
+    plan = device_plan(directory, device, chosen, clock, seeds)
     tools = [find_tool(name) for name in plan.tools]
     return Cache(cache or default_cache()).find(plan.key(tools)) is not None
+
+
+def device_plan(
+    directory: Path | str, target: str, device: Device, clock_mhz: float | None,
+    seeds: tuple[int, ...],
+) -> BuildPlan:  # fmt: skip
+    """Synthesis, and place and route with each seed, of all that a folder holds: the accelerator,
+    or what stands between it and a bus on top."""
+    plan = bare_plan("device", directory, target, device, clock_mhz, seeds)
+    accelerator = plan.accelerator
+    if not accelerator.bus:
+        return plan
+    verilog = f"{accelerator.verilog}\n{accelerator.bus_verilog()}"
+    script = device.family.script(accelerator.front.top, bare=True)
+    files = {**plan.files, VERILOG_FILE: verilog.encode(), SCRIPT: script}
+    return replace(plan, files=files, bus=accelerator.bus)
 
 
 def bare_plan(

@@ -45,6 +45,8 @@ class BuildPlan:
         Whether a bitstream is made.
     board : dict or None
         Passed on to the result.
+    bus : str
+        The bus whose registers are built with the accelerator; empty for none.
     """
 
     kind: str
@@ -57,6 +59,7 @@ class BuildPlan:
     place_arguments: tuple[str, ...]
     pack: bool = False
     board: dict[str, Any] | None = field(default=None)
+    bus: str = ""
 
     @property
     def tools(self) -> tuple[str, ...]:

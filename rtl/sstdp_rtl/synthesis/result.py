@@ -37,7 +37,7 @@ class BuildResult:
     target : str
         Name of the device or board.
     design : dict
-        Name, hashes and stream format of the accelerator.
+        Name, hashes and stream format of the accelerator; ``bus`` if its registers were built too.
     family, part, package, speed : str
         The FPGA.
     lut, ff, bram, lut_ram, multiplier, carry : int

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sstdp_hw.base.destination import check_file, check_folder
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.progress import progress
 from sstdp_hw.base.tables import number, show, table
-from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT
+from sstdp_hw.blocks.hardware import (
+    ARCHITECTURES,
+    PIXELS_PER_BEAT,
+    SEQUENTIAL,
+    STREAMING,
+    Configuration,
+)
 from sstdp_hw.blocks.presets import PRESETS
-from sstdp_hw.blocks.weight_store import ROM, STORES
-from sstdp_hw.command.verb import Result, Verb
+from sstdp_hw.blocks.weight_store import EXTERNAL, ROM, STORES
+from sstdp_hw.command.verb import Result, Verb, VerbFailed
 from sstdp_hw.engine.options import add_cluster, engine_of
 from sstdp_hw.models.exploration import (
     EstimatedPoint,
     Goal,
+    MemorySpeed,
+    Workload,
     balanced_configurations,
+    engine_configurations,
     estimate,
     find_workload,
     pareto_front,
@@ -38,6 +47,9 @@ if TYPE_CHECKING:
 
     from ..exploration.synthesis import Built
 
+#: In place of an architecture or a kind of weights: all that there are models for.
+ANY = "any"
+
 DESCRIPTION = f"""\
 Which configurations of a network are worth building: the Pareto front of cycles per image against
 LUTs and block RAMs, estimated by the models of docs/cost-model.md before any tool runs.
@@ -48,6 +60,15 @@ LUTs and block RAMs, estimated by the models of docs/cost-model.md before any to
 
 A point of the front is built by `generate --lanes N,N --pixels-per-beat N`, with --weights as here.
 Where one word will do, the presets {", ".join(PRESETS)} need no exploration: `generate --preset`.
+
+One engine for all layers, its weights in the bitstream or in an external memory, and how large its
+buffer is, for images a second that are wanted, block RAMs that there are, and a memory:
+
+  sstdp-hw explore NETWORK --architecture any --weights any --target-fps 200 \\
+      --max-brams 108 --max-bandwidth 100 --memory-latency 40
+
+A point with external weights is built by `generate --architecture sequential --weights external`
+with the lanes, --memory-width, --weight-buffer and --potential-memory of its row.
 
 Candidates are balanced: no layer has lanes that wait for another. The area is that of an ECP5;
 points that do not fit DEVICE are hollow in the picture. --synthesize runs yosys and nextpnr on the
@@ -86,8 +107,36 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--weights", default=ROM.kind,
-        choices=[kind for kind, store in STORES.items() if not store.external],
-        help="where weights stand, as of `generate` (default: %(default)s)",
+        choices=[*STORES, ANY],
+        help="where weights stand, as of `generate`; any: rom, and external where there is one "
+        "engine (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--architecture", default=None, choices=[*ARCHITECTURES, ANY],
+        help="a processor for every layer, one engine for all, or both (default: streaming; "
+        "sequential with --weights external)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--memory-width", type=int, action="append", metavar="BITS",
+        help="with external weights: width of their bus, several times for several (default: "
+        f"{EXTERNAL.bus.data_width})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--memory-latency", type=int, metavar="N",
+        help="with external weights: cycles from an address to its first beat (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--memory-interval", type=int, metavar="N",
+        help="with external weights: cycles from a beat to the next; 2 is half the rate "
+        "(default: 1)",
+    )  # fmt: skip
+    limits = parser.add_argument_group("limits: points that break one are not on the front")
+    limits.add_argument("--target-fps", type=float, metavar="N", help="images per second, at least")
+    limits.add_argument("--max-luts", type=int, metavar="N", help="LUT4 equivalents, at most")
+    limits.add_argument("--max-brams", type=int, metavar="N", help="block RAMs, at most")
+    limits.add_argument(
+        "--max-bandwidth", type=float, metavar="MB/S",
+        help="megabytes a second from an external memory, at most",
     )  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="FILE", help="picture, .png, .svg or .pdf")
     parser.add_argument(
@@ -131,17 +180,28 @@ def _run(options: argparse.Namespace) -> Result:
         check_file(options.plot)
     if options.synthesize:
         check_folder(options.out)
-    rate = Goal(clock_mhz=options.clock).images_per_second
+    goal = Goal(
+        options.target_fps, options.max_luts, options.clock, options.max_brams,
+        options.max_bandwidth,
+    )  # fmt: skip
+    families = _families(options)
+    memory = _memory(options, families)
     network = Network.load(options.network)
     workload = find_workload(network, options.dataset, options.samples, progress=progress)
-    candidates = balanced_configurations(
-        network, workload.inference,
-        early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
-        weights=options.weights,
-    )  # fmt: skip
+    candidates = [
+        found for family in families for found in _candidates(network, workload, family, options)
+    ]
     with progress(f"Estimating {len(candidates)} configurations", len(candidates)) as advance:
-        points = estimate(network, workload, candidates, jobs=options.jobs, progress=advance)
-    front = pareto_front(points)
+        points = estimate(
+            network, workload, candidates, memory=memory, jobs=options.jobs, progress=advance
+        )
+    front = pareto_front([point for point in points if goal.reached(point)])
+    if not front:
+        raise VerbFailed(
+            f"no configuration has {goal}; of {len(points)} the fastest has "
+            f"{goal.describe(min(points, key=lambda point: point.costs))}",
+            {"points": [point.to_json() for point in points], "front": []},
+        )
     built = []
     if options.synthesize:
         from ..exploration.synthesis import build_points
@@ -156,7 +216,7 @@ def _run(options: argparse.Namespace) -> Result:
             )  # fmt: skip
     name = known_as(network)
     title = f"{name}: Pareto front, cycles of {workload.source}"
-    show(_estimates(title, front, rate, options.clock))
+    show(_estimates(title, front, goal, several=len(families) > 1))
     if built:
         show(*_builds(front, built, options.device))
     if options.plot is not None:
@@ -170,35 +230,110 @@ def _run(options: argparse.Namespace) -> Result:
         "device": options.device if options.synthesize else None,
         "clock_mhz": options.clock,
         "weights": options.weights,
-        "points": [point.to_json() for point in points],
+        **(
+            {"memory": vars(memory)}
+            if any(weights == EXTERNAL.kind for _, weights in families)
+            else {}
+        ),
+        "points": [_told(point, goal) for point in points],
         "front": [
-            {**point.to_json(), **({} if real is None else {"built": real.to_json()})}
+            {**_told(point, goal), **({} if real is None else {"built": real.to_json()})}
             for point, real in zip(front, built or repeat(None, len(front)), strict=True)
         ],
     }
 
 
-def _estimates(
-    title: str, front: list[EstimatedPoint], rate: Callable[[EstimatedPoint], float], clock: float
-) -> Table:
-    headings = (
+def _families(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Architectures with kinds of weights that are asked for, and that there are models of."""
+    external = options.weights == EXTERNAL.kind
+    asked = options.architecture or (SEQUENTIAL if external else STREAMING)
+    if external and asked == STREAMING:
+        raise UserError(
+            "--weights external goes with --architecture sequential or any, not streaming"
+        )
+    architectures = ARCHITECTURES if asked == ANY else (asked,)
+    weights = (ROM.kind, EXTERNAL.kind) if options.weights == ANY else (options.weights,)
+    return [
+        (architecture, kind) for architecture in architectures for kind in weights
+        if architecture == SEQUENTIAL or not STORES[kind].external
+    ]  # fmt: skip
+
+
+def _memory(options: argparse.Namespace, families: list[tuple[str, str]]) -> MemorySpeed:
+    """How fast an external memory is.
+
+    Raises
+    ------
+    UserError
+        If it is told, or its width, or a limit of its bandwidth, and there is none.
+    """
+    if not any(weights == EXTERNAL.kind for _, weights in families):
+        for name in ("memory_width", "memory_latency", "memory_interval", "max_bandwidth"):
+            if getattr(options, name) is not None:
+                raise UserError(
+                    f"--{name.replace('_', '-')} goes with external weights, and none are asked "
+                    "for; add --weights external"
+                )
+    given = {"latency": options.memory_latency, "interval": options.memory_interval}
+    return MemorySpeed(**{name: value for name, value in given.items() if value is not None})
+
+
+def _candidates(
+    network: Network, workload: Workload, family: tuple[str, str], options: argparse.Namespace
+) -> list[Configuration]:
+    architecture, weights = family
+    chosen = {
+        "early_exit": not options.no_early_exit, "pixels_per_beat": options.pixels_per_beat,
+        "weights": weights,
+    }  # fmt: skip
+    if architecture == STREAMING:
+        return balanced_configurations(network, workload.inference, **chosen)
+    widths = options.memory_width or (EXTERNAL.bus.data_width,)
+    return engine_configurations(network, workload.inference, memory_widths=widths, **chosen)
+
+
+def _told(point: EstimatedPoint, goal: Goal) -> dict[str, Any]:
+    """A point with what follows from the clock."""
+    found = point.to_json()
+    if point.image_bytes:
+        found["megabytes_per_second"] = round(goal.bandwidth(point), 3)
+    return found
+
+
+def _estimates(title: str, front: list[EstimatedPoint], goal: Goal, *, several: bool) -> Table:
+    outside = any(point.image_bytes for point in front)
+    headings = [
         "lanes", "pixels a beat", "cycles", "images/s", "LUT", "FF", "block RAM", "ECP5"
-    )  # fmt: skip
-    rows = [
-        (
+    ]  # fmt: skip
+    if several or outside:
+        headings.insert(0, "architecture, weights")
+    if outside:
+        headings += ["buffer, bit", "potentials, bit", "bytes an image", "MB/s"]
+    rows = []
+    for point in front:
+        chosen = point.configuration
+        row = [
             point.lanes,
-            str(point.configuration.pixels_per_beat),
+            str(chosen.pixels_per_beat),
             number(point.cycles, 1),
-            number(rate(point)),
+            number(goal.images_per_second(point)),
             number(point.area.lut),
             number(point.area.ff),
             number(point.area.bram),
             (smallest(point.area) or "none").removeprefix("ecp5-"),
-        )
-        for point in front
-    ]
-    made = table(title, headings, rows)
-    made.caption = f"images/s at {clock:g} MHz. ECP5: the smallest that has as much."
+        ]
+        if several or outside:
+            row.insert(0, point.kind)
+        if outside and point.image_bytes:
+            row += [
+                number(chosen.weight_buffer), number(chosen.potential_memory or None),
+                number(point.image_bytes), number(goal.bandwidth(point), 1),
+            ]  # fmt: skip
+        elif outside:
+            row += ["", "", "0", "0"]
+        rows.append(tuple(row))
+    made = table(title, tuple(headings), rows)
+    made.caption = f"images/s at {goal.clock_mhz:g} MHz. ECP5: the smallest that has as much."
     return made
 
 

@@ -12,6 +12,7 @@ from sstdp_hw.base.files import file_digest, write_json
 from sstdp_hw.base.progress import progress, say
 from sstdp_hw.base.tables import counted, show, table
 from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.blocks.weight_store import STORES
 from sstdp_hw.command.verb import Result
 from sstdp_hw.data import datasets
 from sstdp_hw.models.exploration import Goal
@@ -125,6 +126,20 @@ def _check(options: argparse.Namespace) -> None:
     if not 0 <= options.seed < 1 << 32:
         raise UserError(f"--seed must be between 0 and {(1 << 32) - 1}, not {options.seed}")
     Goal(clock_mhz=options.clock)
+    for name in (
+        "architecture", "memory_width", "memory_latency", "memory_interval", "target_fps",
+        "max_luts", "max_brams", "max_bandwidth",
+    ):  # fmt: skip
+        if getattr(options, name) is not None:
+            raise UserError(
+                f"--search must be without --{name.replace('_', '-')}: its trials are streaming "
+                "accelerators with weights on the chip; explore a network of the front with it"
+            )
+    if options.weights not in STORES or STORES[options.weights].external:
+        raise UserError(
+            f"--search must be with --weights rom or loadable, not {options.weights}: its trials "
+            "are streaming accelerators"
+        )
     for given, instead in (
         (options.synthesize, "--synthesize: explore a network of the front with it"),
         (options.cluster, "--cluster: start the command on every machine that sees the folder"),

@@ -150,6 +150,11 @@ def _configure(parser):
         "(default: 0)",
     )  # fmt: skip
     parser.add_argument(
+        "--base-port", action="store_true", default=None,
+        help="with external weights: where they begin is told by the port m_axi_base, which is "
+        "taken in reset; --base-address is what simulations tell it",
+    )  # fmt: skip
+    parser.add_argument(
         "--membrane-width", metavar="N[,N,...]",
         help="with loadable weights: bits of the potentials, for all weighted layers or for each "
         "(default: what this network needs)",
@@ -205,7 +210,7 @@ def _memory_options(options):
     """What the options say of an external memory; nothing where they are silent."""
     given = {
         name: getattr(options, name)
-        for name in ("memory_width", "weight_buffer", "potential_memory")
+        for name in ("memory_width", "weight_buffer", "potential_memory", "base_port")
     }
     if options.base_address is not None:
         try:
@@ -233,8 +238,8 @@ def _by_goal(network, options):
             raise UserError(f"--{name} cannot be given together with a goal: it chooses the lanes")
     if options.architecture == SEQUENTIAL:
         raise UserError(
-            "--architecture sequential cannot be given together with a goal: there is no model of "
-            "its area yet; give --lanes"
+            "--architecture sequential cannot be given together with a goal; `sstdp-hw explore "
+            "--architecture sequential` finds lanes for one, then give --lanes"
         )
     clock = DEFAULT_CLOCK_MHZ if options.clock is None else options.clock
     goal = Goal(options.target_fps, options.max_luts, clock)
@@ -301,7 +306,7 @@ def _run(options):
         )
     if memory := manifest.get("external_memory"):
         print(
-            f"external memory: {memory['bytes']:,} bytes from {memory['base_address']:#010x} on in "
+            f"external memory: {memory['bytes']:,} bytes from {_base_of(manifest)} on in "
             f"{counted(len(memory['tiles']), 'tile')}, {memory['bytes_per_image']:,} bytes fetched "
             "for an image; `sstdp-hw memory` writes them"
         )
@@ -316,6 +321,13 @@ def _run(options):
         "removed": list(result.removed),
         **predicted,
     }
+
+
+def _base_of(manifest):
+    """Where weights begin, in words."""
+    if manifest["configuration"].get("base_port", False):
+        return "what m_axi_base tells"
+    return f"{manifest['external_memory']['base_address']:#010x}"
 
 
 generate = Verb(

@@ -50,10 +50,11 @@ def harness_verilog(
     top: str = TOP,
     loaded: bool = False,
     memory_width: int = 0,
+    memory_base: int | None = None,
 ) -> str:
     """The harness for packets of up to ``max_beats`` beats of ``beat_bytes`` to the module ``top``,
-    whose weights may be ``loaded``, or stand in a memory of ``memory_width`` bits a beat, watching
-    the manifest's ``probes``."""
+    whose weights may be ``loaded``, or stand in a memory of ``memory_width`` bits a beat, from
+    ``memory_base`` on if a port tells that, watching the manifest's ``probes``."""
     beat_bits = 8 * beat_bytes
     packet_bits = max_beats * beat_bits
     record_bits = packet_bits + 8 * HEADER_BYTES
@@ -71,5 +72,5 @@ def harness_verilog(
         reset=RESET, start=START,
         open_spikes=f'    spikes_file = $fopen("{SPIKES_FILE}", "w");\n' if spikes else "",
         flush_spikes="        $fflush(spikes_file);\n" if spikes else "",
-        **loading_places(loaded), **memory_places(memory_width),
+        **loading_places(loaded), **memory_places(memory_width, memory_base),
     )  # fmt: skip

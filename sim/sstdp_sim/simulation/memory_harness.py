@@ -11,6 +11,7 @@ from sstdp_hw.contract.external_memory import (
     memory_connections,
     memory_instance,
     memory_model,
+    told_base,
 )
 
 #: Contents of the memory, a beat in hexadecimal a line.
@@ -30,12 +31,13 @@ _CONTROLS = {
 _PLACES = ("memory_inputs", "memory_declarations", "memory_ports")
 
 
-def memory_places(width: int) -> dict[str, str]:
-    """What goes into the places of the harness' template; nothing without a memory."""
+def memory_places(width: int, base: int | None) -> dict[str, str]:
+    """What goes into the places of the harness' template; nothing without a memory. ``base`` is
+    what the port of the base address is told, if there is one."""
     if not width:
         return dict.fromkeys(_PLACES, "")
     instance = memory_instance(width, MODEL, "memory", _CONTROLS)
-    return dict(zip(_PLACES, (_INPUTS, instance, memory_connections(width)), strict=True))
+    return dict(zip(_PLACES, (_INPUTS, instance, memory_connections(width, base)), strict=True))
 
 
 def memory_verilog(parameters: AcceleratorParameters, more: str = "") -> str:
@@ -53,11 +55,14 @@ class External:
         Bits of a beat.
     verilog, contents : str
         Its model, and the text of `MEMORY_FILE`.
+    base : int, optional
+        What the accelerator's port is told where the weights begin, if it has one.
     """
 
     width: int
     verilog: str
     contents: str
+    base: int | None = None
 
     @classmethod
     def of(
@@ -66,7 +71,8 @@ class External:
         """The memory of an accelerator, perhaps with the bit of that number flipped, or ``more``
         lines of Verilog in its model."""
         width = parameters.tiled.plan.bus.data_width
-        return cls(width, memory_verilog(parameters, more), memory_hex(parameters, flipped))
+        contents = memory_hex(parameters, flipped)
+        return cls(width, memory_verilog(parameters, more), contents, told_base(parameters))
 
 
 def memory_hex(parameters: AcceleratorParameters, flipped: int | None = None) -> str:

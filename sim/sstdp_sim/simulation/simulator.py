@@ -173,6 +173,7 @@ class Simulation:
         harness = harness_verilog(
             max_beats, beat_bytes, self.probes, top, loaded=memories is not None,
             memory_width=external.width if external else 0,
+            memory_base=external.base if external else None,
         )  # fmt: skip
         self._sources = []
         sources = {VERILOG_FILE: verilog, "harness.v": harness}

@@ -294,6 +294,37 @@ class EngineParameters:
         """What a table of coordinates with so many rows is made of."""
         return "logic" if rows <= 2 * LUT_RAM_DEPTH else "block"
 
+    def reach_fields(self, axis: int) -> dict[str, list[list[int]]]:
+        """What the table of rows (0) or columns (1) holds of every pass: what an input reaches."""
+        fields: dict[str, list[list[int]]] = {
+            key: [] for key in ("reached", "first", "last", "address", "weight")
+        }
+        for layer in self.passes:
+            first, count, place = layer.axis(axis)
+            address = layer.groups * (1 if axis else layer.shape[2])
+            weight = layer.arriving[0] * (1 if axis else layer.kernel[1])
+            base = 0 if axis else layer.weight_base
+            fields["reached"].append([int(found > 0) for found in count])
+            reached = list(zip(first, count, strict=True))
+            fields["first"].append([start if found else 0 for start, found in reached])
+            fields["last"].append([start + found - 1 if found else 0 for start, found in reached])
+            fields["address"].append([start * address if found else 0 for start, found in reached])
+            fields["weight"].append([base + number * weight for number in place])
+        return fields
+
+    def pooled_fields(self, axis: int) -> dict[str, list[list[int]]]:
+        """What the table of rows (0) or columns (1) of outputs holds: their pooled ones."""
+        fields: dict[str, list[list[int]]] = {"inside": [], "place": [], "address": []}
+        for layer in self.passes:
+            window, _ = layer.window(axis)
+            pitch = layer.groups * (1 if axis else layer.sends[2])
+            if not layer.pools:
+                pitch = 0  # no marks
+            fields["inside"].append([int(cell >= 0) for cell in window])
+            fields["place"].append([max(cell, 0) for cell in window])
+            fields["address"].append([max(cell, 0) * pitch for cell in window])
+        return fields
+
     @property
     def table_latency(self) -> int:
         """Cycles from the coordinates of an event to what they stand for; a table is one bank."""

@@ -71,8 +71,7 @@ class TilePlan:
     potential_bits: int = 0
 
     def __post_init__(self) -> None:
-        groups, _, at = self.shapes[-1]
-        least = self.word_bits * max(groups * at, *(at for _, _, at in self.shapes))
+        least = self.least_potentials
         if self.potential_bits and self.potential_bits < least:
             raise UserError(
                 f"Memory of potentials must be at least {least:,} bits, for the largest group of a "
@@ -105,6 +104,12 @@ class TilePlan:
         """Rows of the smallest half: the largest group, or the output layer, which is one tile."""
         groups, rows, _ = self.shapes[-1]
         return max(groups * rows, *(rows for _, rows, _ in self.shapes))
+
+    @property
+    def least_potentials(self) -> int:
+        """Bits of the smallest memory of potentials: of a group everywhere, or the output layer."""
+        groups, _, at = self.shapes[-1]
+        return self.word_bits * max(groups * at, *(at for _, _, at in self.shapes))
 
     @property
     def least_bits(self) -> int:

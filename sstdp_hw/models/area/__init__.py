@@ -51,19 +51,18 @@ def predict_area(parameters: AcceleratorParameters) -> Area:
     Raises
     ------
     UserError
-        If its architecture is sequential: no figures are fitted to that.
+        If its architecture is sequential and weights are loaded: no figures are fitted to that.
     """
-    if parameters.sequential is not None:
+    if parameters.sequential is not None and parameters.store.loaded:
         raise UserError(
-            "Area is predicted of streaming accelerators only, not of sequential ones; count it "
-            "with `sstdp-hw build DIR --device ecp5-25k`"
+            "Area of a sequential accelerator is predicted with weights rom or external, not "
+            "loadable; count it with `sstdp-hw build DIR --device ecp5-25k`"
         )
     return _area(count_parts(parameters), block_rams(parameters))
 
 
 def area_by_block(parameters: AcceleratorParameters) -> dict[str, Area]:
-    """The same block by block of a streaming accelerator, as `parts_by_block` names them; their sum
-    differs by rounding."""
+    """The same block by block, as `parts_by_block` names them; their sum differs by rounding."""
     rams = block_rams_by_block(parameters)
     return {
         name: _area(parts, rams.get(name, 0)) for name, parts in parts_by_block(parameters).items()

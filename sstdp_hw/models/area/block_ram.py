@@ -9,9 +9,11 @@ from ...blocks.dense import DenseParameters
 from ...blocks.hardware import AcceleratorParameters
 from ...blocks.inputs import PixelInput, SpikeInput
 from ...blocks.pipeline import LUT_RAM_DEPTH
+from ...blocks.sequential.engine import ENGINE
 from ...blocks.widths import index_width
 from .cells import MOST_QUEUE_CELLS, in_block_ram, of_memory, of_rom
 from .convolution import conv_block_rams, pool_block_rams
+from .engine import engine_block_rams
 from .loading import loaded_block_rams
 
 
@@ -38,10 +40,12 @@ def block_rams(parameters: AcceleratorParameters) -> int:
 
 def block_rams_by_block(parameters: AcceleratorParameters) -> dict[str, int]:
     """Block RAMs of each block by its name, of the input, and of the memories that are loaded."""
-    width = parameters.step_width
+    width, chain = parameters.step_width, parameters.sequential
+    blocks = parameters.blocks if chain is None else chain.filters
     return {
         "input": INPUT_BLOCK_RAMS[parameters.input.kind](parameters.input, width),
-        **{block.name: BLOCK_RAMS[block.kind](block, width) for block in parameters.blocks},
+        **{block.name: BLOCK_RAMS[block.kind](block, width) for block in blocks},
+        **({} if chain is None else {ENGINE: engine_block_rams(chain.engine)}),
         "loading": loaded_block_rams(parameters),
     }
 

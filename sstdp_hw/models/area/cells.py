@@ -36,4 +36,4 @@ def of_rom(rows: int, width: int) -> int:
 
 def in_block_ram(rows: int, width: int, most: int = MOST_CELLS) -> bool:
     """Whether yosys chooses block RAM for a memory that leaves it the choice."""
-    return cells(rows, width) > most
+    return cells(rows, width) > most * of_memory(rows, width)

@@ -16,12 +16,14 @@ from ...blocks.dense import DenseParameters
 from ...blocks.hardware import AcceleratorParameters
 from ...blocks.inputs import PixelInput, SpikeInput
 from ...blocks.pipeline import BANK_ROWS, INPUT_QUEUE_DEPTH, LUT_RAM_DEPTH, PIECE, QUEUE_DEPTH
+from ...blocks.sequential.engine import ENGINE
 from ...blocks.widths import index_width
 from ...contract.events import event_fields, group_fields
 from ...contract.fields import total_width
 from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram, spike_block_rams
 from .cells import CELL_ROWS, cells
 from .convolution import conv_parts, pool_parts
+from .engine import ENGINE_FLIP_FLOPS, ENGINE_LUTS, engine_parts
 from .loading import LOADING_FLIP_FLOPS, LOADING_LUTS, initial_is_constant, loading_parts
 
 INPUT, LOADING, TOP = "input", "loading", "top"
@@ -48,6 +50,7 @@ LUTS = (
     "pool",
     "walk_bit",
     *LOADING_LUTS,
+    *ENGINE_LUTS,
 )
 
 #: Parts that take flip-flops.
@@ -73,6 +76,7 @@ FLIP_FLOPS = (
     "stage_bit",
     "potential_bit",
     *LOADING_FLIP_FLOPS,
+    *ENGINE_FLIP_FLOPS,
 )
 
 
@@ -86,11 +90,15 @@ def count_parts(parameters: AcceleratorParameters) -> Counter[str]:
 
 def parts_by_block(parameters: AcceleratorParameters) -> dict[str, Counter[str]]:
     """The parts of each block by its name, beside them `INPUT`, `LOADING` (where there is some)
-    and, for what belongs to no block, `TOP`."""
+    and, for what belongs to no block, `TOP`. The layers of a sequential architecture are one block,
+    `ENGINE`."""
     width = parameters.step_width
     found = {INPUT: INPUT_PARTS[parameters.input.kind](parameters.input, width)}
-    for block in parameters.blocks:
+    chain = parameters.sequential
+    for block in parameters.blocks if chain is None else chain.filters:
         found[block.name] = BLOCK_PARTS[block.kind](block, width)
+    if chain is not None:
+        found[ENGINE] = engine_parts(chain.engine)
     if loading := loading_parts(parameters):
         found[LOADING] = loading
     return found | {TOP: Counter({"accelerator": 1})}

@@ -68,6 +68,7 @@ def cycles_per_image(
     *,
     loads: Collection[int] = (),
     memory_latency: int = 0,
+    memory_interval: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Array:
     """Clock cycles from the answer before an image to its own: int64 [N].
@@ -85,13 +86,16 @@ def cycles_per_image(
         have been answered, and no image is sent until that has ended (`loading_cycles`).
     memory_latency : int
         Of an external memory of the weights, cycles from the address of a burst to its first beat,
-        one more than these; a beat a cycle follows.
+        one more than these.
+    memory_interval : int
+        Cycles from one of its beats to the next.
     progress : callable, optional
         Called with the number of images done since the last call.
     """
     answers = _answers(
-        parameters, inference, loads=loads, memory_latency=memory_latency, progress=progress
-    )
+        parameters, inference, loads=loads, progress=progress,
+        memory=(memory_latency, memory_interval),
+    )  # fmt: skip
     return np.diff(answers, prepend=-1)
 
 
@@ -164,7 +168,7 @@ def _answers(
     *,
     begin: Callable[[Any, list[Stamps]], None] | None = None,
     loads: Collection[int] = (),
-    memory_latency: int = 0,
+    memory: tuple[int, int] = (0, 1),
     progress: Callable[[int], None] | None = None,
     watch: Watch | None = None,
 ) -> Array:
@@ -172,15 +176,15 @@ def _answers(
     of the encoder and all memories of stamps, which have just been reset, what they are to be."""
     count = len(inference.classes)
     stale = [NEVER] * count
-    layers, stamps, encoder, engine = _chain(parameters, stale, watch, memory_latency)
+    layers, stamps, encoder, engine = _chain(parameters, stale, watch, memory)
     cycles = loading_cycles(parameters)
     if begin is not None:
         begin(encoder, stamps)
     elif parameters.store.loaded:  # the memories are written between the reset and the first beat
         assert isinstance(encoder, Encoder), "weights are loaded for pixels only"
         encoder.free = [free - cycles for free in encoder.free]
-        for memory in stamps:
-            memory.ready -= cycles
+        for stamp in stamps:
+            stamp.ready -= cycles
     _input, *places = sent_places(parameters.network).values()
     for first in range(0, count, CHUNK):
         part = chunk(inference, first, CHUNK)
@@ -212,7 +216,7 @@ def _chain(
     parameters: AcceleratorParameters,
     stale: list[int],
     watch: Watch | None = None,
-    memory_latency: int = 0,
+    memory: tuple[int, int] = (0, 1),
 ) -> tuple[list[Layer | Conv], list[Stamps], Source, Engine | None]:
     """The blocks, each joined to the one behind it: weighted layers in order, the stamps of all
     blocks that have them, what stands in front, and the engine of a sequential architecture. It
@@ -228,7 +232,7 @@ def _chain(
         depth = blocks[-1].queue_depth if blocks else QUEUE_DEPTH
         early_exit = parameters.configuration.early_exit
         if parameters.store.external:
-            engine = TiledEngine(parameters.tiled, decision, early_exit, depth, memory_latency)
+            engine = TiledEngine(parameters.tiled, decision, early_exit, depth, *memory)
         else:
             engine = Engine(parameters.engine, decision, early_exit, depth)
         after = engine

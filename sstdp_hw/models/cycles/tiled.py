@@ -14,26 +14,27 @@ REPLAY_LATENCY, REPLAY_INTERVAL = 2, 2
 
 class TiledEngine(Engine):
     """Exact for a memory that answers a burst after a fixed number of cycles and then gives a beat
-    a cycle; a lower bound for one that is slower at times.
+    every so many; a lower bound for one that is slower at times.
 
     Parameters
     ----------
     parameters : TiledEngineParameters
     decision, early_exit, depth
         As of `Engine`.
-    latency : int
-        Of the memory: cycles from an address that was taken to its first beat, one more than these.
+    latency, interval : int
+        Of the memory: cycles from an address that was taken to its first beat, one more than these;
+        cycles from a beat to the next one.
     """
 
     p: TiledEngineParameters
 
     def __init__(
         self, parameters: TiledEngineParameters, decision: Decision, early_exit: bool, depth: int,
-        latency: int = 0,
+        latency: int = 0, interval: int = 1,
     ) -> None:  # fmt: skip
         plan = parameters.plan
         self.fetches = [
-            plan.bus.cycles(plan.base + offset, plan.beats(tile), latency)
+            plan.bus.cycles(plan.base + offset, plan.beats(tile), latency, interval)
             for tile, offset in zip(plan.tiles, plan.offsets, strict=False)
         ]
         self.present = 0  # passes that have begun since the reset

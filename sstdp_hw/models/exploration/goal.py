@@ -28,6 +28,10 @@ class Goal:
         LUT4 equivalents, at most.
     clock_mhz : float
         Clock that the accelerator will run at.
+    max_brams : int, optional
+        Block RAMs, at most.
+    max_bandwidth : float, optional
+        Megabytes a second from an external memory, at most.
 
     Raises
     ------
@@ -38,9 +42,14 @@ class Goal:
     fps: float | None = None
     max_luts: int | None = None
     clock_mhz: float = DEFAULT_CLOCK_MHZ
+    max_brams: int | None = None
+    max_bandwidth: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("--target-fps", self.fps), ("--max-luts", self.max_luts)):
+        for name, value in (
+            ("--target-fps", self.fps), ("--max-luts", self.max_luts),
+            ("--max-brams", self.max_brams), ("--max-bandwidth", self.max_bandwidth),
+        ):  # fmt: skip
             if value is not None and not 0 < value < 1e12:
                 raise UserError(f"{name} must be positive and below 1e12, not {value:g}")
         if not 1 <= self.clock_mhz <= 500:
@@ -49,12 +58,29 @@ class Goal:
     def images_per_second(self, point: EstimatedPoint) -> float:
         return self.clock_mhz * 1e6 / point.cycles
 
+    def bandwidth(self, point: EstimatedPoint) -> float:
+        """Megabytes a second from an external memory, at the images a second of the point."""
+        return point.image_bytes * self.images_per_second(point) / 1e6
+
+    def reached(self, point: EstimatedPoint) -> bool:
+        """Whether a point has all that is asked for."""
+        return (
+            (self.fps is None or self.images_per_second(point) >= self.fps)
+            and (self.max_luts is None or point.area.lut <= self.max_luts)
+            and (self.max_brams is None or point.area.bram <= self.max_brams)
+            and (self.max_bandwidth is None or self.bandwidth(point) <= self.max_bandwidth)
+        )
+
     def __str__(self) -> str:
         parts = []
         if self.fps is not None:
             parts.append(f"{self.fps:,.10g} images/s at {self.clock_mhz:g} MHz")
         if self.max_luts is not None:
             parts.append(f"at most {self.max_luts:,} LUT")
+        if self.max_brams is not None:
+            parts.append(f"at most {self.max_brams:,} block RAM")
+        if self.max_bandwidth is not None:
+            parts.append(f"at most {self.max_bandwidth:,.10g} MB/s")
         return " and ".join(parts)
 
     def describe(self, point: EstimatedPoint) -> str:

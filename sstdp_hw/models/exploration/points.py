@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ...base.errors import UserError
 from ...blocks.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
-from ...blocks.weight_store import ROM
+from ...blocks.weight_store import EXTERNAL, ROM, STORES
 from ...engine.local import Local
 from ...engine.work import Advance, Work
 from ...network.chain import PIXELS
@@ -38,12 +39,15 @@ class EstimatedPoint:
     area : Area
     energy : Range, optional
         Picojoules per image, an estimate (docs/energy.md).
+    image_bytes : int
+        Read from an external memory for every image.
     """
 
     configuration: Configuration
     cycles: float
     area: Area
     energy: Range | None = None
+    image_bytes: int = 0
 
     @property
     def lanes(self) -> str:
@@ -51,9 +55,17 @@ class EstimatedPoint:
         return ",".join(map(str, self.configuration.lanes or ()))
 
     @property
-    def costs(self) -> tuple[float, int, int]:
+    def costs(self) -> tuple[float, int, int, int]:
         """What less is better of."""
-        return self.cycles, self.area.lut, self.area.bram
+        return self.cycles, self.area.lut, self.area.bram, self.image_bytes
+
+    @property
+    def kind(self) -> str:
+        """Architecture and where the weights stand, in words."""
+        chosen = self.configuration
+        if not STORES[chosen.weights].external:
+            return f"{chosen.architecture}, {chosen.weights}"
+        return f"{chosen.architecture}, {chosen.weights} {chosen.memory_width} bit"
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serializable dictionary."""
@@ -63,10 +75,58 @@ class EstimatedPoint:
             "pixels_per_beat": chosen.pixels_per_beat,
             "early_exit": chosen.early_exit,
             "weights": chosen.weights,
+            **({"architecture": chosen.architecture} if chosen.sequential else {}),
             "cycles_per_image": round(self.cycles, 2),
             **vars(self.area),
+            **self._outside(),
             "energy_estimate_picojoules": self.energy.to_json() if self.energy else None,
         }
+
+    def _outside(self) -> dict[str, int]:
+        """What is chosen and needed of an external memory; nothing without one."""
+        chosen = self.configuration
+        if not STORES[chosen.weights].external:
+            return {}
+        return {
+            "memory_width": chosen.memory_width,
+            "weight_buffer": chosen.weight_buffer,
+            "potential_memory": chosen.potential_memory,
+            "bytes_per_image": self.image_bytes,
+        }
+
+
+@dataclass(frozen=True)
+class MemorySpeed:
+    """An external memory of weights, as the cycle model takes it.
+
+    Parameters
+    ----------
+    latency : int
+        Cycles from an address to its first beat, one more than these.
+    interval : int
+        Cycles from a beat to the next.
+
+    Raises
+    ------
+    UserError
+        If one is out of range.
+    """
+
+    latency: int = 0
+    interval: int = 1
+
+    def __post_init__(self) -> None:
+        most = EXTERNAL.bus.timeout
+        if not 0 <= self.latency < most:
+            raise UserError(
+                f"--memory-latency must be at least 0 and below {most}, after which a fetch has "
+                f"failed, not {self.latency}"
+            )
+        if not 1 <= self.interval < most:
+            raise UserError(
+                f"--memory-interval must be at least 1 and below {most}, after which a fetch has "
+                f"failed, not {self.interval}"
+            )
 
 
 def balanced_configurations(
@@ -99,12 +159,12 @@ def balanced_configurations(
             min(widest, -(-size // max(1, min(size, int(cycles / max(count, 1e-9) + 1e-9)))))
             for count, size, widest in zip(events, neurons, most, strict=True)
         )
-        for pixels in _pixels_per_beat(network, cycles):
+        for pixels in pixels_worth_a_look(network, cycles):
             found[lanes, pixels if pixels_per_beat is None else pixels_per_beat] = None
     return [Configuration(lanes, pixels, early_exit, weights) for lanes, pixels in found]
 
 
-def _pixels_per_beat(network: Network, cycles: float) -> set[int]:
+def pixels_worth_a_look(network: Network, cycles: float) -> set[int]:
     """Pixels per beat worth a look if the busiest layer takes so many cycles."""
     if network.input_kind != PIXELS:
         return {1}
@@ -118,6 +178,7 @@ def estimate(
     workload: Workload,
     configurations: Sequence[Configuration],
     *,
+    memory: MemorySpeed = MemorySpeed(),
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[EstimatedPoint]:
@@ -125,6 +186,8 @@ def estimate(
 
     Parameters
     ----------
+    memory : MemorySpeed
+        Of weights that stand outside.
     jobs : int
         Processes at once; fewer are used where there is little to do.
     progress : callable, optional
@@ -138,29 +201,35 @@ def estimate(
     spikes = sum(int((times < network.t_max).sum()) for times in workload.inference.spike_times)
     if jobs > 1 and spikes * len(configurations) >= SPIKES_WORTH_PROCESSES:
         work = Work(nullcontext, _estimated, programs=False, unit="configuration")
-        with Local(jobs).session(work, (network, workload)) as session:
+        with Local(jobs).session(work, (network, workload, memory)) as session:
             return session.map(configurations, advance=progress)
     points = []
     for configuration in configurations:
-        points.append(_estimate(network, workload, configuration))
+        points.append(_estimate(network, workload, memory, configuration))
         if progress:
             progress(1)
     return points
 
 
 def _estimated(
-    shared: tuple[Network, Workload], configuration: Configuration, _advance: Advance
+    shared: tuple[Network, Workload, MemorySpeed], configuration: Configuration, _advance: Advance
 ) -> EstimatedPoint:
     return _estimate(*shared, configuration)
 
 
-def _estimate(network: Network, workload: Workload, configuration: Configuration) -> EstimatedPoint:
+def _estimate(
+    network: Network, workload: Workload, memory: MemorySpeed, configuration: Configuration
+) -> EstimatedPoint:
     parameters = AcceleratorParameters(network, configuration)
-    cycles = cycles_per_image(parameters, workload.inference)
+    cycles = cycles_per_image(
+        parameters, workload.inference,
+        memory_latency=memory.latency, memory_interval=memory.interval,
+    )  # fmt: skip
+    outside = parameters.tiled.plan.fetched_bytes if parameters.store.external else 0
     # The first image fills an empty pipeline, which in a long run counts for nothing.
     mean = float(np.mean(cycles[1:] if len(cycles) > 1 else cycles))
     energy = energy_estimate(parameters, workload.inference).total
-    return EstimatedPoint(configuration, mean, predict_area(parameters), energy)
+    return EstimatedPoint(configuration, mean, predict_area(parameters), energy, outside)
 
 
 def pareto_front(points: list[EstimatedPoint]) -> list[EstimatedPoint]:

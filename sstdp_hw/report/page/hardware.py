@@ -11,7 +11,8 @@ import altair as alt
 import numpy as np
 
 from ...base.tables import number, percent
-from ...blocks.hardware import AcceleratorParameters
+from ...blocks.hardware import STREAMING, AcceleratorParameters
+from ...blocks.weight_store import ROM
 from ...models.area import area_by_block, predict_area
 from ...models.cost import cycle_bound
 from .charts import BLUE, GREY, ORANGE, chart, colours, figure, left_axis, others, rounded, when
@@ -42,7 +43,7 @@ def hardware(evidence: Evidence) -> PageSection | None:
         parts += _utilisation(parameters, evidence)
     if evidence.answers and (evidence.answers["cycles"] >= 0).any():  # a board counts none
         parts.append(_cycles(parameters, evidence))
-    if streaming:
+    if streaming or not parameters.store.loaded:
         parts.append(_area(parameters, evidence.report.builds))
     for build in evidence.report.builds:
         parts += _built(build)
@@ -54,10 +55,14 @@ def explored(evidence: Evidence) -> PageSection | None:
     found = evidence.explored
     if found is None:
         return None
-    parts = [_front(found, unit, label) for unit, label in (("lut", "LUT4"), ("bram", "block RAM"))]
+    parts: list[Part] = [
+        _front(found, unit, label) for unit, label in (("lut", "LUT4"), ("bram", "block RAM"))
+    ]
+    if outside := [point for point in found["front"] if point.get("bytes_per_image")]:
+        parts.append(_memory(outside, found.get("clock_mhz"), found.get("memory") or {}))
     return PageSection(
         "exploration", "What else could be built", parts,
-        f"{len(found['points'])} balanced configurations, {len(found['front'])} on the Pareto "
+        f"{len(found['points'])} configurations, {len(found['front'])} on the Pareto "
         f"front; cycles of {found.get('workload')}. Hover for the lanes.",
     )  # fmt: skip
 
@@ -122,7 +127,8 @@ def _cycles(parameters: AcceleratorParameters, evidence: Evidence) -> Figure:
 
 def _area(parameters: AcceleratorParameters, builds: tuple[dict[str, Any], ...]) -> Table:
     titles = block_titles(parameters) | {
-        "input": "input and encoder", "loading": "loading of weights", "top": "the rest",
+        "input": "input and encoder", "engine": "the engine", "loading": "loading of weights",
+        "top": "the rest",
     }  # fmt: skip
     rows = [
         (titles.get(name, name), number(area.lut), number(area.ff), number(area.bram))
@@ -194,12 +200,41 @@ def _place(pin: str) -> str:
     return f"{cell.replace('_', ' ').replace('.', ', ').strip()} ({port})"
 
 
+def _memory(front: list[dict[str, Any]], clock: Any, memory: dict[str, Any]) -> Table:
+    """What points of the front need of an external memory."""
+    rows = [
+        (", ".join(map(str, point["lanes"])), number(point.get("memory_width")),
+         number(point.get("weight_buffer")), number(point.get("potential_memory") or None),
+         number(point["cycles_per_image"], 1), number(point["lut"]), number(point["bram"]),
+         number(point["bytes_per_image"]), number(point.get("megabytes_per_second"), 1))
+        for point in front
+    ]  # fmt: skip
+    return Table(
+        "Weights in an external memory",
+        ("lanes", "bits a beat", "buffer, bit", "potentials, bit", "cycles", "LUT", "block RAM",
+         "bytes an image", "MB/s"), rows,
+        f"MB/s at {number(clock, 1)} MHz; latency of the memory {number(memory.get('latency'))} "
+        f"cycles, from beat to beat {number(memory.get('interval'))}.",
+    )  # fmt: skip
+
+
+def _which(point: dict[str, Any]) -> tuple[Any, ...]:
+    """What tells a configuration from others."""
+    names = (
+        "pixels_per_beat", "architecture", "weights", "memory_width", "weight_buffer",
+        "potential_memory",
+    )  # fmt: skip
+    return (*point["lanes"], *(point.get(name) for name in names))
+
+
 def _front(found: dict[str, Any], unit: str, label: str) -> Figure:
-    on_front = {(tuple(p["lanes"]), p["pixels_per_beat"]) for p in found["front"]}
+    on_front = set(map(_which, found["front"]))
     rows = [
         {"lanes": ", ".join(map(str, p["lanes"])), "pixels": p["pixels_per_beat"],
          "cycles": p["cycles_per_image"], "lut": p["lut"], "ff": p["ff"], "bram": p["bram"],
-         "what": "front" if (tuple(p["lanes"]), p["pixels_per_beat"]) in on_front else "beaten"}
+         "architecture": p.get("architecture", STREAMING), "weights": p.get("weights", ROM.kind),
+         "bytes": p.get("bytes_per_image", 0),
+         "what": "front" if _which(p) in on_front else "beaten"}
         for p in found["points"]
     ]  # fmt: skip
     logarithmic = alt.Scale(type="log", nice=False, padding=12)
@@ -214,7 +249,8 @@ def _front(found: dict[str, Any], unit: str, label: str) -> Figure:
         size=when(alt.SizeValue, "datum.what == 'front'", 70, 22),
         order=alt.Order("rank:Q"),
         tooltip=[alt.Tooltip("lanes:N"), alt.Tooltip("pixels:Q", title="pixels a beat"),
-                 alt.Tooltip("cycles:Q"),
+                 alt.Tooltip("architecture:N"), alt.Tooltip("weights:N"), alt.Tooltip("cycles:Q"),
+                 alt.Tooltip("bytes:Q", title="bytes an image from a memory"),
                  alt.Tooltip("lut:Q"), alt.Tooltip("ff:Q"), alt.Tooltip("bram:Q")],
     ).transform_calculate(rank="datum.what == 'front' ? 1 : 0")  # fmt: skip
     return figure(f"Cycles against {label}", dots, rows, height=280, narrow=True)

@@ -22,6 +22,8 @@ class MemoryParameters:
     size, crc : int
         Its bytes, a multiple of 4, and their CRC-32.
     cycles : SdramCycles
+    base_port : bool
+        Whether the accelerator is told ``base`` by a port.
 
     Raises
     ------
@@ -34,6 +36,7 @@ class MemoryParameters:
     size: int
     crc: int
     cycles: SdramCycles
+    base_port: bool = False
 
     def __post_init__(self) -> None:
         if self.base + self.size > SDRAM_BYTES:

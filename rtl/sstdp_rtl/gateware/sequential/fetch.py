@@ -161,18 +161,6 @@ class Fetch(wiring.Component):
     def _axis(self, m, name, axis, coordinate):
         """Table of one axis: what a row, or a column, of a layer's input reaches."""
         p = self.p
-        fields = {key: [] for key in ("reached", "first", "last", "address", "weight")}
-        for layer in p.passes:
-            first, count, place = layer.axis(axis)
-            address = layer.groups * (1 if axis else layer.shape[2])
-            weight = layer.arriving[0] * (1 if axis else layer.kernel[1])
-            base = 0 if axis else layer.weight_base
-            fields["reached"].append([int(found > 0) for found in count])
-            reached = list(zip(first, count, strict=True))
-            fields["first"].append([start if found else 0 for start, found in reached])
-            fields["last"].append([start + found - 1 if found else 0 for start, found in reached])
-            fields["address"].append([start * address if found else 0 for start, found in reached])
-            fields["weight"].append([base + number * weight for number in place])
         style = p.table_style(len(p.passes) << len(coordinate))
-        found = table(m, name, self.layer, coordinate, fields, style, p.table_latency)
+        found = table(m, name, self.layer, coordinate, p.reach_fields(axis), style, p.table_latency)
         return found

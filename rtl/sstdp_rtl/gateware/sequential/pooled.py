@@ -93,14 +93,6 @@ class Pooled(wiring.Component):
     def _axis(self, m, name, axis, coordinate):
         """Table of one axis: the pooled row, or column, of a layer's output."""
         p = self.p
-        fields = {"inside": [], "place": [], "address": []}
-        for layer in p.passes:
-            window, _ = layer.window(axis)
-            pitch = layer.groups * (1 if axis else layer.sends[2])
-            if not layer.pools:
-                pitch = 0  # no marks
-            fields["inside"].append([int(cell >= 0) for cell in window])
-            fields["place"].append([max(cell, 0) for cell in window])
-            fields["address"].append([max(cell, 0) * pitch for cell in window])
+        fields = p.pooled_fields(axis)
         coordinate = coordinate if len(coordinate) else Signal(1, name=f"{name}_none")
         return table(m, name, self.layer, coordinate, fields, self.style, self.table_latency)
