@@ -23,6 +23,7 @@ from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.external_memory import MODEL, external_image
+from sstdp_hw.data.datasets import Samples
 from sstdp_rtl.boards.sdram.controller import SdramController
 from sstdp_rtl.boards.sdram.pins import SdramPins
 from sstdp_rtl.boards.sdram.timing import COLUMN_BITS, SdramTiming
@@ -41,7 +42,9 @@ class SdramMemory(Elaboratable):
     """The SDRAM of a board, with the ports of the harness' memory."""
 
     def __init__(self, parameters: AcceleratorParameters, mhz: float, pins: Pins) -> None:
-        self.bus, self.mhz, self.pins = parameters.tiled.plan.bus, mhz, pins
+        plan = parameters.tiled.plan
+        self.bus, self.mhz, self.pins = plan.bus, mhz, pins
+        self.kept_bits = ((plan.base + plan.size) // 2 - 1).bit_length()
         self.domain = ClockDomain("sync", reset_less=True)  # the chip outlives a reset of the bus
         self.rst_n = Signal()
         self.unused = [Signal(width, name=name) for name, width in UNUSED.items()]
@@ -58,7 +61,7 @@ class SdramMemory(Elaboratable):
         m.domains += self.domain
         m.submodules.controller = controller = SdramController(TIMING.cycles(self.mhz), self.bus)
         m.submodules.pins = pins = SdramPins(self.pins.request("sdram", dir="-"))
-        m.submodules.sdram = sdram_on(self.pins, self.mhz, TIMING, MEMORY_FILE)
+        m.submodules.sdram = sdram_on(self.pins, self.mhz, TIMING, MEMORY_FILE, self.kept_bits)
         m.d.comb += [
             pins.chip.eq(controller.chip),
             controller.word.eq(pins.word),
@@ -92,6 +95,26 @@ def words_a_cycle(mhz: float, burst: int) -> float:
     return (1 - refresh / cycles.refresh) * row / (row + lost)
 
 
+def measured(directory: GeneratedDirectory, samples: Samples, mhz: float) -> dict[str, float]:
+    """What `main` prints."""
+    memory = external(directory.parameters, mhz)
+    with mock.patch.object(External, "of", lambda *_: memory):
+        result = cosimulation.cosimulate(directory, samples.images, samples.labels).result
+    cycles, words = result["cycles_per_image"]["mean"], result["cycle_bound_per_image"]
+    plan = directory.parameters.tiled.plan
+    rate = 2 * words_a_cycle(mhz, plan.burst_bytes // 2)
+    fetching = plan.fetched_bytes / rate
+    return {
+        "images": result["images"],
+        "mismatches": result["mismatches"],
+        "cycles_per_image": cycles,
+        "words_of_the_layers": words,
+        "cycles_of_fetching": round(fetching, 1),
+        "megabytes_a_second": round(rate * mhz, 2),
+        "efficiency": round(max(words, fetching) / cycles, 4),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("directory")
@@ -101,26 +124,7 @@ def main() -> None:
     options = parser.parse_args()
     directory = GeneratedDirectory.load(options.directory)
     samples = samples_of(options.dataset, options.samples)
-    memory = external(directory.parameters, options.mhz)
-    with mock.patch.object(External, "of", lambda *_: memory):
-        report = cosimulation.cosimulate(directory, samples.images, samples.labels)
-    result = report.result
-    cycles, words = result["cycles_per_image"]["mean"], result["cycle_bound_per_image"]
-    plan = directory.parameters.tiled.plan
-    rate = 2 * words_a_cycle(options.mhz, plan.burst_bytes // 2)
-    fetching = plan.fetched_bytes / rate
-    print(
-        json.dumps(
-            {
-                "images": result["images"], "mismatches": result["mismatches"],
-                "cycles_per_image": cycles, "words_of_the_layers": words,
-                "cycles_of_fetching": round(fetching, 1),
-                "megabytes_a_second": round(rate * options.mhz, 2),
-                "efficiency": round(max(words, fetching) / cycles, 4),
-            },
-            indent=2,
-        )
-    )  # fmt: skip
+    print(json.dumps(measured(directory, samples, options.mhz), indent=2))
 
 
 if __name__ == "__main__":

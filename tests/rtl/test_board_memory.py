@@ -3,12 +3,14 @@
 import random
 import zlib
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 from amaranth.lib import data
 from amaranth.sim import Simulator
 from support.sdram import SdramChip, attach
 
+from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.axi_read import AxiReadParameters
 from sstdp_hw.contract.fields import unpack
 from sstdp_hw.contract.memory_image import REFUSALS, STATUS
@@ -16,6 +18,7 @@ from sstdp_rtl.boards.packet_gate import PacketGate
 from sstdp_rtl.boards.sdram.memory import BoardMemory
 from sstdp_rtl.boards.sdram.parameters import MemoryParameters
 from sstdp_rtl.boards.sdram.timing import SDRAM_BYTES, SdramTiming
+from sstdp_rtl.synthesis.board_memory import board_memory
 
 MHZ, BASE = 40.0, 0x3000
 TIMING = replace(SdramTiming(), power_up=1_000.0)
@@ -134,6 +137,13 @@ def test_an_image_that_is_cut_off_is_given_up():
 def test_what_does_not_fit(changes, message):
     with pytest.raises(ValueError, match=message):
         parameters(**changes)
+
+
+def test_networks_that_take_spikes_are_refused():
+    """Their request receiver takes no memory image."""
+    events = SimpleNamespace(external=True, input_kind="spikes", path="DIR")
+    with pytest.raises(UserError, match=r"^DIR: input must be pixels with weights in a board's"):
+        board_memory(events, MHZ)
 
 
 def test_a_packet_passes_whole_or_not_at_all():

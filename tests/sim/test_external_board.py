@@ -1,6 +1,7 @@
 """A simulated board with its SDRAM: one small accelerator with external weights, compiled once.
 
-`SSTDP_SDRAM_BROKEN=1 pytest tests/sim/test_external_board.py` also breaks a rule of the chip.
+`SSTDP_SDRAM_LONG=1 pytest tests/sim/test_external_board.py` also breaks a rule of the chip,
+and plays the benchmark.
 """
 
 import json
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 from support.networks import random_dense
 
+from benchmarks import sdram
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.cli import main
 from sstdp_hw.contract.board_identity import MEMORY_STATUS
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.serial_protocol import encode_memories
+from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
@@ -23,6 +26,9 @@ from sstdp_sim.board.host import Host
 from sstdp_sim.board.port import LATENCY, NoAnswer
 
 BASE = 0x5000
+LONG = pytest.mark.skipif(
+    "SSTDP_SDRAM_LONG" not in os.environ, reason="compiles a design of its own"
+)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +82,7 @@ def test_run_and_what_is_refused(made, tmp_path, capsys):
     assert main(["run", folder, "--port", "sim", "--dataset", str(samples)]) == 0
     result = json.loads((directory.path / "results.json").read_text())
     assert (result["images"], result["mismatches"], result["place"]) == (8, 0, "board")
+    assert main(["board-test", folder, "--port", "sim", "--no-throughput"]) == 0
     capsys.readouterr()
     for options, message in (
         (("--board", "icebreaker"), "has none that is driven; --board must be one of ulx3s-12f,"),
@@ -85,7 +92,17 @@ def test_run_and_what_is_refused(made, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
-@pytest.mark.skipif("SSTDP_SDRAM_BROKEN" not in os.environ, reason="compiles a board of its own")
+@LONG
+def test_the_benchmark_compares_every_answer(made):
+    """On controller and chip, image behind image."""
+    directory, images = made
+    samples = Samples("random", images, np.zeros(len(images), int), directory.network.class_names)
+    found = sdram.measured(directory, samples, 40.0)
+    assert (found["images"], found["mismatches"]) == (8, 0)
+    assert 0.2 < found["efficiency"] < 1.0
+
+
+@LONG
 def test_a_chip_whose_rules_are_broken_ends_the_board(made, monkeypatch, capfd):
     """The controller refreshes half as often as the chip needs it."""
     from sstdp_rtl.boards.sdram.timing import SdramTiming

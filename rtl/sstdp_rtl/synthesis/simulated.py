@@ -16,7 +16,7 @@ from sstdp_hw.base.fpga_tools import find_tool, run_tool
 from sstdp_hw.contract.directory import GeneratedDirectory
 
 from ..boards.parameters import BoardParameters
-from ..boards.sdram.timing import SdramTiming
+from ..boards.sdram.timing import ADDRESS_BITS, SdramTiming
 from ..boards.top import BoardTop
 from ..generator.verilog import SCRIPT
 from .board_memory import board_memory
@@ -68,7 +68,9 @@ class Pins:
         return m
 
 
-def sdram_on(pins: Pins, mhz: float, timing: SdramTiming, contents: str = "") -> Instance:
+def sdram_on(
+    pins: Pins, mhz: float, timing: SdramTiming, contents: str = "", kept_bits: int = ADDRESS_BITS
+) -> Instance:
     """The model of an SDRAM on the pins, which checks every rule of ``timing``; see `SDRAM_FILE`.
 
     Parameters
@@ -77,6 +79,8 @@ def sdram_on(pins: Pins, mhz: float, timing: SdramTiming, contents: str = "") ->
         Of its clock.
     contents : str
         File of 16-bit words in hexadecimal that it holds from the beginning.
+    kept_bits : int
+        Bits of the address of the last word that is used, for a simulator that is short of memory.
     """
     rules = {
         f"p_{name.upper()}": ns if name == "rows" else round(1000 * ns)
@@ -85,7 +89,7 @@ def sdram_on(pins: Pins, mhz: float, timing: SdramTiming, contents: str = "") ->
     data = pins.sdram["dq"]
     return Instance(
         SDRAM_MODEL,
-        p_PERIOD=round(1e6 / mhz), p_CONTENTS=contents, **rules,
+        p_PERIOD=round(1e6 / mhz), p_CONTENTS=contents, p_KEPT_BITS=kept_bits, **rules,
         i_dq_in=data.o, i_dq_driven=data.oe[0], o_dq_out=data.i,
         **{f"i_{name}": port.o for name, port in pins.sdram.items() if name != "dq"},
     )  # fmt: skip

@@ -21,6 +21,9 @@ LOOP_BACKS = 100
 IMAGES = 10
 #: Share of the line's limit that images must reach.
 LEAST_SHARE = 0.9
+#: Seconds that a simulated board may take to find the line quiet: of a large accelerator that takes
+#: many cycles, and the machine may be busy.
+SLOWEST = 20.0
 
 
 def known_images(network: Network, count: int = IMAGES) -> Array:
@@ -63,7 +66,8 @@ def framing(host: Host) -> dict[str, Any]:
     for wanted, data in cases.items():
         host.port.send(data)
         try:
-            wait = 1 + 2 * host.quiet + host.port.seconds(len(data))
+            wait = SLOWEST if host.simulated else 1
+            wait += 2 * host.quiet + host.port.seconds(len(data))
             answer = host.port.receive(wait, host.quiet + LATENCY)
             said = Status(answer.status).name.lower()
             if answer.word != host.identity.inputs:
