@@ -216,7 +216,7 @@ def _run(options: argparse.Namespace) -> Result:
             )  # fmt: skip
     name = known_as(network)
     title = f"{name}: Pareto front, cycles of {workload.source}"
-    show(_estimates(title, front, goal, several=len(families) > 1))
+    show(_estimates(title, front, goal))
     if built:
         show(*_builds(front, built, options.device))
     if options.plot is not None:
@@ -300,12 +300,13 @@ def _told(point: EstimatedPoint, goal: Goal) -> dict[str, Any]:
     return found
 
 
-def _estimates(title: str, front: list[EstimatedPoint], goal: Goal, *, several: bool) -> Table:
+def _estimates(title: str, front: list[EstimatedPoint], goal: Goal) -> Table:
+    several = len({point.kind for point in front}) > 1
     outside = any(point.image_bytes for point in front)
     headings = [
         "lanes", "pixels a beat", "cycles", "images/s", "LUT", "FF", "block RAM", "ECP5"
     ]  # fmt: skip
-    if several or outside:
+    if several:
         headings.insert(0, "architecture, weights")
     if outside:
         headings += ["buffer, bit", "potentials, bit", "bytes an image", "MB/s"]
@@ -322,7 +323,7 @@ def _estimates(title: str, front: list[EstimatedPoint], goal: Goal, *, several: 
             number(point.area.bram),
             (smallest(point.area) or "none").removeprefix("ecp5-"),
         ]
-        if several or outside:
+        if several:
             row.insert(0, point.kind)
         if outside and point.image_bytes:
             row += [
@@ -332,6 +333,8 @@ def _estimates(title: str, front: list[EstimatedPoint], goal: Goal, *, several: 
         elif outside:
             row += ["", "", "0", "0"]
         rows.append(tuple(row))
+    if not several and outside:
+        title += f"; {front[0].kind}"
     made = table(title, tuple(headings), rows)
     made.caption = f"images/s at {goal.clock_mhz:g} MHz. ECP5: the smallest that has as much."
     return made
