@@ -10,6 +10,8 @@ from support.networks import small_network
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.network.layers import Dense
+from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.comparison.mutation import Mutation, changed_network
@@ -25,6 +27,7 @@ from sstdp_sim.mutants.numbers import (
     made_witness,
     random_flips,
 )
+from sstdp_sim.mutants.witnesses import _taken_back
 from sstdp_sim.verbs import verify_mutants as verify_cli
 
 KINDS = {"tie-break", "compare", "count", "clear", "reset", "event", "lane"}
@@ -245,6 +248,16 @@ def test_made_images_show_a_flip(directory):
         )
         assert ours != theirs, str(flip)
     assert made > 10
+
+
+@pytest.mark.parametrize("weights, found", [([5, -5], [3]), ([-5, 5], []), ([5, -1], [])])
+def test_crossings_that_are_taken_back_are_found(weights, found):
+    """By the second spike of the same step."""
+    encoder = np.repeat([2, 0], [128, 128]).astype(np.uint8)
+    layer = Dense(np.array([weights], np.int8), np.array([3], np.int32), 4)
+    network = Network("crossing", 2, (1, 1, 2), ("a",), encoder, (layer,))
+    images = np.array([[0, 0], [255, 0], [0, 255], [255, 255]], np.uint8).reshape(4, 1, 1, 2)
+    assert _taken_back(network, reference.run(network, images)).tolist() == found
 
 
 def test_subsets():

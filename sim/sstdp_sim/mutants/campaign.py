@@ -332,6 +332,8 @@ def run(
                 seen = with_witnesses(directory, images, left, seed + turn)
                 all_of_them = scenarios(directory, seen, seed + _SEEDS * turn)
                 for place, scenario in enumerate(all_of_them):
+                    if not alive:
+                        break
                     given = (scenario, patches, timeout_cycles(directory, scenario.traffic))
                     name = f"play-{turn}-{place}"
                     (found,) = kept_map(session, kept, [f"{name}-none"], [[0]], given=given)

@@ -17,6 +17,7 @@ from ..stress.stimulus import random_images
 from .numbers import made_witness
 
 _POOL = 2000  # random images to look among
+_CROSSINGS = 8  # images with one that is taken back
 _ROUNDS = 30  # of a search
 _PARENTS, _CHILDREN = 40, 600  # of a round: images that come closest, and changed copies of them
 
@@ -24,7 +25,8 @@ _PARENTS, _CHILDREN = 40, 600  # of a round: images that come closest, and chang
 def with_witnesses(
     directory: GeneratedDirectory, images: Array, flips: Sequence[Mutation], seed: int
 ) -> Array:
-    """The images, and behind them those that show the flipped bits, as far as any are found.
+    """The images, and behind them those that show the flipped bits, as far as any are found, and
+    some with a crossing of an output neuron's threshold that is `_taken_back`.
 
     Parameters
     ----------
@@ -37,10 +39,28 @@ def with_witnesses(
     network = directory.network
     pool = np.concatenate([images, random_images(network, random, _POOL)])
     inference = run(network, pool)
-    found: list[Array] = []
+    found = [pool[number] for number in _taken_back(network, inference)[:_CROSSINGS]]
     for flip in flips:
         found += _witnesses(directory, flip, pool, inference, random)
     return np.concatenate([images, *(image[None] for image in found)]).astype(np.uint8)
+
+
+def _taken_back(network: Network, inference: Inference) -> Array:
+    """Numbers of images in which, up to the decision, an output neuron is above its threshold after
+    some spikes of a step, in the order of neurons, and nobody is at its end."""
+    index, layer = network.weighted[-1]
+    weight = layer.weight.reshape(len(layer.weight), -1).astype(np.int64)
+    threshold = layer.threshold.astype(np.int64)
+    times, last = arriving_spikes(network, inference, index), inference.last_steps()
+    potential = np.zeros((len(times), len(weight)), np.int64)
+    found = np.zeros(len(times), bool)
+    for step in range(network.t_max):
+        crossed = np.zeros(len(times), bool)
+        for source in range(weight.shape[1]):
+            potential += (times[:, source] == step)[:, None] * weight[:, source]
+            crossed |= (potential > threshold).any(axis=1)
+        found |= crossed & ~(potential > threshold).any(axis=1) & (step <= last)
+    return np.flatnonzero(found)
 
 
 def _witnesses(
