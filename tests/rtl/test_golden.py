@@ -1,6 +1,7 @@
 """The testbench that comes with the Verilog, and accelerators with names of their own."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -74,6 +75,21 @@ def test_it_lints_clean(named):
 def test_convolutions_pass(tmp_path):
     case = random_conv_case(0, early_exit=False)
     made = generate(case.network, case.configuration, tmp_path / "out")
+    assert simulate(tmp_path, *verilog(made), tops=["testbench"]) == (0, "PASS: 5 answers\n")
+
+
+@needs_icarus
+@pytest.mark.parametrize("options", [{}, {"weights": "external", "memory_width": 16}])
+@pytest.mark.parametrize("layers", ["dense", "convolutional"])
+def test_sequential_accelerators_pass(layers, options, tmp_path):
+    """Nothing depends on what a memory holds before it is written. In tiles, two and more of a
+    layer."""
+    network = small_network() if layers == "dense" else random_conv_case(0, early_exit=True).network
+    configuration = Configuration((2,), architecture="sequential", **options)
+    made = generate(network, configuration, tmp_path / "out")
+    if options:
+        tiles = json.loads((made.directory / "manifest.json").read_text())["external_memory"]
+        assert [tile["layer"] for tile in tiles["tiles"]].count(0) > 1
     assert simulate(tmp_path, *verilog(made), tops=["testbench"]) == (0, "PASS: 5 answers\n")
 
 

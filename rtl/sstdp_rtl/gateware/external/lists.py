@@ -100,12 +100,16 @@ class TiledSpikeLists(wiring.Component):
         later, ahead = Signal(), Signal(index_width(p.t_max))  # a step that comes, the first one
         first_round = Signal(init=1)
 
+        there = Signal()  # not in the first layer, in which the memories hold nothing that is known
+
         def begins_anew():
             """With every tile, wherever it stands."""
             with m.If(self.ends):
-                m.next = "FIND"
+                m.next = "END"
+                with m.If(Mux(self.swap, ~self.starts, there)):
+                    m.next = "FIND"
 
-        with m.FSM():
+        with m.FSM(init="END"):
             with m.State("FIND"):
                 m.d.sync += [
                     place.eq(Mux(first_round, begin, kept.data)),
@@ -157,7 +161,10 @@ class TiledSpikeLists(wiring.Component):
                 segment.eq(0), step.eq(0), later.eq(0), first_round.eq(1),
             ]  # fmt: skip
         with m.If(self.swap):
-            m.d.sync += [half.eq(~half), written.eq(writes_next), segments.eq(tile), tile.eq(0)]
+            m.d.sync += [
+                half.eq(~half), written.eq(writes_next), segments.eq(tile), tile.eq(0),
+                there.eq(~self.starts),
+            ]  # fmt: skip
             with m.If(self.starts):
                 m.d.sync += [half.eq(0), written.eq(0)]
         return m
