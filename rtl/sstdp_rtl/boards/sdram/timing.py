@@ -26,9 +26,10 @@ MOST_MHZ = 66.0
 class SdramTiming:
     """Times that must pass at least, in ns.
 
-    By default the slowest of the chips that ULX3S boards carry: Winbond W9825G6 (grade -75),
-    Alliance AS4C16M16SA and AS4C32M16 (-7), ISSI IS42S16160 (-7), Micron MT48LC16M16 (-75); AC
-    characteristics of their data sheets.
+    By default no faster than the chips that ULX3S boards carry need it: the AC characteristics of
+    the Winbond W9825G6 (grade -75) by its data sheet; and tRCD, tRP and tRC as long as public
+    configurations of other controllers have them for Alliance AS4C16M16SA and AS4C32M16 (-7), ISSI
+    IS42S16160 (-7) and Micron MT48LC16M16 (-75), whose own data sheets were not at hand.
 
     Parameters
     ----------
