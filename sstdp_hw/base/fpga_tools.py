@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -10,11 +11,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 
+from . import locks
 from .caches import wasm_cache
 from .clean_environment import clean_environment
 from .errors import UserError
@@ -202,6 +205,10 @@ def run_tool(
             printed.append(line)
 
     try:
+        if not tool.named_by:
+            _compiled_once(tool, folder, environment, heard)
+            printed.clear()
+            start = time.monotonic()
         status = run_program(
             [*tool.command, *arguments], folder, environment,
             heard=heard, processor_seconds=processor_seconds,
@@ -218,6 +225,24 @@ def run_tool(
     if writes is not None and not (folder / writes).is_file():
         raise ToolFailed(tool, f"ended well and did not write {writes}", text)
     return seconds
+
+
+def _compiled_once(
+    tool: Tool, folder: Path, environment: dict[str, str], heard: Callable[[str], None]
+) -> None:
+    """See to it that the machine code of a tool is in its cache, once for each version.
+
+    The wheels write it in place: whoever runs the tool while another process writes, reads half of
+    it, or is ended by a bus error.
+    """
+    done = Path(environment["YOWASP_CACHE_DIR"]) / f"{tool.name} {tool.version} compiled"
+    if done.exists():
+        return
+    with locks.alone(done):
+        if not done.exists():
+            run_program([*tool.command, "--version"], folder, environment, heard=heard)
+            with contextlib.suppress(OSError):
+                done.touch()
 
 
 def meaningful_line(log: str) -> str:

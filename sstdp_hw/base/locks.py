@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .destination import beside, followed, make_folder
 from .errors import UserError
+from .programs import refuse_stopped
+
+_LOOK_SECONDS = 0.2
 
 
 @contextmanager
@@ -96,6 +100,31 @@ def output(path: Path | str) -> Iterator[None]:
             if made:
                 place.parent.rmdir()  # nothing was written after all
         os.close(held)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Make the file ``path`` of a cache, which others on this machine make, too: they wait, and
+    find it then. The lock, ``.NAME.lock`` beside it, ends with its owner; where none can be had,
+    all make it."""
+    lock = None
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT)
+    try:
+        while lock is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                refuse_stopped()
+                time.sleep(_LOOK_SECONDS)
+            except OSError:
+                break  # a file system without locks
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 _BUSY = "and another sstdp-hw works with it; wait for its end, or choose another place"

@@ -1,9 +1,12 @@
 """Tools are found, started with a clean environment, and their failures are one line."""
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from sstdp_hw.base import fpga_tools
 from sstdp_hw.base.clean_environment import changed_environment, clean_environment, disturbing
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import ToolFailed, find_tool, run_tool
@@ -85,3 +88,27 @@ def test_a_changed_environment_is_restored(monkeypatch):
         assert "KEPT" not in os.environ and os.environ["NEW"] == "x"
         raise ZeroDivisionError
     assert os.environ["KEPT"] == "before" and "NEW" not in os.environ
+
+
+def test_a_tool_of_a_wheel_is_compiled_by_one_of_those_who_need_it(tmp_path, monkeypatch):
+    """A cache that one process writes while another runs from it would end that one."""
+    monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path / "cache"))
+    happened = []
+
+    def fake(command, folder, environment, **options):
+        what = command[-1]
+        happened.append(f"{what} begins")
+        time.sleep(0.1)
+        happened.append(f"{what} ends")
+        return 0
+
+    monkeypatch.setattr(fpga_tools, "run_program", fake)
+    tool = find_tool("icepack")
+    with ThreadPoolExecutor(4) as threads:
+        for done in [
+            threads.submit(run_tool, tool, ["work"], tmp_path, log=f"log{n}") for n in range(4)
+        ]:
+            done.result()
+    run_tool(tool, ["work"], tmp_path, log="log")
+    assert happened[:2] == ["--version begins", "--version ends"]
+    assert happened.count("--version begins") == 1 and happened.count("work ends") == 5

@@ -25,8 +25,8 @@ Read the folder DIR that `sstdp-hw generate` wrote and build it with yosys and n
 
   sstdp-hw build DIR --board ulx3s-85f        bitstream with a serial port
   sstdp-hw build DIR --board ulx3s-85f --flash   and load it, as `flash` does
-  sstdp-hw build DIR --device ecp5-25k        area and clock, bare accelerator; of
-                                              `generate --bus`, with the registers
+  sstdp-hw build DIR --device ecp5-25k        area and clock; with the registers
+                                              of `generate --bus`
   sstdp-hw build DIR --device ecp5-25k --seed 1..8 --jobs 2
   sstdp-hw build DIR --device ice40-up5k      the same for another family
   sstdp-hw build DIR --device xilinx-7series  area after synthesis, no clock

@@ -8,7 +8,6 @@ takes g++ longer than a small design does; its object files are kept for designs
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
@@ -18,15 +17,14 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from sstdp_hw.base import locks
 from sstdp_hw.base.caches import cache_folder
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.files import sha256, written_whole
-from sstdp_hw.base.programs import refuse_stopped
 
 RUNTIME = ("verilated.o", "verilated_vpi.o", "verilated_dpi.o", "verilated_threads.o")
 #: Most recently used programs that stay; one is 2 to 5 MB.
 KEPT_PROGRAMS = 50
-_LOOK_SECONDS = 0.2
 
 
 @cache
@@ -72,28 +70,9 @@ class CompiledCache:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Who makes the same program on this machine waits: it is made once. The lock ends with its
-        owner; where none can be had, all make it."""
-        lock = None
-        with contextlib.suppress(OSError):
-            self._program.parent.mkdir(parents=True, exist_ok=True)
-            lock = os.open(
-                self._program.with_name(f".{self._program.name}.lock"), os.O_RDWR | os.O_CREAT
-            )
-        try:
-            while lock is not None:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    refuse_stopped()
-                    time.sleep(_LOOK_SECONDS)
-                except OSError:
-                    break  # a file system without locks
+        """Who makes the same program on this machine waits: it is made once."""
+        with locks.alone(self._program):
             yield
-        finally:
-            if lock is not None:
-                os.close(lock)
 
     def restore(self) -> bool:
         """Whether the program was there; if not, the runtime is put into the folder if it is."""
