@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,13 +11,12 @@ from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Elaboratable, Instance, IOPort, Module, Value
 from amaranth.lib import io
 
-from sstdp_hw.base.fpga_tools import find_tool, run_tool
 from sstdp_hw.contract.directory import GeneratedDirectory
 
 from ..boards.parameters import BoardParameters
 from ..boards.sdram.timing import ADDRESS_BITS, SdramTiming
 from ..boards.top import BoardTop
-from ..generator.verilog import SCRIPT
+from ..generator.verilog import written_by_yosys
 from .board_memory import board_memory
 
 #: The module and its ports: clock, and the serial line as the board sees it.
@@ -104,15 +102,7 @@ def verilog_of(design: Elaboratable, name: str, ports: Sequence[Value | IOPort],
         If yosys is missing or fails.
     """
     netlist = rtlil.convert(design, name=name, platform=pins, ports=ports, emit_src=False)
-    with tempfile.TemporaryDirectory(prefix="sstdp-hw-") as temporary:
-        folder = Path(temporary)
-        (folder / "design.il").write_text(netlist, encoding="utf-8")
-        (folder / "script.ys").write_text(SCRIPT, encoding="utf-8")
-        run_tool(
-            find_tool("yosys"), ["-q", "-s", "script.ys"], folder,
-            log="yosys.log", writes="design.v",
-        )  # fmt: skip
-        return (folder / "design.v").read_text(encoding="utf-8")
+    return written_by_yosys(netlist)
 
 
 class SimulatedTop(Elaboratable):
