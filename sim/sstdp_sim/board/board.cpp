@@ -2,6 +2,7 @@
 // the master of a pseudo-terminal. Everything is counted in the board's clock cycles.
 
 #include <asm/termbits.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -126,6 +127,7 @@ class Line {
             }
             step();
         }
+        if (unplugged()) drain();
         return 0;
     }
 
@@ -175,6 +177,27 @@ class Line {
         }
     }
 
+    bool unplugged() const {
+        return carried_ > 0 && carried_ == static_cast<uint64_t>(settings_["unplug"]);
+    }
+
+    // What has been sent is the host's, but a pseudo-terminal forgets it with its master: waits until
+    // the host has read all, for two seconds at most.
+    void drain() {
+        const int terminal = open(ptsname(fd_), O_RDWR | O_NOCTTY | O_NONBLOCK);
+        if (terminal < 0) return;
+        // The kernel hands bytes on with a delay, so that none is left only if none is found repeatedly.
+        const double until = wall_ms() + 2000;
+        for (int quiet = 0; quiet < 5 && wall_ms() < until;) {
+            flush();
+            int unread = 0;
+            const bool known = ioctl(terminal, FIONREAD, &unread) == 0;
+            quiet = known && unread == 0 && out_.empty() ? quiet + 1 : 0;
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        close(terminal);
+    }
+
     void step() {
         if (!sending_ && !rx_.empty()) {
             frame_ = 0x200u | rx_.front() << 1;
@@ -191,7 +214,8 @@ class Line {
                 if (left_-- == 0) {
                     sending_ = false;
                     last_wall_ = wall_ms();
-                    if (++carried_ == static_cast<uint64_t>(settings_["unplug"])) ended = 1;
+                    ++carried_;
+                    if (unplugged()) ended = 1;
                     if (!rx_.empty()) {  // the next byte follows without a pause
                         --rx_cycles_;    // in this same cycle
                         return step();
