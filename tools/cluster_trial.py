@@ -35,7 +35,7 @@ def _ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True)
 
 
-def _namespaces(held: ExitStack, names: list[str]) -> None:
+def namespaces(held: ExitStack, names: list[str]) -> None:
     _ip("link", "add", BRIDGE, "type", "bridge")
     held.callback(_ip, "link", "del", BRIDGE)
     _ip("addr", "add", f"{NETWORK}1/24", "dev", BRIDGE)
@@ -52,7 +52,7 @@ def _namespaces(held: ExitStack, names: list[str]) -> None:
             _ip("-n", name, *command)
 
 
-def _started(held: ExitStack, folder: str, name: str, *command: str) -> subprocess.Popen[bytes]:
+def started(held: ExitStack, folder: str, name: str, *command: str) -> subprocess.Popen[bytes]:
     log = held.enter_context(open(Path(folder, f"{name}.log"), "wb"))  # noqa: SIM115
     process = subprocess.Popen(list(command), cwd=folder, stdout=log, stderr=log)
     held.callback(process.wait)
@@ -60,8 +60,16 @@ def _started(held: ExitStack, folder: str, name: str, *command: str) -> subproce
     return process
 
 
-def _worker(held: ExitStack, folder: str, name: str) -> subprocess.Popen[bytes]:
-    return _started(
+def start_scheduler(held: ExitStack, folder: str) -> subprocess.Popen[bytes]:
+    return started(
+        held, folder, "scheduler", sys.executable, "-m", "dask", "scheduler", "--host",
+        f"{NETWORK}1", "--port", str(PORT), "--no-dashboard",
+    )  # fmt: skip
+
+
+def start_worker(held: ExitStack, folder: str, name: str) -> subprocess.Popen[bytes]:
+    """A worker of one task at a time in the network namespace of its name."""
+    return started(
         held, folder, name, "ip", "netns", "exec", name, sys.executable, "-m", "dask", "worker",
         ADDRESS, "--name", name, "--nthreads", "1", "--no-nanny", "--no-dashboard",
         "--local-directory", f"{folder}/{name}",
@@ -116,15 +124,12 @@ def main() -> None:
     found = {}
     with ExitStack() as held:
         folder = held.enter_context(TemporaryDirectory(prefix="sstdp-trial-"))
-        _namespaces(held, ["sa", "sb"])
-        scheduler = _started(
-            held, folder, "scheduler", sys.executable, "-m", "dask", "scheduler", "--host",
-            f"{NETWORK}1", "--port", str(PORT), "--no-dashboard",
-        )  # fmt: skip
+        namespaces(held, ["sa", "sb"])
+        scheduler = start_scheduler(held, folder)
         found["two processes here"] = _simulate(options, "--jobs", "2")
-        one = _worker(held, folder, "sa")
+        one = start_worker(held, folder, "sa")
         found["one worker"] = _simulate(options, "--cluster", ADDRESS)
-        _worker(held, folder, "sb")
+        start_worker(held, folder, "sb")
         time.sleep(5)
         found["two workers"] = _simulate(options, "--cluster", ADDRESS)
         found["a task"] = _per_task(scheduler)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,12 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
-from sstdp_hw.base.fpga_tools import find_tool
-from sstdp_hw.base.programs import working_threads
-from sstdp_hw.base.waiting import mapped
+from sstdp_hw.base.fpga_tools import distribution_of, find_tool
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image
 from sstdp_hw.engine.kept import Kept, kept_map
 from sstdp_hw.engine.local import Local
-from sstdp_hw.engine.work import Advance, Engine
+from sstdp_hw.engine.work import Advance, Engine, Work
 from sstdp_hw.models import cycles as cycle_model
 from sstdp_hw.network.layers import Array
 from sstdp_hw.reference import inference as reference
@@ -261,9 +260,9 @@ def run(
     Parameters
     ----------
     jobs : int
-        Simulators, and proofs, at once on this machine.
+        Simulators, or proofs, at once here, without an engine.
     engine : Engine, optional
-        Who plays, in place of ``jobs`` simulators here. What is noticed does not depend on it.
+        Who plays and proves. What is noticed does not depend on it.
     kept : Kept, optional
         `kept_of` the same arguments: what is finished is taken from there, and put there.
 
@@ -298,32 +297,32 @@ def run(
             directory.verilog, modules, mutants, folder, elsewhere={*patches, *outside}
         )
         design = design_of(text, parameters, images=2, external=external)
-        proof = LogicProof(modules, folder)
         noticed: dict[int, str] = {}
         proven: dict[int, str] = {}
         if kept:
             kept.tell("Mutants")
 
-        def judge(number: int) -> None:
-            mutant = mutants[number - 1]
-            found = kept.find(f"proof-{number}") if kept else None
-            if found is None:
-                reason = (
-                    equivalent(directory, mutant)
-                    if isinstance(mutant, Mutation)
-                    else harmless(directory, modules, mutant) or proof.equivalent(mutant)
-                )
-                found = {number: reason} if reason else {}
-                if kept:
-                    kept.keep(f"proof-{number}", found)
-            proven.update(found)
+        def prove(numbers: list[int]) -> dict[int, str]:
+            """Those that change nothing, and why: numbers here, logic by the engine."""
+            reasons: dict[int, str] = {}
+            faults = []
+            for number in numbers:
+                mutant = mutants[number - 1]
+                if isinstance(mutant, Mutation):
+                    reason = equivalent(directory, mutant)
+                else:
+                    reason = harmless(directory, modules, mutant)
+                    faults += [] if reason else [(number, mutant)]
+                if reason:
+                    reasons[number] = reason
+            names = [f"proof-{number}" for number, _ in faults]
+            with player.session(_PROVING, modules) as session:
+                for found in kept_map(session, kept, names, faults):
+                    reasons |= found
+            return reasons
 
-        with (
-            (engine or Local(jobs)).session(
-                playing(_played, "verilator", "mutant"), design
-            ) as session,
-            working_threads(jobs) as threads,
-        ):
+        player = engine or Local(jobs)
+        with player.session(playing(_played, "verilator", "mutant"), design) as session:
             for turn in range(_TURNS):
                 if turn:
                     random = np.random.default_rng([seed, turn])
@@ -347,7 +346,7 @@ def run(
                         if progress:
                             progress(len(found))
                 if not turn:
-                    list(mapped(threads, judge, list(alive)))
+                    proven = prove(list(alive))
                     alive = {n: mutant for n, mutant in alive.items() if n not in proven}
                     if progress:
                         progress(len(proven))
@@ -357,6 +356,21 @@ def run(
         Verdict(mutant, noticed.get(number), proven.get(number))
         for number, mutant in enumerate(mutants, 1)
     ]
+
+
+@contextmanager
+def _prover(modules: dict[str, Any]) -> Iterator[LogicProof]:
+    with tempfile.TemporaryDirectory(prefix="sstdp-hw-") as name:
+        yield LogicProof(modules, Path(name))
+
+
+def _prove(proof: LogicProof, item: tuple[int, LogicFault], _advance: Advance) -> dict[int, str]:
+    number, fault = item
+    reason = proof.equivalent(fault)
+    return {number: reason} if reason else {}
+
+
+_PROVING = Work(_prover, _prove, (distribution_of("yosys"),), unit="mutant")
 
 
 def _batches(numbers: list[int]) -> list[list[int]]:
