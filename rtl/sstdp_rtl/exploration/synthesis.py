@@ -69,15 +69,19 @@ def build_points(
         If another process works with ``out``.
     """
     chosen = [point.configuration for point in points]
+    shared = network, out, device, cache
     built: dict[int, Built] = {}
+    there = False  # what `generate` writes
+    # Processes, since elaboration computes; quiet ones: builds report their own progress.
     with locks.writing(out):
         if engine is not None and engine.remote:
-            built = fetch_points(network, chosen, out, device, cache, engine, done)
-            done = None
+            with Local(jobs).session(_GENERATING, shared) as session:
+                known = session.map(chosen)
+            built = fetch_points(network, chosen, known, device, cache, engine, done)
+            done, there = None, True
         left = [number for number in range(len(chosen)) if number not in built]
-        # Quiet processes: builds report their own progress.
-        with Local(jobs).session(_HERE, (network, out, device, cache)) as session:
-            made = session.map([chosen[number] for number in left], advance=done)
+        with Local(jobs).session(_HERE, shared) as session:
+            made = session.map([(chosen[number], there) for number in left], advance=done)
     built |= dict(zip(left, made, strict=True))
     return [built[number] for number in range(len(chosen))]
 
@@ -98,13 +102,32 @@ def folder_name(configuration: Configuration) -> str:
     return f"lanes-{lanes}-pixels-{configuration.pixels_per_beat}{suffix}"
 
 
-def _build(
-    shared: tuple[Network, Path, str, Path | None], configuration: Configuration, _advance: Advance
-) -> Built:
+#: Network, folder of all points, device, folder of the build cache.
+Shared = tuple[Network, Path, str, Path | None]
+
+
+def _generate(shared: Shared, configuration: Configuration, _advance: Advance) -> Built | bool:
+    """Whether the cache has what `generate` writes; or why it writes nothing."""
     network, out, device, cache = shared
     try:
         folder = out / folder_name(configuration)
         generate(network, configuration, folder)
+        return cached(folder, device=device, cache=cache)
+    except UserError as error:
+        return Built(error=str(error))
+
+
+_GENERATING = Work(nullcontext, _generate, programs=False, unit="accelerator")
+
+
+def _build(shared: Shared, item: tuple[Configuration, bool], _advance: Advance) -> Built:
+    """Of a configuration, and whether its accelerator is there already."""
+    network, out, device, cache = shared
+    configuration, there = item
+    try:
+        folder = out / folder_name(configuration)
+        if not there:
+            generate(network, configuration, folder)
         result = implement(folder, device=device, cache=cache)
     except UserError as error:
         return Built(error=str(error))
@@ -126,24 +149,16 @@ class Entry:
 
 
 def fetch_points(
-    network: Network, chosen: list[Configuration], out: Path, device: str, cache: Path | None,
-    engine: Engine, done: Callable[[int], None] | None,
+    network: Network, chosen: list[Configuration], known: list[Built | bool], device: str,
+    cache: Path | None, engine: Engine, done: Callable[[int], None] | None,
 ) -> dict[int, Built]:  # fmt: skip
-    """Have a cluster build what the cache has not, and put it there as it comes; the points that
-    cannot be built, by number."""
-    store, built = Cache(cache or default_cache()), {}
-    missing = []
-    for number, configuration in enumerate(chosen):
-        try:
-            folder = out / folder_name(configuration)
-            generate(network, configuration, folder)
-            if cached(folder, device=device, cache=cache):
-                if done:
-                    done(1)
-            else:
-                missing.append(number)
-        except UserError as error:
-            built[number] = Built(error=str(error))
+    """Have a cluster build what the cache has not, as ``known``, and put it there as it comes; the
+    points that cannot be built, by number."""
+    store = Cache(cache or default_cache())
+    built = {number: found for number, found in enumerate(known) if isinstance(found, Built)}
+    missing = [number for number, found in enumerate(known) if found is False]
+    if done:
+        done(known.count(True))
 
     def keep(place: int, entry: Entry) -> None:
         if entry.error is not None:
