@@ -1,4 +1,5 @@
-"""How much faster two workers of a cluster are than one: explorations, studies, mutants.
+"""How much faster two workers of a cluster are than one: explorations, studies, mutants, random
+networks.
 
     python tools/cluster_speed_up.py [--only mutants]
 
@@ -51,8 +52,14 @@ def _mutants(out: Path, options: argparse.Namespace) -> tuple[list[str], Path]:
     return [*command, "--count", str(options.mutants)], out / "digits" / "mutants.json"
 
 
+def _random(out: Path, options: argparse.Namespace) -> tuple[list[str], Path]:
+    """Random networks, each generated, compiled and played."""
+    command = ["sstdp-hw", "verify", "random", "--count", str(options.networks)]
+    return [*command, "--out", str(out), "--json", str(out / "random.json")], out / "random.json"
+
+
 COMMANDS: dict[str, Callable[[Path, argparse.Namespace], tuple[list[str], Path]]] = {
-    "exploration": _exploration, "study": _study, "mutants": _mutants,
+    "exploration": _exploration, "study": _study, "mutants": _mutants, "random": _random,
 }  # fmt: skip
 
 
@@ -85,7 +92,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=COMMANDS, action="append")
     parser.add_argument("--mutants", type=int, default=300)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=4, help="of each training")
+    parser.add_argument("--networks", type=int, default=40, help="random ones")
     options = parser.parse_args()
     os.environ["YOWASP_CACHE_DIR"] = str(wasm_cache())
     told = {}
