@@ -94,7 +94,7 @@ class Configuration:
         With external weights: where they begin.
     base_port : bool
         With external weights: where they begin is told by the port ``m_axi_base``, taken in reset;
-        ``base_address`` is what simulations tell it.
+        ``base_address`` is what simulations tell it. Always so with a bus, whose register tells it.
     potential_memory : int
         With external weights: bits of the potentials of a tile at most; 0 for no limit.
     """
@@ -131,14 +131,13 @@ class Configuration:
             )
         if self.bus not in (NO_BUS, *BUSES):
             raise UserError(f"Bus must be {' or '.join(BUSES)}, not {self.bus!r}")
-        if self.bus and self.weights != ROM.kind:
-            advice = "the stream of weights to a DMA"
-            if STORES[self.weights].external:
-                advice = "the memory's bus yourself"
+        if self.bus and STORES[self.weights].loaded:
             raise UserError(
-                f"Weights must be {ROM.kind} behind a bus, not {self.weights}: take that, or leave "
-                f"--bus out and connect {advice}"
+                f"Weights must be {ROM.kind} or {EXTERNAL.kind} behind a bus, not {self.weights}: "
+                "take one of them, or leave --bus out and connect the stream of weights to a DMA"
             )
+        if self.bus and STORES[self.weights].external:  # a register tells the port
+            object.__setattr__(self, "base_port", True)
         self._check_memory()
         if self.spram < 0:
             raise UserError(f"SPRAM must be a number of at least 0, not {self.spram}")

@@ -31,6 +31,7 @@ from sstdp_hw.models.exploration import (
     Goal,
     balanced_configurations,
     choose,
+    engine_configurations,
     estimate,
     find_workload,
     pareto_front,
@@ -40,7 +41,7 @@ from sstdp_hw.reference import inference as reference
 from sstdp_rtl.exploration.counting import count_all
 from sstdp_rtl.exploration.fitting import smallest
 from sstdp_rtl.exploration.plot import Front, picture
-from sstdp_rtl.exploration.synthesis import build_points, folder_name
+from sstdp_rtl.exploration.synthesis import Built, build_points, folder_name
 
 NETWORK = "digits-64-64-10-4bit"
 
@@ -83,6 +84,46 @@ def test_generate_by_goal_and_a_goal_out_of_reach(tmp_path, capsys):
     assert main([*arguments, "300000"]) == 0
     assert capsys.readouterr().out.startswith("Chosen for 300,000 images/s at 100 MHz: lanes ")
     assert main([*arguments, "300000", "--lanes", "1,1"]) == 2
+
+
+@pytest.mark.parametrize("weights", ["rom", "loadable", "external"])
+def test_goals_of_one_engine_agree_with_a_look_at_every_point(weights):
+    network = ready.load(NETWORK)
+    workload = find_workload(network, None, 5)
+    candidates = engine_configurations(network, workload.inference, weights=weights)
+    points = estimate(network, workload, candidates)
+    cycles = sorted(point.cycles for point in points)
+    fps = 100e6 / cycles[len(cycles) // 2]
+    fast = [p for p in points if p.cycles <= 100e6 / fps]
+    point, reached = choose(Goal(fps=fps), network, workload, candidates)
+    assert reached and point.area.lut == min(p.area.lut for p in fast)
+    point, reached = choose(Goal(fps=1e9), network, workload, candidates)
+    assert not reached and point.cycles == cycles[0]
+    luts = sorted(point.area.lut for point in points)[1]
+    point, reached = choose(Goal(max_luts=luts), network, workload, candidates)
+    assert reached
+    assert point.cycles == min(p.cycles for p in points if p.area.lut <= luts)
+
+
+def test_generate_one_engine_by_goal(tmp_path, capsys):
+    """With the width of the memory that was told, and a buffer that was."""
+    out, told = tmp_path / "made", tmp_path / "told.json"
+    arguments = [
+        "generate", f"ready:{NETWORK}", "--architecture", "sequential", "--weights", "external",
+        "--memory-width", "64", "--weight-buffer", "65536", "--out", str(out), "--json", str(told),
+        "--target-fps",
+    ]  # fmt: skip
+    assert main([*arguments, "30000"]) == 0
+    assert "a memory that gives a beat in every cycle)" in capsys.readouterr().out
+    result = json.loads(told.read_text())
+    chosen = result["manifest"]["configuration"]
+    assert (chosen["memory_width"], chosen["weight_buffer"]) == (64, 65536)
+    assert len(chosen["lanes"]) == 1
+    assert result["predicted"]["cycles_per_image"] <= 100e6 / 30_000
+    assert main([*arguments, "1e7"]) == 1
+    assert "cannot be reached; the closest is lanes" in capsys.readouterr().err
+    assert main([*arguments, "30000", "--architecture", "streaming"]) == 2
+    assert "Architecture must be sequential with weights in ext" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -330,16 +371,36 @@ def test_limits_that_nothing_reaches(capsys):
     assert "no configuration has at most 0.001 MB/s; of " in capsys.readouterr().err
 
 
-def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path):
+def builder(network, points, *_, **__):
+    """Builds all but the last."""
+    return [*(Built(n, n, n, 80.0) for n in range(1001, 1000 + len(points))), Built(error="full")]
+
+
+def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path, monkeypatch):
+    """Estimated, and built; what was built tells of which kind it is, and of which buffer."""
     file = tmp_path / "explore.json"
+    monkeypatch.setattr("sstdp_rtl.exploration.synthesis.build_points", builder)
     arguments = ["--architecture", "any", "--weights", "any", "--samples", "3", "--jobs", "1"]
     limits = ["--target-fps", "20000", "--max-luts", "100000", "--memory-width", "32"]
+    arguments += ["--synthesize", "--out", str(tmp_path / "points")]
     assert main(["explore", f"ready:{NETWORK}", *arguments, *limits, "--json", str(file)]) == 0
     found = json.loads(file.read_text())
     kinds = {(row.get("architecture", "streaming"), row["weights"]) for row in found["points"]}
     assert kinds == {("streaming", "rom"), ("sequential", "rom"), ("sequential", "external")}
     text = capsys.readouterr().out
-    assert "sequential, rom" in text and "streaming, rom" in text
+    estimated, built = text.split("Built for ecp5-85k")
+    assert "sequential, rom" in estimated and "streaming, rom" in estimated
+    for number, row in enumerate(found["front"][:-1], 1001):
+        (line,) = [line for line in built.splitlines() if f" {number:,} " in line]
+        kind = f"{row.get('architecture', 'streaming')}, {row['weights']}".split()
+        tiling = []
+        if row["weights"] == "external":
+            kind, tiling = [*kind, "32", "bit"], [row["weight_buffer"], row["potential_memory"]]
+        cells = [",".join(map(str, row["lanes"])), str(row["pixels_per_beat"])]
+        cells += [f"{bits:,}" for bits in tiling if bits]
+        assert line.split(f" {number:,} ")[0].split() == [*kind, *cells]
+    last = found["front"][-1]
+    assert re.search(rf"^not built: {last.get('architecture', 'streaming')}, ", built, re.M)
     (only,) = [row for row in found["points"] if row["weights"] == "external"][:1]
     words = AFTER["explore"](Namespace(search=None, network="N"), {"front": [only]})
     told = dict(zip(words[2::2], words[3::2], strict=True))
