@@ -49,7 +49,7 @@ class OutsideTraffic(Traffic):
         """More resets than elsewhere."""
         same = tuple(kind for kind in KINDS if kind[0] is not Traffic.reset)
         cls = type(self)
-        return (*same, (cls.reset, 10), (cls.move, 10), (cls.silence, 10))
+        return (*same, (cls.reset, 5), (cls.move, 10), (cls.silence, 6))
 
     async def _stopped(self) -> None:
         """Before the first reset nothing is fetched, and words wait."""
