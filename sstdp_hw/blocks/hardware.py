@@ -17,7 +17,7 @@ from ..base.errors import UserError
 from ..network.chain import PIXELS
 from ..network.layers import Array
 from ..network.network import Network
-from .axi_read import AxiReadParameters
+from .axi_read import BEAT_CYCLES, AxiReadParameters
 from .convolution import ConvParameters
 from .dense import DenseParameters
 from .feature_map import FeatureMap
@@ -422,13 +422,24 @@ class AcceleratorParameters:
 
     @property
     def most_cycles(self) -> int:
-        """More cycles than any image can take while neither stream stalls."""
+        """More cycles than any image can take while neither stream stalls, and an external memory
+        takes no more than `axi_read.BEAT_CYCLES` for a beat."""
+        return self._most_cycles(BEAT_CYCLES)
+
+    @property
+    def most_board_cycles(self) -> int:
+        """The same on a board, where external weights stand in the SDRAM."""
+        if not self.store.external:
+            return self.most_cycles
+        return self._most_cycles(self.tiled.plan.bus.sdram_beat_cycles)
+
+    def _most_cycles(self, beat_cycles: int) -> int:
         work = sum(block.most_cycles for block in self.blocks)
         if self.store.external:  # every tile reads what arrives once more, and may have to wait
             plan = self.tiled.plan
             counts = zip(self.engine.layers, plan.counts(), strict=True)
             work += sum((count - 1) * layer.most_cycles for layer, count in counts)
-            work += 4 * plan.fetched_beats
+            work += beat_cycles * plan.fetched_beats
             work += 4 * len(plan.tiles) * (self.t_max * max(plan.counts()) + 64)
         return self.beats + 4 * self.t_max + 1000 + work
 

@@ -293,7 +293,8 @@ def test_the_driver_starts_with_weights_outside():
     start = (OFFSETS["CONTROL"], 1)
     assert driver.external and written == [(OFFSETS["BASE"], 0xFFFF_F000), start, start]
     for base in (-4096, 1 << 32, 0x1234):
-        with pytest.raises(UserError, match=rf"must be a multiple of 4096 below 2\^32, not {base:#x}"):
+        rule = rf"must be a multiple of 4096 below 2\^32, not {base:#x}"
+        with pytest.raises(UserError, match=rule):
             driver.start(base)
     assert len(written) == 3
     read, write, _ = stub(STATUS=1 << 4, **values)

@@ -12,22 +12,10 @@ from sstdp_hw.blocks.hardware import WISHBONE, Configuration
 from sstdp_hw.contract.bus_driver import packet_words
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_rtl.generator.generate import generate
-from sstdp_sim.bus.check import Outside, expected_answers, play_random
+from sstdp_sim.bus.check import Outside, expected_answers, play_random, with_other_weights
 from sstdp_sim.bus.simulation import BusSimulation
 
 TRANSACTIONS = 5000
-
-
-def with_other_weights(network, seed):
-    """Every neuron's weights in another order, the same for all: potentials have the same bounds,
-    and inputs without a weight stay what they are."""
-    rng, layers, live = np.random.default_rng(seed), list(network.layers), network.live_inputs
-    for index, layer in network.weighted:
-        order = np.arange(layer.weight.shape[1])
-        order[live] = rng.permutation(order[live])
-        layers[index] = replace(layer, weight=layer.weight[:, order])
-        live = np.ones(layer.weight.shape[0], bool)
-    return replace(network, layers=tuple(layers))
 
 
 @pytest.fixture(scope="module")
@@ -85,5 +73,5 @@ def test_weights_that_the_accelerator_was_not_made_for_are_refused(behind_bus):
     layers = list(network.layers)
     layers[index] = replace(layer, threshold=layer.threshold + 1)
     other = replace(network, layers=tuple(layers))
-    with pytest.raises(UserError, match="Network 1 must have weights for which .*another accel"):
+    with pytest.raises(UserError, match=r"Network 1 must have weights for which .*another accel"):
         Outside([network, other]).job(directory)

@@ -28,8 +28,8 @@ def c_header(front):
         figures["MEMORY_BYTES"] = len(external_image(parameters))
         figures["MEMORY_BASE"] = front.memory.base
         told[1:] = [
-            "   time steps, whether a word is an event, bytes of the weights in their memory, where",
-            "   they begin if nobody writes BASE, digest of the network. */",
+            "   time steps, whether a word is an event, bytes of the weights in their memory and",
+            "   where they begin if nobody writes BASE, digest of the network. */",
         ]
     version = version_of(front.memory is not None)
     registers = "SSTDP_REGISTERS_{major}_{minor}".format_map(version)

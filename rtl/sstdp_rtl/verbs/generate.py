@@ -340,7 +340,7 @@ def _run(options):
 def _base_of(manifest):
     """Where weights begin, in words."""
     if "bus" in manifest:
-        return f"{manifest['external_memory']['base_address']:#010x} or what BASE tells"
+        return f"what BASE tells ({manifest['external_memory']['base_address']:#010x} at first)"
     if manifest["configuration"].get("base_port", False):
         return "what m_axi_base tells"
     return f"{manifest['external_memory']['base_address']:#010x}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,19 @@ class Outside:
             "places": places, "files": files, "latency": list(self.latency),
             "stalls": self.stalls, "outstanding": plan.bus.outstanding,
         }  # fmt: skip
+
+
+def with_other_weights(network: Network, seed: int) -> Network:
+    """A network of fully connected layers whose weights fit the same accelerator: those of all
+    neurons in another order, the same one for all. So potentials have the same bounds, and inputs
+    without a weight stay so."""
+    rng, layers, live = np.random.default_rng(seed), list(network.layers), network.live_inputs
+    for index, layer in network.weighted:
+        order = np.arange(layer.weight.shape[1])
+        order[live] = rng.permutation(order[live])
+        layers[index] = replace(layer, weight=layer.weight[:, order])
+        live = np.ones(layer.weight.shape[0], bool)
+    return replace(network, layers=tuple(layers))
 
 
 def _differ_in_weights_alone(one: AcceleratorParameters, other: AcceleratorParameters) -> bool:

@@ -120,7 +120,7 @@ class OutsideTraffic(Traffic):
     async def _while_silent(self) -> None:
         for _ in range(self.rng.randint(1, 20)):
             found = await self._fields("STATUS")
-            self._must(found["owed"] or not self.owes, f"the memory owes beats, but {found}")
+            self._must(found["owed"] == 1 or not self.owes, f"the memory owes beats, but {found}")
             await self.keep()
         self.counts["silent"] += self.owes
         self.memory.silent = False
