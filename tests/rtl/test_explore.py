@@ -302,6 +302,30 @@ def test_no_more_lanes_than_a_word_holds(monkeypatch):
     assert max(configuration.lanes[0] for configuration in found) == 200 // 8
 
 
+def builder(network, points, *_, **__):
+    """Builds all but the last."""
+    return [*(Built(n, n, n, 80.0) for n in range(1001, 1000 + len(points))), Built(error="full")]
+
+
+def told_of_what_was_built(text, front):
+    """Checks the cells in front of the areas of `builder`, and the line of what it did not build;
+    whether there are points of several kinds."""
+    built = text.split("Built for ecp5-85k")[1]
+    kinds = [f"{row.get('architecture', 'streaming')}, {row['weights']}" for row in front]
+    several = len(set(kinds)) > 1
+    for number, (kind, row) in enumerate(zip(kinds[:-1], front[:-1], strict=True), 1001):
+        (line,) = [line for line in built.splitlines() if f" {number:,} " in line]
+        cells = [",".join(map(str, row["lanes"])), str(row["pixels_per_beat"])]
+        if row["weights"] == "external":
+            tiling = (row["weight_buffer"], row["potential_memory"])
+            cells += [f"{bits:,}" if bits else "-" for bits in tiling]
+        wanted = [*(kind.split() if several else []), *cells]
+        assert line.split(f" {number:,} ")[0].replace("│", "").split() == wanted
+    last = f"{kinds[-1]}, " if several else ""
+    assert f"\nnot built: {last}lanes " in built
+    return several
+
+
 ENGINE = ("--architecture", "sequential", "--weights", "external", "--samples", "4", "--jobs", "1")
 
 
@@ -347,7 +371,9 @@ def test_points_with_weights_outside_are_exact(outside):
     assert len(seen) == len(outside["points"]), "two points with the same tiles"
 
 
-def test_limits_hold_for_every_point_of_the_front(outside, tmp_path):
+def test_limits_hold_for_every_point_of_the_front(outside, tmp_path, monkeypatch, capsys):
+    """What was built of it is told apart by its tiles."""
+    monkeypatch.setattr("sstdp_rtl.exploration.synthesis.build_points", builder)
     rows = outside["points"]
     rates = sorted(row["megabytes_per_second"] for row in rows)
     middle, brams = rates[len(rates) // 2], sorted(row["bram"] for row in rows)[len(rows) // 2]
@@ -355,7 +381,8 @@ def test_limits_hold_for_every_point_of_the_front(outside, tmp_path):
     memory = ["--memory-width", "16", "--memory-latency", "20", "--memory-interval", "2"]
     arguments = ["explore", f"ready:{NETWORK}", *ENGINE, *memory, "--json", str(file)]
     limits = ["--max-bandwidth", str(middle), "--max-brams", str(brams), "--target-fps", "5000"]
-    assert main([*arguments, *limits]) == 0
+    built = ["--synthesize", "--out", str(tmp_path / "points")]
+    assert main([*arguments, *limits, *built]) == 0
     front = json.loads(file.read_text())["front"]
     names = ("lanes", "memory_width", "weight_buffer", "potential_memory")
 
@@ -368,6 +395,7 @@ def test_limits_hold_for_every_point_of_the_front(outside, tmp_path):
         and 100e6 / row["cycles_per_image"] >= 5000
     }  # fmt: skip
     assert front and {key(row) for row in front} <= allowed < {key(row) for row in rows}
+    assert not told_of_what_was_built(capsys.readouterr().out, front)
 
 
 def test_limits_that_nothing_reaches(capsys):
@@ -375,10 +403,6 @@ def test_limits_that_nothing_reaches(capsys):
     assert main(arguments) == 1
     assert "no configuration has at most 0.001 MB/s; of " in capsys.readouterr().err
 
-
-def builder(network, points, *_, **__):
-    """Builds all but the last."""
-    return [*(Built(n, n, n, 80.0) for n in range(1001, 1000 + len(points))), Built(error="full")]
 
 
 def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path, monkeypatch):
@@ -393,19 +417,9 @@ def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path, monke
     kinds = {(row.get("architecture", "streaming"), row["weights"]) for row in found["points"]}
     assert kinds == {("streaming", "rom"), ("sequential", "rom"), ("sequential", "external")}
     text = capsys.readouterr().out
-    estimated, built = text.split("Built for ecp5-85k")
+    estimated, _ = text.split("Built for ecp5-85k")
     assert "sequential, rom" in estimated and "streaming, rom" in estimated
-    for number, row in enumerate(found["front"][:-1], 1001):
-        (line,) = [line for line in built.splitlines() if f" {number:,} " in line]
-        kind = f"{row.get('architecture', 'streaming')}, {row['weights']}".split()
-        tiling = []
-        if row["weights"] == "external":
-            kind, tiling = [*kind, "32", "bit"], [row["weight_buffer"], row["potential_memory"]]
-        cells = [",".join(map(str, row["lanes"])), str(row["pixels_per_beat"])]
-        cells += [f"{bits:,}" for bits in tiling if bits]
-        assert line.split(f" {number:,} ")[0].replace("│", "").split() == [*kind, *cells]
-    last = found["front"][-1]
-    assert re.search(rf"^not built: {last.get('architecture', 'streaming')}, ", built, re.M)
+    assert told_of_what_was_built(text, found["front"])
     (only,) = [row for row in found["points"] if row["weights"] == "external"][:1]
     words = AFTER["explore"](Namespace(search=None, network="N"), {"front": [only]})
     told = dict(zip(words[2::2], words[3::2], strict=True))
