@@ -404,7 +404,6 @@ def test_limits_that_nothing_reaches(capsys):
     assert "no configuration has at most 0.001 MB/s; of " in capsys.readouterr().err
 
 
-
 def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path, monkeypatch):
     """Estimated, and built; what was built tells of which kind it is, and of which buffer."""
     file = tmp_path / "explore.json"
