@@ -24,7 +24,7 @@ def behind_bus(tmp_path_factory):
     network = small_network()
     configuration = Configuration(
         (10,), 4, architecture="sequential", weights="external", memory_width=64,
-        base_address=0x5000, bus=WISHBONE,
+        base_address=0x9000, bus=WISHBONE,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("external") / "accelerator"
     generate(network, configuration, folder)

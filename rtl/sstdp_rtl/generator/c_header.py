@@ -5,8 +5,9 @@ from sstdp_hw.contract.registers import IDENTITY, digest_words, registers_of, ve
 
 
 def c_header(front):
-    """The header as text: offsets and fields, the same for every accelerator whose weights stand on
-    the chip, or outside, and the figures of this one; the same parameters give the same bytes.
+    """The header as text: offsets and fields, the same for all accelerators with weights on the
+    chip, and for all with weights outside; and the figures of this one. The same parameters give
+    the same bytes.
 
     Parameters
     ----------
