@@ -135,7 +135,7 @@ REGISTERS = (
     Register(
         "CONTROL", 0x40, BOTH, "what the driver wants",
         (Field("reset", 0, 1, "writing 1 empties the accelerator and both queues and clears all "
-               "registers that can be written; reads as 0"),
+               "registers that can be written, but BASE; reads as 0"),
          Field("hold", 1, 1, "words wait in the input queue while this is set")),
     ),
     Register(
