@@ -47,7 +47,7 @@ class Line:
             directory.manifest["verilog_sha256"],
         )  # fmt: skip
         self.words, self.bit, self.latency = iter(words), 1 / baud, latency
-        self.compute = directory.parameters.most_cycles * self.bit / CYCLES_OF_A_BIT
+        self.compute = directory.parameters.most_board_cycles * self.bit / CYCLES_OF_A_BIT
         self.size = directory.inputs + 6
         self.master, self.slave = pty.openpty()
         tty.setraw(self.slave)

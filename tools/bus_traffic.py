@@ -3,7 +3,8 @@
     python tools/bus_traffic.py --transactions 100000
 
 So many accesses on each bus, shared among accelerators of every kind: streaming and sequential,
-pixels in beats of each width, events. Ends with status 1 if anything is found.
+pixels in beats of each width, events, weights of two networks in an external memory. Ends with
+status 1 if anything is found.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sstdp_hw import Configuration, Network, encode
 from sstdp_hw.blocks.hardware import BUSES
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_rtl.generator.generate import generate
-from sstdp_sim.bus.check import play_random
+from sstdp_sim.bus.check import Outside, play_random, with_other_weights
 
 SAMPLES = 200
 NETWORK = "ready:digits-64-64-10-4bit"
@@ -31,7 +32,14 @@ KINDS = (
     (Configuration((16, 10), 8), False),
     (Configuration((8,), 2, architecture="sequential"), False),
     (Configuration((16, 10), early_exit=False), True),
-)
+    (
+        Configuration(
+            (16,), 4, architecture="sequential", weights="external", memory_width=64,
+            base_address=0x4000_3000,
+        ),
+        False,
+    ),
+)  # fmt: skip
 
 
 def main() -> int:
@@ -55,9 +63,12 @@ def main() -> int:
                 folder = Path(name) / "accelerator"
                 generate(used, replace(configuration, bus=bus), folder)
                 share = -(-options.transactions // len(KINDS))
+                outside = Outside([used, with_other_weights(used, options.seed)])
+                directory = GeneratedDirectory.load(folder)
                 found = play_random(
-                    GeneratedDirectory.load(folder), samples, share, seed=options.seed + number
-                )
+                    directory, samples, share, seed=options.seed + number,
+                    outside=outside if directory.external else None,
+                )  # fmt: skip
             total.update(found["counts"], packets=found["packets"], answers=found["answers"])
             findings += found["findings"]
         print(

@@ -12,6 +12,12 @@ ADDRESS_WIDTH = 32
 #: Bytes that no burst may cross a multiple of (AMBA AXI, IHI 0022, A3.4.1).
 BOUNDARY = 4096
 
+#: Bits of a word of the SDRAM on a board, which gives one a cycle at best.
+SDRAM_WORD_BITS = 16
+
+#: Cycles that a simulation allows for a beat of an external memory, which takes one or stalls.
+BEAT_CYCLES = 4
+
 #: How a fetch has ended: the read responses of AXI that are errors, `rlast` at another place than
 #: the burst's end, and no progress for too long.
 OK, SLAVE_ERROR, DECODE_ERROR, WRONG_LENGTH, TIMEOUT = range(5)
@@ -71,6 +77,12 @@ class AxiReadParameters:
     def beat_shift(self) -> int:
         """Bits of an address that are below a beat: AxSIZE."""
         return self.beat_bytes.bit_length() - 1
+
+    @property
+    def sdram_beat_cycles(self) -> int:
+        """Cycles of a beat at most from the SDRAM of a board, rows and refreshes included: twice as
+        many as it has words."""
+        return max(BEAT_CYCLES, 2 * self.data_width // SDRAM_WORD_BITS)
 
     @property
     def longest_shift(self) -> int:

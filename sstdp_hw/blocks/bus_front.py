@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..network.chain import PIXELS
 from .hardware import AcceleratorParameters
+from .weight_store import ExternalStore
 
 #: Bits of a word on the bus, and bytes.
 WORD_WIDTH, WORD_BYTES = 32, 4
@@ -49,6 +50,17 @@ class BusFrontParameters:
     def events(self) -> bool:
         """Whether a word is an event; else it is four pixels."""
         return self.accelerator.network.input_kind != PIXELS
+
+    @property
+    def memory(self) -> ExternalStore | None:
+        """Where the weights stand outside of the chip; None if they stand on it."""
+        store = self.accelerator.store
+        return store if isinstance(store, ExternalStore) else None
+
+    @property
+    def memory_width(self) -> int:
+        """Bits of a beat from there; 0 without."""
+        return self.memory.bus.data_width if self.memory else 0
 
     @property
     def sample_words(self) -> int:

@@ -17,7 +17,7 @@ from ..base.errors import UserError
 from ..network.chain import PIXELS
 from ..network.layers import Array
 from ..network.network import Network
-from .axi_read import AxiReadParameters
+from .axi_read import BEAT_CYCLES, AxiReadParameters
 from .convolution import ConvParameters
 from .dense import DenseParameters
 from .feature_map import FeatureMap
@@ -94,7 +94,7 @@ class Configuration:
         With external weights: where they begin.
     base_port : bool
         With external weights: where they begin is told by the port ``m_axi_base``, taken in reset;
-        ``base_address`` is what simulations tell it.
+        ``base_address`` is what simulations tell it. Always so with a bus, whose register tells it.
     potential_memory : int
         With external weights: bits of the potentials of a tile at most; 0 for no limit.
     """
@@ -131,14 +131,13 @@ class Configuration:
             )
         if self.bus not in (NO_BUS, *BUSES):
             raise UserError(f"Bus must be {' or '.join(BUSES)}, not {self.bus!r}")
-        if self.bus and self.weights != ROM.kind:
-            advice = "the stream of weights to a DMA"
-            if STORES[self.weights].external:
-                advice = "the memory's bus yourself"
+        if self.bus and STORES[self.weights].loaded:
             raise UserError(
-                f"Weights must be {ROM.kind} behind a bus, not {self.weights}: take that, or leave "
-                f"--bus out and connect {advice}"
+                f"Weights must be {ROM.kind} or {EXTERNAL.kind} behind a bus, not {self.weights}: "
+                "take one of them, or leave --bus out and connect the stream of weights to a DMA"
             )
+        if self.bus and STORES[self.weights].external:  # a register tells the port
+            object.__setattr__(self, "base_port", True)
         self._check_memory()
         if self.spram < 0:
             raise UserError(f"SPRAM must be a number of at least 0, not {self.spram}")
@@ -423,13 +422,24 @@ class AcceleratorParameters:
 
     @property
     def most_cycles(self) -> int:
-        """More cycles than any image can take while neither stream stalls."""
+        """More cycles than any image can take while neither stream stalls, and an external memory
+        takes no more than `axi_read.BEAT_CYCLES` for a beat."""
+        return self._most_cycles(BEAT_CYCLES)
+
+    @property
+    def most_board_cycles(self) -> int:
+        """The same on a board, where external weights stand in the SDRAM."""
+        if not self.store.external:
+            return self.most_cycles
+        return self._most_cycles(self.tiled.plan.bus.sdram_beat_cycles)
+
+    def _most_cycles(self, beat_cycles: int) -> int:
         work = sum(block.most_cycles for block in self.blocks)
         if self.store.external:  # every tile reads what arrives once more, and may have to wait
             plan = self.tiled.plan
             counts = zip(self.engine.layers, plan.counts(), strict=True)
             work += sum((count - 1) * layer.most_cycles for layer, count in counts)
-            work += 4 * plan.fetched_beats
+            work += beat_cycles * plan.fetched_beats
             work += 4 * len(plan.tiles) * (self.t_max * max(plan.counts()) + 64)
         return self.beats + 4 * self.t_max + 1000 + work
 

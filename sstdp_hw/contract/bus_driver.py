@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import UserError
+from ..blocks.axi_read import ADDRESS_WIDTH
+from ..blocks.sequential.tiles import PAGE
 from ..network.chain import PIXELS, SPIKES
 from ..network.layers import Array
 from .event_packets import event_words
@@ -65,6 +67,11 @@ class Reply:
         """Whether the packet had the wrong length, or a wrong event."""
         return bool(field_values("ANSWER", self.word)["frame_error"])
 
+    @property
+    def bus_error(self) -> bool:
+        """Whether weights could not be read from their memory: the class means nothing then."""
+        return bool(field_values("ANSWER", self.word)["bus_error"])
+
 
 class BusDriver:
     """Uses an accelerator through two functions that read and write registers of 32 bits.
@@ -118,7 +125,8 @@ class BusDriver:
         config, limits = self.fields("CONFIG"), self.fields("LIMITS")
         self.inputs, self.t_max = config["inputs"], config["t_max"]
         self.input_words, self.answers = limits["input_words"], limits["answers"]
-        self.events = bool(self.fields("KIND")["events"])
+        kind = self.fields("KIND")
+        self.events, self.external = bool(kind["events"]), bool(kind["external"])
 
     def read(self, name: str) -> int:
         """The word of a register."""
@@ -140,8 +148,53 @@ class BusDriver:
         return "".join(f"{self._read(self.base + place):08x}" for place in places)
 
     def reset(self) -> None:
-        """Begin anew: accelerator and queues are empty, nothing is pending."""
+        """Begin anew: accelerator and queues are empty, nothing is pending. With weights in an
+        external memory that takes until the memory has given what it was asked for before.
+
+        Raises
+        ------
+        UserError
+            If it does not give it.
+        """
         self.write("CONTROL", 1)
+        if not self.external:
+            return
+        for _ in range(self.patience + 1):
+            if not self.fields("STATUS")["owed"]:
+                return
+        raise UserError(
+            f"The memory of the accelerator at 0x{self.base:08x} must give the beats that it was "
+            "asked for, and is quiet; reset it together with the accelerator (aresetn)"
+        )
+
+    def start(self, base: int | None = None) -> None:
+        """Begin anew with the weights from an address of the external memory on. So an accelerator
+        begins after power-up, and so it takes other weights.
+
+        Parameters
+        ----------
+        base : int, optional
+            Where the file of ``sstdp-hw memory`` stands, as the accelerator sees it; by default
+            where they were told to be last, or when it was generated.
+
+        Raises
+        ------
+        UserError
+            If the address is none, weights stand on the chip, or the memory is quiet.
+        """
+        if not self.external:
+            raise UserError(
+                f"Weights of the accelerator at 0x{self.base:08x} must be external for a start "
+                "from an address, and they are on the chip: call reset()"
+            )
+        if base is not None:
+            if not 0 <= base < 1 << ADDRESS_WIDTH or base % PAGE:
+                raise UserError(
+                    f"Base of the weights must be a multiple of {PAGE} below 2^{ADDRESS_WIDTH}, "
+                    f"not {base:#x}"
+                )
+            self.write("BASE", base)
+        self.reset()
 
     def hold(self, on: bool) -> None:
         """Keep words in the input queue, so that an image's cycles do not depend on the bus."""
@@ -192,6 +245,11 @@ class BusDriver:
 
     def _collect(self, words: Sequence[tuple[bool, int]], count: int) -> list[Reply]:
         """Send words while there is room for them, until so many replies have come."""
+        if self.external and self.fields("STATUS")["stopped"]:
+            raise UserError(
+                f"The accelerator at 0x{self.base:08x} must be started before it answers, as its "
+                "weights stand in an external memory: call start()"
+            )
         replies: list[Reply] = []
         sent = quiet = 0
         while len(replies) < count:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..blocks.bus_front import WORD_BYTES, WORD_WIDTH
 from ..blocks.hardware import AXI_LITE, WISHBONE
-from .ports import Port
+from .ports import Port, memory_ports
 from .registers import ADDRESS_WIDTH, REGISTER_BYTES
 
 _AXI_LITE = (
@@ -45,17 +45,20 @@ _WISHBONE = (
 _BUSES = {AXI_LITE: _AXI_LITE, WISHBONE: _WISHBONE}
 
 
-def bus_ports(bus: str) -> tuple[Port, ...]:
+def bus_ports(bus: str, memory_width: int = 0) -> tuple[Port, ...]:
     """All ports, in the order of the Verilog.
 
     Parameters
     ----------
     bus : str
         One of `sstdp_hw.blocks.hardware.BUSES`.
+    memory_width : int
+        Bits of a beat from an external memory; 0 for none.
     """
     return (
         Port("aclk", "input", 1),
         Port("aresetn", "input", 1),
         *_BUSES[bus],
         Port("irq", "output", 1),
+        *(memory_ports(memory_width) if memory_width else ()),
     )

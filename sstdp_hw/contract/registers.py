@@ -4,10 +4,10 @@ manifest, the C header, the table of the documentation and the driver are made o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .answer import ANSWER
+from .answer import ANSWER, BUS_ERROR
 from .fields import Field, Fields, to_json
 
 #: Bits of a byte address, and bytes of a register.
@@ -16,8 +16,12 @@ ADDRESS_WIDTH, REGISTER_BYTES = 8, 4
 #: What the first register holds: the letters STDP, the first one in the lowest byte.
 IDENTITY = int.from_bytes(b"STDP", "little")
 
-#: Of this list. A new major version breaks drivers, a new minor one does not.
-MAJOR, MINOR = 1, 0
+#: Of the list. A new major version breaks drivers, a new minor one does not.
+MAJOR = 1
+
+#: Minor version of the registers with weights on the chip, and with weights in an external memory,
+#: whose accelerators have some more.
+MINOR, EXTERNAL_MINOR = 0, 1
 
 #: Words that hold the network's digest.
 DIGEST_WORDS = 8
@@ -26,7 +30,9 @@ DIGEST_WORDS = 8
 READ, WRITE, BOTH, CLEAR, TAKE = "read", "write", "read, write", "read, write 1 to clear", "take"
 
 #: The word that a driver reads: an answer, and whether there was one.
-TAKEN: Fields = (*ANSWER, Field("valid", 31, 1, "there was an answer; else all other bits are 0"))
+TAKEN: Fields = (
+    *ANSWER, BUS_ERROR, Field("valid", 31, 1, "there was an answer; else all other bits are 0")
+)  # fmt: skip
 
 #: Causes of an interrupt.
 CAUSES: Fields = (
@@ -52,6 +58,10 @@ class Register:
     fields : tuple of Field
         Empty if it is one number.
     count : int
+    external : bool
+        Whether it is there only with weights in an external memory.
+    external_fields : tuple of str
+        Names of the fields that are there only with weights in an external memory.
     """
 
     name: str
@@ -60,6 +70,8 @@ class Register:
     meaning: str
     fields: Fields = ()
     count: int = 1
+    external: bool = False
+    external_fields: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,9 +116,17 @@ REGISTERS = (
     ),
     Register(
         "KIND", 0x10, READ, "what the accelerator takes",
-        (Field("events", 0, 1, "1: an event a word; 0: four pixels a word, the first one lowest"),),
+        (Field("events", 0, 1, "1: an event a word; 0: four pixels a word, the first one lowest"),
+         Field("external", 1, 1, "1: weights stand in an external memory, and there is BASE")),
+        external_fields=("external",),
     ),
     Register("SCRATCH", 0x14, BOTH, "anything; for a test of the bus"),
+    Register(
+        "BASE", 0x18, BOTH,
+        "with external weights alone: where they begin, a byte address of their memory; bits 11 to "
+        "0 are 0. Taken by `reset` of CONTROL, which leaves it as it is",
+        external=True,
+    ),
     Register(
         "DIGEST", 0x20, READ,
         "SHA-256 of the network, as `network.digest` of the manifest; the first 8 digits first",
@@ -115,14 +135,19 @@ REGISTERS = (
     Register(
         "CONTROL", 0x40, BOTH, "what the driver wants",
         (Field("reset", 0, 1, "writing 1 empties the accelerator and both queues and clears all "
-               "registers that can be written; reads as 0"),
+               "registers that can be written, but BASE; reads as 0"),
          Field("hold", 1, 1, "words wait in the input queue while this is set")),
     ),
     Register(
         "STATUS", 0x44, READ, "what is going on",
         (Field("busy", 0, 1, "words wait, or a packet has begun and is not answered"),
          Field("open", 1, 1, "the last word that was taken did not end its packet"),
-         Field("refusing", 2, 1, "words are refused, see REFUSED")),
+         Field("refusing", 2, 1, "words are refused, see REFUSED"),
+         Field("stopped", 3, 1, "with external weights: nothing is fetched and words wait, until "
+               "`reset` of CONTROL is written for the first time"),
+         Field("owed", 4, 1, "with external weights: a reset waits for what the memory owes; words "
+               "wait, too")),
+        external_fields=("stopped", "owed"),
     ),
     Register(
         "LEVELS", 0x48, READ, "how full the queues are",
@@ -138,7 +163,10 @@ REGISTERS = (
     ),
     Register("INPUT", 0x58, WRITE, "a word of a packet, not its last one"),
     Register("INPUT_LAST", 0x5C, WRITE, "the last word of a packet"),
-    Register("ANSWER", 0x60, TAKE, "the next answer; a read takes it", TAKEN),
+    Register(
+        "ANSWER", 0x60, TAKE, "the next answer; a read takes it", TAKEN,
+        external_fields=(BUS_ERROR.name,),
+    ),
     Register(
         "CYCLES", 0x64, READ,
         "of the answer taken last: clock cycles from the packet's first beat to its answer, both "
@@ -146,13 +174,38 @@ REGISTERS = (
     ),
 )  # fmt: skip
 
-#: Each register by its name, those in a row one by one: its byte address.
+#: Each register by its name, those in a row one by one: its byte address, and what it is.
 OFFSETS = {
     name: register.offset + REGISTER_BYTES * number
     for register in REGISTERS
     for number, name in enumerate(register.names)
 }
 BY_NAME = {name: register for register in REGISTERS for name in register.names}
+
+
+def registers_of(external: bool) -> tuple[Register, ...]:
+    """The registers of an accelerator whose weights stand in an external memory, or on the chip."""
+    if external:
+        return REGISTERS
+    return tuple(
+        replace(
+            register,
+            fields=tuple(
+                field for field in register.fields if field.name not in register.external_fields
+            ),
+        )
+        for register in REGISTERS if not register.external
+    )  # fmt: skip
+
+
+def by_name(external: bool) -> dict[str, Register]:
+    """The same, each by its name, those in a row one by one."""
+    return {name: register for register in registers_of(external) for name in register.names}
+
+
+def version_of(external: bool) -> dict[str, int]:
+    """The fields of their version."""
+    return {"major": MAJOR, "minor": EXTERNAL_MINOR if external else MINOR}
 
 
 def field_values(name: str, word: int) -> dict[str, int]:
@@ -162,14 +215,14 @@ def field_values(name: str, word: int) -> dict[str, int]:
     }
 
 
-def registers_json() -> list[dict[str, Any]]:
-    """The list as the manifest has it."""
+def registers_json(external: bool) -> list[dict[str, Any]]:
+    """The list of `registers_of` as the manifest has it."""
     return [
         {
             "name": register.name, "offset": register.offset, "count": register.count,
             "access": register.access, "fields": to_json(register.fields),
         }
-        for register in REGISTERS
+        for register in registers_of(external)
     ]  # fmt: skip
 
 

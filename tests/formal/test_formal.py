@@ -9,11 +9,17 @@ import os
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module, ResetInserter
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 from support.formal import emit_block, holds, holds_for
 
+from sstdp_hw.blocks.axi_read import AxiReadParameters
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.network.layers import Dense
 from sstdp_hw.network.network import Network
+from sstdp_rtl.gateware.bus.fresh_start import FreshStart
+from sstdp_rtl.gateware.external.reader import AxiReader
 from sstdp_rtl.gateware.parts import queue, serializer, splitter
 from sstdp_rtl.gateware.parts.queue import Queue
 from sstdp_rtl.gateware.parts.serializer import SpikeSerializer
@@ -35,6 +41,49 @@ def serializer_holds(folder):
 def splitter_holds(folder):
     emit_block(GroupSplitter(20, 6, 1), folder / "dut.il")
     return holds(folder, "groups_split", 12, design=folder / "dut.il")
+
+
+class ResetMaster(wiring.Component):
+    """A read master of two bursts of two beats, and what resets it; ``hidden`` are signals of its
+    bus that are kept from that."""
+
+    def __init__(self, hidden=()):
+        self.hidden = hidden
+        super().__init__(
+            {
+                "begins": In(1), "fetches": In(1), "base": In(32), "arready": In(1),
+                "rvalid": In(1), "arvalid": Out(1), "araddr": Out(32), "arlen": Out(8),
+                "resets": Out(1), "holds": Out(1), "stopped": Out(1), "owed": Out(1),
+                "told": Out(32),
+            }
+        )  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        bus = AxiReadParameters(16, 2, 2, timeout=4)
+        m.submodules.start = start = FreshStart(bus)
+        reader = AxiReader(bus)
+        m.submodules.reader = ResetInserter(start.resets)(reader)
+        m.d.comb += [reader.i.valid.eq(self.fetches), reader.i.payload.beats.eq(3)]
+        for name in ("arready", "rvalid"):
+            m.d.comb += getattr(reader, name).eq(getattr(self, name))
+        m.d.comb += start.rready.eq(reader.rready)
+        for name in ("arvalid", "araddr", "arlen"):
+            m.d.comb += getattr(self, name).eq(getattr(reader, name))
+        seen = {"arvalid", "arready", "arlen", "rvalid"} - set(self.hidden)
+        for name in sorted(seen):
+            m.d.comb += getattr(start, name).eq(getattr(self, name))
+        for name in ("begins", "base"):
+            m.d.comb += getattr(start, name).eq(getattr(self, name))
+        for name in ("resets", "holds", "stopped", "owed", "told"):
+            m.d.comb += getattr(self, name).eq(getattr(start, name))
+        return m
+
+
+def reset_holds(folder, hidden=(), never=0):
+    emit_block(ResetMaster(hidden), folder / "dut.il")
+    return holds(folder, "orderly_reset", 14, design=folder / "dut.il",
+                 parameters={"NEVER": never})  # fmt: skip
 
 
 def tiny_network():
@@ -106,6 +155,18 @@ def test_a_serializer_emits_every_spike_once_in_order(tmp_path):
 
 def test_a_splitter_keeps_every_spike_at_its_place(tmp_path):
     assert splitter_holds(tmp_path)
+
+
+def test_a_reset_withdraws_no_address_and_waits_for_every_beat(tmp_path):
+    """Whenever it is asked for, also again, and however the memory stalls; and within the cycles
+    looked at one ends that has found an address and beats."""
+    assert reset_holds(tmp_path)
+    assert not reset_holds(tmp_path, never=1)
+
+
+@pytest.mark.parametrize("hidden", ["arvalid", "arlen"])
+def test_a_reset_that_does_not_see_the_bus_is_found(tmp_path, hidden):
+    assert not reset_holds(tmp_path, (hidden,))
 
 
 def test_every_packet_gets_one_answer_in_time(tmp_path):

@@ -104,7 +104,6 @@ def test_plans_that_cannot_be(options, message):
     ({"weight_buffer": -1}, "Weight buffer must be at least 0 bits, not -1"),
     ({"weights": "rom", "base_address": 4096}, "A base address goes with --weights external"),
     ({"weights": "rom", "base_port": True}, "A port of the base address goes with --weights exte"),
-    ({"bus": "axi-lite"}, "Weights must be rom behind a bus, not external"),
     ({"spram": 2}, "SPRAM must be used with weights that are loaded, not external"),
     ({"membrane_width": (9,)}, "Membrane width must be given with weights that are loaded"),
 ])  # fmt: skip

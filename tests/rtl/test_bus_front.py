@@ -17,8 +17,9 @@ from sstdp_hw import BusDriver
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AXI_LITE, BUSES, AcceleratorParameters, Configuration
 from sstdp_hw.command.cli import main
+from sstdp_hw.contract.bus_driver import Reply
 from sstdp_hw.contract.directory import GeneratedDirectory
-from sstdp_hw.contract.registers import IDENTITY, OFFSETS, REGISTERS
+from sstdp_hw.contract.registers import IDENTITY, OFFSETS, REGISTERS, by_name, version_of
 from sstdp_rtl.gateware.bus.packer import WordsToBeats
 from sstdp_rtl.generator.generate import generate
 
@@ -31,30 +32,63 @@ from register_table import table  # noqa: E402
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
 
+#: By the name of a folder: its configuration. Those with weights outside have the port of their
+#: base with a bus or without.
+OUTSIDE = {"architecture": "sequential", "weights": "external", "base_address": 0x8000_5000}
+CONFIGURATIONS = {
+    "": Configuration((6, 7), 4, True),
+    **{bus: Configuration((6, 7), 4, True, bus=bus) for bus in BUSES},
+    "external": Configuration((4,), base_port=True, **OUTSIDE),
+    "external axi-lite": Configuration((4,), bus=AXI_LITE, **OUTSIDE),
+}
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Without a bus, under "", and with each."""
+    """By the names of `CONFIGURATIONS`."""
     root = tmp_path_factory.mktemp("fronts")
-    for bus in ("", *BUSES):
-        generate(small_network(), Configuration((6, 7), 4, True, bus=bus), root / f"out{bus}")
-    return {bus: root / f"out{bus}" for bus in ("", *BUSES)}
+    found = {name: root / f"out {name}" for name in CONFIGURATIONS}
+    for name, folder in found.items():
+        generate(small_network(), CONFIGURATIONS[name], folder)
+    return found
 
 
-@pytest.mark.parametrize("bus", BUSES)
-def test_the_accelerator_is_the_same_with_a_bus(folders, bus):
-    for name in ("accelerator.v", "testbench.v"):
-        assert (folders[bus] / name).read_bytes() == (folders[""] / name).read_bytes()
-    plain, told = (json.loads((folders[b] / "manifest.json").read_text()) for b in ("", bus))
+@pytest.mark.parametrize("name, without", [
+    *((bus, "") for bus in BUSES), ("external axi-lite", "external"),
+])  # fmt: skip
+def test_the_accelerator_is_the_same_with_a_bus(folders, name, without):
+    bus, external = CONFIGURATIONS[name].bus, without == "external"
+    for file in ("accelerator.v", "testbench.v"):
+        assert (folders[name] / file).read_bytes() == (folders[without] / file).read_bytes()
+    plain, told = (json.loads((folders[n] / "manifest.json").read_text()) for n in (without, name))
     assert told["configuration"].pop("bus") == bus
     entry = told.pop("bus")
     assert told == plain
-    text = (folders[bus] / entry["file"]).read_bytes()
+    text = (folders[name] / entry["file"]).read_bytes()
     assert hashlib.sha256(text).hexdigest() == entry["sha256"]
     head = re.search(rf"^module {entry['top']}\((.*?)\);", text.decode(), re.DOTALL | re.M)[1]
     assert sorted([name.strip() for name in head.split(",")]) == sorted(
         port["name"] for port in entry["ports"]
     )
-    assert [register["name"] for register in entry["registers"]] == [r.name for r in REGISTERS]
+    wanted = [r.name for r in REGISTERS if external or not r.external]
+    assert [register["name"] for register in entry["registers"]] == wanted
+    assert ("m_axi_araddr" in {port["name"] for port in entry["ports"]}) == external
+    for field in ("owed", "bus_error", "BASE", "MEMORY_BYTES"):
+        assert (field.upper() in (folders[name] / "accelerator.h").read_text()) == external
+
+
+def test_registers_of_weights_on_the_chip_are_those_of_version_1_0():
+    """What drivers of that version know; weights outside have more, and say so."""
+    inside, outside = (by_name(external) for external in (False, True))
+    assert (version_of(False), version_of(True)) == (
+        {"major": 1, "minor": 0}, {"major": 1, "minor": 1}
+    )  # fmt: skip
+    assert set(outside) - set(inside) == {"BASE"}
+    more = {name: set(outside[name].fields) - set(inside[name].fields) for name in inside}
+    told = {(name, field.name) for name, fields in more.items() for field in fields}
+    assert told == {
+        ("KIND", "external"), ("STATUS", "stopped"), ("STATUS", "owed"), ("ANSWER", "bus_error")
+    }  # fmt: skip
 
 
 def test_registers_do_not_overlap():
@@ -93,7 +127,9 @@ def test_loaded_weights_behind_a_bus_are_refused_in_one_line(tmp_path, capsys):
     arguments = [str(tmp_path / "n.safetensors"), "--bus", "wishbone", "--weights", "loadable"]
     assert main(["generate", *arguments, "--out", str(tmp_path / "out")]) == 2
     told = capsys.readouterr().err
-    assert told.startswith("sstdp-hw generate: error: Weights must be rom behind a bus, not load")
+    assert told.startswith(
+        "sstdp-hw generate: error: Weights must be rom or external behind a bus, not loadable: take"
+    )
     assert len(told.splitlines()) == 1 and not (tmp_path / "out").exists()
     with pytest.raises(UserError, match="Bus must be axi-lite or wishbone, not 'pci'"):
         AcceleratorParameters(small_network(), Configuration((6, 7), bus="pci"))
@@ -133,12 +169,16 @@ def test_words_become_beats(width, stalls):
     assert [(beat["data"], bool(beat["last"])) for beat in found] == expected
 
 
+#: What the page has: accessors, a driver, and the start with weights outside.
+C_OF_THE_PAGE = re.findall(r"^```c\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+C_OPTIONS = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+
 STUB = """
 #include <stdint.h>
 #include <stdio.h>
 #include "accelerator.h"
 typedef struct { volatile uint32_t *base; } sstdp;
-static unsigned polls;
+static unsigned polls, asked;
 static uint32_t get(const sstdp *a, uint32_t offset) {
   static const uint32_t digest[8] = ACCELERATOR_DIGEST;
   (void)a;
@@ -147,6 +187,7 @@ static uint32_t get(const sstdp *a, uint32_t offset) {
   if (offset == SSTDP_LEVELS) return polls++ % 3 == 2;
   if (offset == SSTDP_ANSWER) return polls++ % 3 == 2 ? 0x80010305u : 0;
   if (offset == SSTDP_CYCLES) return 77;
+  if (offset == SSTDP_STATUS) return ++asked < 3 || asked > 5 ? 1u << 4 : 0;
   return 0;
 }
 static void put(sstdp *a, uint32_t offset, uint32_t word) {
@@ -168,11 +209,23 @@ int main(void) {
 """
 
 
+START_MAIN = """
+int main(void) {
+  sstdp a = {0};
+  if (sstdp_start(&a, ACCELERATOR_MEMORY_BASE, 5)) return 1;
+  printf("%u bytes, %u questions\\n", ACCELERATOR_MEMORY_BYTES, asked);
+  asked = 9;
+  printf("%d\\n", sstdp_start(&a, 4096, 5));
+  return 0;
+}
+"""
+
+
 @needs_gcc
 def test_the_driver_in_c_of_the_documentation(folders, tmp_path):
     """Compiled without a warning, against a bus that says yes at every third question."""
-    accessors, driver = re.findall(r"^```c\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    options = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{folders[AXI_LITE]}"]
+    accessors, driver, _ = C_OF_THE_PAGE
+    options = [*C_OPTIONS, f"-I{folders[AXI_LITE]}"]
     (tmp_path / "whole.c").write_text(accessors + driver)
     subprocess.run(["gcc", *options, "-c", "-o", "/dev/null", "whole.c"], cwd=tmp_path, check=True)
     (tmp_path / "stub.c").write_text(STUB + driver + MAIN)
@@ -184,6 +237,24 @@ def test_the_driver_in_c_of_the_documentation(folders, tmp_path):
     expected = [f"{place:02x} {word:08x}" for place, word in zip(places, words, strict=True)]
     reset = f"{OFFSETS['CONTROL']:02x} 00000001"
     assert found.stdout.splitlines() == [reset, *expected, "class 5 77"]
+
+
+@needs_gcc
+def test_the_start_in_c_of_the_documentation(folders, tmp_path):
+    """With the header of weights outside, against a memory that owes beats for two questions."""
+    _, driver, start = C_OF_THE_PAGE
+    options = [*C_OPTIONS, f"-I{folders['external axi-lite']}"]
+    (tmp_path / "stub.c").write_text(STUB + driver + start + START_MAIN)
+    subprocess.run(["gcc", *options, "-o", "stub", "stub.c"], cwd=tmp_path, check=True)
+    found = subprocess.run([tmp_path / "stub"], capture_output=True, text=True, check=True)
+    size = json.loads((folders["external axi-lite"] / "manifest.json").read_text())[
+        "external_memory"
+    ]["bytes"]
+    assert found.stdout.splitlines() == [
+        f"{OFFSETS['BASE']:02x} {0x80005000:08x}", f"{OFFSETS['CONTROL']:02x} 00000001",
+        f"{size} bytes, 3 questions",
+        f"{OFFSETS['BASE']:02x} {0x1000:08x}", f"{OFFSETS['CONTROL']:02x} 00000001", "-1",
+    ]  # fmt: skip
 
 
 def stub(**values):
@@ -209,3 +280,29 @@ def test_the_driver_refuses_what_it_does_not_know():
         driver.predict([np.zeros(5, np.uint8)])
     with pytest.raises(UserError, match="must answer 1 packets, and has answered 0 and is quiet"):
         driver.predict([np.zeros(4, np.uint8)])
+    with pytest.raises(UserError, match=r"must be external for a start .* call reset\(\)"):
+        driver.start()
+
+
+def test_the_driver_starts_with_weights_outside():
+    values = {"ID": IDENTITY, "VERSION": 0x101, "CONFIG": 4 | 8 << 24, "KIND": 2}
+    read, write, written = stub(**values)
+    driver = BusDriver(read, write, patience=10)
+    driver.start(0xFFFF_F000)
+    driver.start()
+    start = (OFFSETS["CONTROL"], 1)
+    assert driver.external and written == [(OFFSETS["BASE"], 0xFFFF_F000), start, start]
+    for base in (-4096, 1 << 32, 0x1234):
+        rule = rf"must be a multiple of 4096 below 2\^32, not {base:#x}"
+        with pytest.raises(UserError, match=rule):
+            driver.start(base)
+    assert len(written) == 3
+    read, write, _ = stub(STATUS=1 << 4, **values)
+    with pytest.raises(UserError, match=r"and is quiet; reset it together with the accelerator"):
+        BusDriver(read, write, patience=10).start()
+    read, write, written = stub(STATUS=1 << 3, **values)
+    with pytest.raises(UserError, match=r"must be started before it answers.* call start\(\)"):
+        BusDriver(read, write, patience=10).predict([np.zeros(4, np.uint8)])
+    assert not written
+    reply = Reply(1 << 19 | 5, 1)
+    assert reply.bus_error and not reply.frame_error and not Reply(5, 1).bus_error

@@ -31,6 +31,7 @@ from sstdp_hw.models.exploration import (
     Goal,
     balanced_configurations,
     choose,
+    engine_configurations,
     estimate,
     find_workload,
     pareto_front,
@@ -40,7 +41,7 @@ from sstdp_hw.reference import inference as reference
 from sstdp_rtl.exploration.counting import count_all
 from sstdp_rtl.exploration.fitting import smallest
 from sstdp_rtl.exploration.plot import Front, picture
-from sstdp_rtl.exploration.synthesis import build_points, folder_name
+from sstdp_rtl.exploration.synthesis import Built, build_points, folder_name
 
 NETWORK = "digits-64-64-10-4bit"
 
@@ -83,6 +84,51 @@ def test_generate_by_goal_and_a_goal_out_of_reach(tmp_path, capsys):
     assert main([*arguments, "300000"]) == 0
     assert capsys.readouterr().out.startswith("Chosen for 300,000 images/s at 100 MHz: lanes ")
     assert main([*arguments, "300000", "--lanes", "1,1"]) == 2
+
+
+@pytest.mark.parametrize("weights", ["rom", "external"])
+def test_goals_of_one_engine_agree_with_a_look_at_every_point(weights):
+    network = ready.load(NETWORK)
+    workload = find_workload(network, None, 5)
+    candidates = engine_configurations(network, workload.inference, weights=weights)
+    points = estimate(network, workload, candidates)
+    cycles = sorted(point.cycles for point in points)
+    fps = 100e6 / cycles[len(cycles) // 2]
+    fast = [p for p in points if p.cycles <= 100e6 / fps]
+    point, reached = choose(Goal(fps=fps), network, workload, candidates)
+    assert reached and point.area.lut == min(p.area.lut for p in fast)
+    point, reached = choose(Goal(fps=1e9), network, workload, candidates)
+    assert not reached and point.cycles == cycles[0]
+    luts = sorted(point.area.lut for point in points)[1]
+    point, reached = choose(Goal(max_luts=luts), network, workload, candidates)
+    assert reached
+    assert point.cycles == min(p.cycles for p in points if p.area.lut <= luts)
+
+
+def test_generate_one_engine_by_goal(tmp_path, capsys):
+    """With the width of the memory that was told, and a buffer that was."""
+    out, told = tmp_path / "made", tmp_path / "told.json"
+    arguments = [
+        "generate", f"ready:{NETWORK}", "--architecture", "sequential", "--weights", "external",
+        "--memory-width", "64", "--weight-buffer", "65536", "--out", str(out), "--json", str(told),
+        "--target-fps",
+    ]  # fmt: skip
+    assert main([*arguments, "30000"]) == 0
+    assert "a memory that gives a beat in every cycle)" in capsys.readouterr().out
+    result = json.loads(told.read_text())
+    chosen = result["manifest"]["configuration"]
+    assert (chosen["memory_width"], chosen["weight_buffer"]) == (64, 65536)
+    assert len(chosen["lanes"]) == 1
+    assert result["predicted"]["cycles_per_image"] <= 100e6 / 30_000
+    assert main([*arguments, "1e7"]) == 1
+    assert "cannot be reached; the closest is lanes" in capsys.readouterr().err
+    capsys.readouterr()
+    assert main([*arguments, "30000", "--architecture", "streaming"]) == 2
+    assert "Architecture must be sequential with weights in ext" in capsys.readouterr().err
+    loaded = ["--architecture", "sequential", "--weights", "loadable", "--max-luts", "3000"]
+    assert main(["generate", f"ready:{NETWORK}", *loaded, "--out", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert "Weights must be rom or external for one engine with a goal, not loadable" in told
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -256,6 +302,30 @@ def test_no_more_lanes_than_a_word_holds(monkeypatch):
     assert max(configuration.lanes[0] for configuration in found) == 200 // 8
 
 
+def builder(network, points, *_, **__):
+    """Builds all but the last."""
+    return [*(Built(n, n, n, 80.0) for n in range(1001, 1000 + len(points))), Built(error="full")]
+
+
+def told_of_what_was_built(text, front):
+    """Checks the cells in front of the areas of `builder`, and the line of what it did not build;
+    whether there are points of several kinds."""
+    built = text.split("Built for ecp5-85k")[1]
+    kinds = [f"{row.get('architecture', 'streaming')}, {row['weights']}" for row in front]
+    several = len(set(kinds)) > 1
+    for number, (kind, row) in enumerate(zip(kinds[:-1], front[:-1], strict=True), 1001):
+        (line,) = [line for line in built.splitlines() if f" {number:,} " in line]
+        cells = [",".join(map(str, row["lanes"])), str(row["pixels_per_beat"])]
+        if row["weights"] == "external":
+            tiling = (row["weight_buffer"], row["potential_memory"])
+            cells += [f"{bits:,}" if bits else "-" for bits in tiling]
+        wanted = [*(kind.split() if several else []), *cells]
+        assert line.split(f" {number:,} ")[0].replace("│", "").split() == wanted
+    last = f"{kinds[-1]}, " if several else ""
+    assert f"\nnot built: {last}lanes " in built
+    return several
+
+
 ENGINE = ("--architecture", "sequential", "--weights", "external", "--samples", "4", "--jobs", "1")
 
 
@@ -301,7 +371,9 @@ def test_points_with_weights_outside_are_exact(outside):
     assert len(seen) == len(outside["points"]), "two points with the same tiles"
 
 
-def test_limits_hold_for_every_point_of_the_front(outside, tmp_path):
+def test_limits_hold_for_every_point_of_the_front(outside, tmp_path, monkeypatch, capsys):
+    """What was built of it is told apart by its tiles."""
+    monkeypatch.setattr("sstdp_rtl.exploration.synthesis.build_points", builder)
     rows = outside["points"]
     rates = sorted(row["megabytes_per_second"] for row in rows)
     middle, brams = rates[len(rates) // 2], sorted(row["bram"] for row in rows)[len(rows) // 2]
@@ -309,7 +381,8 @@ def test_limits_hold_for_every_point_of_the_front(outside, tmp_path):
     memory = ["--memory-width", "16", "--memory-latency", "20", "--memory-interval", "2"]
     arguments = ["explore", f"ready:{NETWORK}", *ENGINE, *memory, "--json", str(file)]
     limits = ["--max-bandwidth", str(middle), "--max-brams", str(brams), "--target-fps", "5000"]
-    assert main([*arguments, *limits]) == 0
+    built = ["--synthesize", "--out", str(tmp_path / "points")]
+    assert main([*arguments, *limits, *built]) == 0
     front = json.loads(file.read_text())["front"]
     names = ("lanes", "memory_width", "weight_buffer", "potential_memory")
 
@@ -322,6 +395,7 @@ def test_limits_hold_for_every_point_of_the_front(outside, tmp_path):
         and 100e6 / row["cycles_per_image"] >= 5000
     }  # fmt: skip
     assert front and {key(row) for row in front} <= allowed < {key(row) for row in rows}
+    assert not told_of_what_was_built(capsys.readouterr().out, front)
 
 
 def test_limits_that_nothing_reaches(capsys):
@@ -330,16 +404,21 @@ def test_limits_that_nothing_reaches(capsys):
     assert "no configuration has at most 0.001 MB/s; of " in capsys.readouterr().err
 
 
-def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path):
+def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path, monkeypatch):
+    """Estimated, and built; what was built tells of which kind it is, and of which buffer."""
     file = tmp_path / "explore.json"
+    monkeypatch.setattr("sstdp_rtl.exploration.synthesis.build_points", builder)
     arguments = ["--architecture", "any", "--weights", "any", "--samples", "3", "--jobs", "1"]
     limits = ["--target-fps", "20000", "--max-luts", "100000", "--memory-width", "32"]
+    arguments += ["--synthesize", "--out", str(tmp_path / "points")]
     assert main(["explore", f"ready:{NETWORK}", *arguments, *limits, "--json", str(file)]) == 0
     found = json.loads(file.read_text())
     kinds = {(row.get("architecture", "streaming"), row["weights"]) for row in found["points"]}
     assert kinds == {("streaming", "rom"), ("sequential", "rom"), ("sequential", "external")}
     text = capsys.readouterr().out
-    assert "sequential, rom" in text and "streaming, rom" in text
+    estimated, _ = text.split("Built for ecp5-85k")
+    assert "sequential, rom" in estimated and "streaming, rom" in estimated
+    assert told_of_what_was_built(text, found["front"])
     (only,) = [row for row in found["points"] if row["weights"] == "external"][:1]
     words = AFTER["explore"](Namespace(search=None, network="N"), {"front": [only]})
     told = dict(zip(words[2::2], words[3::2], strict=True))

@@ -7,13 +7,15 @@ from unittest import mock
 
 import pytest
 from amaranth.sim import Simulator
+from support.networks import small_network
 from support.sdram import SdramChip, attach
 from support.sdram_traces import verilog_rules
 
-from sstdp_hw.blocks.axi_read import AxiReadParameters
+from sstdp_hw.blocks.axi_read import DATA_WIDTHS, AxiReadParameters
+from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_rtl.boards.sdram import controller
 from sstdp_rtl.boards.sdram.controller import SdramController
-from sstdp_rtl.boards.sdram.timing import SdramTiming
+from sstdp_rtl.boards.sdram.timing import MOST_MHZ, SdramTiming
 
 #: That of the data sheets, but for a short pause, and few rows that are refreshed often, so that
 #: all of them are in a test.
@@ -167,6 +169,28 @@ def test_rate_and_refreshes_of_a_long_run():
     assert bench.chip.broken == []
     assert bench.chip.commands.count("refresh") - 8 >= bench.cycles // 312
     assert 0.95 < len(bursts) * 256 / took < 1.0
+
+
+@pytest.mark.parametrize("data_width", DATA_WIDTHS)
+def test_a_beat_takes_no_more_cycles_than_a_host_waits_for(data_width):
+    """At the fastest clock, every burst in a row of its own; the widest beats are the slowest."""
+    bus = AxiReadParameters(data_width)
+    bench = Bench(replace(SdramTiming(), power_up=2_000.0), mhz=MOST_MHZ, bus=bus)
+    bursts, began = [(1024 * number, 64) for number in range(8)], []
+
+    async def idle(ctx):
+        await ctx.tick().repeat(1000)
+        began.append(bench.cycles)
+
+    bench.run(idle, bench.fetch(bursts))
+    took = (bench.cycles - began[0] - AFTER) / (64 * len(bursts))
+    assert bench.chip.broken == []
+    assert data_width // 16 < took < bus.sdram_beat_cycles
+    network, chosen = small_network(), {"architecture": "sequential", "weights": "external"}
+    made = AcceleratorParameters(network, Configuration((4,), memory_width=data_width, **chosen))
+    more = made.most_board_cycles - made.most_cycles
+    assert more == (bus.sdram_beat_cycles - 4) * made.tiled.plan.fetched_beats
+    assert (more > 0) == (data_width > 32)
 
 
 #: What the controller is made to do wrong, and the rule that must be noticed. Where a rule never

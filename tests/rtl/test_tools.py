@@ -29,7 +29,7 @@ FLOWS = (
 
 @pytest.fixture(
     scope="module",
-    params=["streaming", "sequential", "axi-lite", "wishbone with events"],
+    params=["streaming", "sequential", "axi-lite", "wishbone with events", "external"],
 )
 def written(request, tmp_path_factory):
     """Files of Verilog and the top."""
@@ -40,6 +40,10 @@ def written(request, tmp_path_factory):
         "wishbone with events": (
             with_spikes(random_case(12, early_exit=True)).network,
             Configuration((3,), architecture="sequential", bus=WISHBONE, name="mine"),
+        ),
+        "external": (
+            small_network(),
+            Configuration((4,), architecture="sequential", weights="external", bus=AXI_LITE),
         ),
     }[request.param]
     folder = tmp_path_factory.mktemp("written") / "accelerator"

@@ -1,13 +1,13 @@
 """The registers of an accelerator behind a bus as a C header."""
 
-from sstdp_hw.contract.registers import IDENTITY, MAJOR, MINOR, REGISTERS, digest_words
-
-_REGISTERS = f"SSTDP_REGISTERS_{MAJOR}_{MINOR}"
+from sstdp_hw.contract.external_memory import external_image
+from sstdp_hw.contract.registers import IDENTITY, digest_words, registers_of, version_of
 
 
 def c_header(front):
-    """The header as text: offsets and fields, the same for every accelerator, and the figures of
-    this one; the same parameters give the same bytes.
+    """The header as text: offsets and fields, the same for all accelerators with weights on the
+    chip, and for all with weights outside; and the figures of this one. The same parameters give
+    the same bytes.
 
     Parameters
     ----------
@@ -21,6 +21,19 @@ def c_header(front):
         "INPUT_WORDS": front.input_depth, "CLASSES": len(network.class_names),
         "T_MAX": network.t_max, "EVENTS": int(front.events),
     }  # fmt: skip
+    told = [
+        "/* This accelerator: inputs, words of a sample, words the input queue holds, classes,",
+        "   time steps, whether a word is an event, digest of the network. */",
+    ]
+    if front.memory:
+        figures["MEMORY_BYTES"] = len(external_image(parameters))
+        figures["MEMORY_BASE"] = front.memory.base
+        told[1:] = [
+            "   time steps, whether a word is an event, bytes of the weights in their memory and",
+            "   where they begin if nobody writes BASE, digest of the network. */",
+        ]
+    version = version_of(front.memory is not None)
+    registers = "SSTDP_REGISTERS_{major}_{minor}".format_map(version)
     digest = ", ".join(f"0x{word:08x}u" for word in digest_words(network.digest))
     lines = [
         f"/* Registers of {front.top}, generated: generate again to change anything.",
@@ -29,13 +42,12 @@ def c_header(front):
         f"#define {guard}",
         "#include <stdint.h>",
         "",
-        f"#ifndef {_REGISTERS}",
-        f"#define {_REGISTERS}",
-        *_registers(),
+        f"#ifndef {registers}",
+        f"#define {registers}",
+        *_registers(front.memory is not None),
         "#endif",
         "",
-        "/* This accelerator: inputs, words of a sample, words the input queue holds, classes,",
-        "   time steps, whether a word is an event, digest of the network. */",
+        *told,
         *(f"#define {top}_{name} {value}u" for name, value in figures.items()),
         f"#define {top}_DIGEST {{{digest}}}",
         "",
@@ -44,10 +56,10 @@ def c_header(front):
     return "\n".join([*lines, ""])
 
 
-def _registers():
+def _registers(external):
     """Byte offsets, and for every field its lowest bit and its bits in the word."""
     yield f"#define SSTDP_IDENTITY 0x{IDENTITY:08x}u"
-    for register in REGISTERS:
+    for register in registers_of(external):
         many = f" ({register.count} of them)" if register.count > 1 else ""
         yield f"/* {register.access}{many}: {register.meaning} */"
         yield f"#define SSTDP_{register.name} 0x{register.offset:02x}u"

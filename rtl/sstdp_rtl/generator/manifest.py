@@ -127,13 +127,13 @@ def _bus(front, sha256):
         "sha256": sha256,
         "top": front.top,
         "header": HEADER_FILE,
-        "ports": [port._asdict() for port in bus_ports(front.bus)],
+        "ports": [port._asdict() for port in bus_ports(front.bus, front.memory_width)],
         "word": "an event" if front.events else "four pixels, the first in the lowest byte",
         "sample_words": front.sample_words,
         "input_words": front.input_depth,
         "room_words": front.room,
         "answers": ANSWER_DEPTH,
-        "registers": registers_json(),
+        "registers": registers_json(front.memory is not None),
     }
 
 

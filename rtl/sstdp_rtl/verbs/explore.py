@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
     from ..exploration.synthesis import Built
 
+#: Headings of what tells points of several kinds apart, and points with external weights.
+KIND, TILING = "architecture, weights", ("buffer, bit", "potentials, bit")
+
 #: In place of an architecture or a kind of weights: all that there are models for.
 ANY = "any"
 
@@ -301,15 +304,14 @@ def _told(point: EstimatedPoint, goal: Goal) -> dict[str, Any]:
 
 
 def _estimates(title: str, front: list[EstimatedPoint], goal: Goal) -> Table:
-    several = len({point.kind for point in front}) > 1
-    outside = any(point.image_bytes for point in front)
+    several, outside = _several(front), any(point.image_bytes for point in front)
     headings = [
         "lanes", "pixels a beat", "cycles", "images/s", "LUT", "FF", "block RAM", "ECP5"
     ]  # fmt: skip
     if several:
-        headings.insert(0, "architecture, weights")
+        headings.insert(0, KIND)
     if outside:
-        headings += ["buffer, bit", "potentials, bit", "bytes an image", "MB/s"]
+        headings += [*TILING, "bytes an image", "MB/s"]
     rows = []
     for point in front:
         chosen = point.configuration
@@ -325,13 +327,10 @@ def _estimates(title: str, front: list[EstimatedPoint], goal: Goal) -> Table:
         ]
         if several:
             row.insert(0, point.kind)
-        if outside and point.image_bytes:
-            row += [
-                number(chosen.weight_buffer), number(chosen.potential_memory or None),
-                number(point.image_bytes), number(goal.bandwidth(point), 1),
-            ]  # fmt: skip
-        elif outside:
-            row += ["", "", "0", "0"]
+        if outside:
+            there = point.image_bytes > 0
+            speed = number(goal.bandwidth(point), 1) if there else "0"
+            row += [*_tiling(point), number(point.image_bytes), speed]
         rows.append(tuple(row))
     if not several and outside:
         title += f"; {front[0].kind}"
@@ -340,14 +339,33 @@ def _estimates(title: str, front: list[EstimatedPoint], goal: Goal) -> Table:
     return made
 
 
+def _several(front: list[EstimatedPoint]) -> bool:
+    """Whether a table has to say of which kind a point is."""
+    return len({point.kind for point in front}) > 1
+
+
+def _tiling(point: EstimatedPoint) -> tuple[str, str]:
+    """The cells of `TILING`, empty for weights on the chip."""
+    if not point.image_bytes:
+        return "", ""
+    chosen = point.configuration
+    return number(chosen.weight_buffer), number(chosen.potential_memory or None)
+
+
 def _builds(front: list[EstimatedPoint], built: list[Built], device: str) -> Iterator[Table | str]:
     """What place and route found, and a line for every point that it did not get to the end of."""
-    headings = ("lanes", "pixels a beat", "LUT", "FF", "block RAM", "fmax, MHz", "images/s")
+    several, outside = _several(front), any(point.image_bytes for point in front)
+    headings = (
+        *((KIND,) if several else ()), "lanes", "pixels a beat", *(TILING if outside else ()),
+        "LUT", "FF", "block RAM", "fmax, MHz", "images/s",
+    )  # fmt: skip
     pairs = list(zip(front, built, strict=True))
     rows = [
         (
+            *((point.kind,) if several else ()),
             point.lanes,
             str(point.configuration.pixels_per_beat),
+            *(_tiling(point) if outside else ()),
             number(real.lut),
             number(real.ff),
             number(real.bram),
@@ -361,7 +379,8 @@ def _builds(front: list[EstimatedPoint], built: list[Built], device: str) -> Ite
     for point, real in pairs:
         if real.error is not None:
             pixels = point.configuration.pixels_per_beat
-            yield f"not built: lanes {point.lanes}, {pixels} pixels a beat: {real.error}"
+            kind = f"{point.kind}, " if several else ""
+            yield f"not built: {kind}lanes {point.lanes}, {pixels} pixels a beat: {real.error}"
 
 
 explore = Verb(

@@ -45,7 +45,8 @@ Or a goal is given, and lanes and pixels per beat are chosen by the models of cy
   sstdp-hw generate NETWORK --max-luts 3000 --out DIR
 
 With both, the smallest that is fast enough is taken if it fits. Nothing is written if the goal
-cannot be reached.
+cannot be reached. So it is with one engine, too, whose weight buffer is then chosen where weights
+are external; `sstdp-hw explore` counts with a memory that is slower than a beat a cycle.
 
 Weights are constants, or memories that are written at run time, again whenever there is a new
 training:
@@ -65,7 +66,8 @@ tile:
   sstdp-hw generate NETWORK --weights external --architecture sequential \\
       --out DIR
 
-A processor reads and writes registers instead of streams:
+A processor reads and writes registers instead of streams; one of them tells where external weights
+begin:
 
   sstdp-hw generate NETWORK --bus axi-lite --out DIR
 
@@ -146,13 +148,13 @@ def _configure(parser):
     )  # fmt: skip
     parser.add_argument(
         "--base-address", metavar="ADDRESS",
-        help="with external weights: where they begin, 0x80000000 or so, a multiple of 4096 "
-        "(default: 0)",
+        help="with external weights: where they begin, 0x80000000 or so, a multiple of 4096; with "
+        "--bus what the register BASE holds at first (default: 0)",
     )  # fmt: skip
     parser.add_argument(
         "--base-port", action="store_true", default=None,
         help="with external weights: where they begin is told by the port m_axi_base, which is "
-        "taken in reset; --base-address is what simulations tell it",
+        "taken in reset; --base-address is what simulations tell it (with --bus always so)",
     )  # fmt: skip
     parser.add_argument(
         "--membrane-width", metavar="N[,N,...]",
@@ -231,30 +233,42 @@ def _memory_options(options):
 
 def _by_goal(network, options):
     """The configuration that the options ask for by a goal, and the line that says so."""
-    from sstdp_hw.models.exploration import balanced_configurations, choose, find_workload
+    from sstdp_hw.models.exploration import (
+        balanced_configurations,
+        choose,
+        engine_configurations,
+        find_workload,
+    )
 
     for name in ("lanes", "preset"):
         if getattr(options, name) is not None:
             raise UserError(f"--{name} cannot be given together with a goal: it chooses the lanes")
-    if options.architecture == SEQUENTIAL:
+    if options.architecture == SEQUENTIAL and STORES[options.weights].loaded:
         raise UserError(
-            "--architecture sequential cannot be given together with a goal; `sstdp-hw explore "
-            "--architecture sequential` finds lanes for one, then give --lanes"
+            f"Weights must be {ROM.kind} or {EXTERNAL.kind} for one engine with a goal, not "
+            f"{options.weights}, whose area there is no model of; give --lanes"
         )
     clock = DEFAULT_CLOCK_MHZ if options.clock is None else options.clock
     goal = Goal(options.target_fps, options.max_luts, clock)
+    _with_weights(Configuration(architecture=options.architecture), options)  # refuses at once
     workload = find_workload(network, options.dataset, GOAL_SAMPLES, progress=progress)
-    candidates = [
-        _with_weights(configuration, options)
-        for configuration in balanced_configurations(
-            network, workload.inference,
-            early_exit=not options.no_early_exit, pixels_per_beat=options.pixels_per_beat,
-            weights=options.weights,
-        )
-    ]  # fmt: skip
+    chosen = {
+        "early_exit": not options.no_early_exit, "pixels_per_beat": options.pixels_per_beat,
+        "weights": options.weights,
+    }  # fmt: skip
+    if options.architecture == SEQUENTIAL:
+        if options.memory_width is not None:
+            chosen["memory_widths"] = (options.memory_width,)
+        found = engine_configurations(network, workload.inference, **chosen)
+    else:
+        found = balanced_configurations(network, workload.inference, **chosen)
+    # What is told of a buffer or of potentials leaves fewer that differ.
+    candidates = list(dict.fromkeys(_with_weights(one, options) for one in found))
     with progress(f"Choosing from {len(candidates)} configurations", len(candidates)) as advance:
         point, reached = choose(goal, network, workload, candidates, progress=advance)
-    text = f"{goal.describe(point)} (predicted for {workload.source})"
+    ideal = ", and a memory that gives a beat in every cycle"
+    source = workload.source + ideal * STORES[options.weights].external
+    text = f"{goal.describe(point)} (predicted for {source})"
     if not reached:
         raise VerbFailed(
             f"{goal} cannot be reached; the closest is {text}", {"closest": point.to_json()}
@@ -325,6 +339,8 @@ def _run(options):
 
 def _base_of(manifest):
     """Where weights begin, in words."""
+    if "bus" in manifest:
+        return f"what BASE tells ({manifest['external_memory']['base_address']:#010x} at first)"
     if manifest["configuration"].get("base_port", False):
         return "what m_axi_base tells"
     return f"{manifest['external_memory']['base_address']:#010x}"

@@ -166,7 +166,7 @@ class Host:
         if identity is None:
             return 0.0
         clock = identity.divisor * self.port.baud
-        return float(self.directory.parameters.most_cycles / clock)
+        return float(self.directory.parameters.most_board_cycles / clock)
 
     def _identify(self) -> Identity:
         self.resynchronize()

@@ -144,7 +144,7 @@ class SimulatedBoard:
         directory: GeneratedDirectory,
         conditions: Conditions = Conditions(),
     ) -> None:
-        longest = directory.parameters.most_cycles
+        longest = directory.parameters.most_board_cycles
         quiet = max(QUIET_CYCLES, longest // 4)
         self._folder = temporary_folder()
         folder = Path(self._folder.name)

@@ -21,6 +21,8 @@ from sstdp_hw.contract.bus_driver import BusDriver, marked
 from sstdp_hw.contract.registers import flags
 
 from .masters import MASTERS
+from .memory import ReadMemory
+from .outside import OutsideTraffic
 from .traffic import Traffic
 
 PERIOD_NS = 10
@@ -36,16 +38,24 @@ async def play(dut: Any) -> None:
     dut.aresetn.value = 0
     Clock(dut.aclk, PERIOD_NS, unit="ns").start()
     master = MASTERS[job["bus"]](dut, rng, job.get("pause", 0))
+    memory = None
+    if "memory" in job:
+        memory = ReadMemory(dut, job["memory"], random.Random(rng.random()))
     await ClockCycles(dut.aclk, 4)
     await FallingEdge(dut.aclk)
     dut.aresetn.value = 1
-    found = await JOBS[job["kind"]](dut, job, rng, master)
+    found = await JOBS[job["kind"]](dut, job, rng, master, memory)
+    if memory is not None:
+        found["memory"] = {"bursts": memory.bursts, "broken": memory.broken}
     Path(os.environ["SSTDP_ANSWER"]).write_text(json.dumps(found))
 
 
-async def _drive(dut: Any, job: dict[str, Any], rng: random.Random, master: Any) -> dict[str, Any]:
+async def _drive(
+    dut: Any, job: dict[str, Any], rng: random.Random, master: Any, memory: ReadMemory | None
+) -> dict[str, Any]:
     """The driver as a user calls it: samples, or packets in groups that are held until they are
-    whole. With ``interrupt`` nobody asks for a group's answers before it says that one waits."""
+    whole. With ``interrupt`` nobody asks for a group's answers before it says that one waits. With
+    weights in an external memory ``weights`` tells for each group which of them it starts with."""
 
     def read(address: int) -> int:
         word, error = resume(master.read)(address)
@@ -67,7 +77,12 @@ async def _drive(dut: Any, job: dict[str, Any], rng: random.Random, master: Any)
             read, write, digest=job["digest"], base=job.get("base", 0), patience=1000
         )
         replies = []
-        for group in job["groups"]:
+        for number, group in enumerate(job["groups"]):
+            if memory is not None:
+                which = job["weights"][number]
+                memory.allowed.add(which)
+                driver.start(memory.files[which][0])
+                memory.allowed = {which}
             if job.get("reset"):
                 driver.reset()
                 resume(settle)()
@@ -91,8 +106,10 @@ async def _drive(dut: Any, job: dict[str, Any], rng: random.Random, master: Any)
 
 
 async def _traffic(
-    dut: Any, job: dict[str, Any], rng: random.Random, master: Any
+    dut: Any, job: dict[str, Any], rng: random.Random, master: Any, memory: ReadMemory | None
 ) -> dict[str, Any]:
+    if memory is not None:
+        return await OutsideTraffic(dut, job, rng, master, memory).play()
     return await Traffic(dut, job, rng, master).play()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import cocotb
@@ -18,9 +18,9 @@ from cocotb.triggers import ClockCycles
 from sstdp_hw.blocks.hardware import AXI_LITE
 from sstdp_hw.contract.registers import (
     ADDRESS_WIDTH,
-    BY_NAME,
     OFFSETS,
     REGISTER_BYTES,
+    by_name,
     field_values,
     flags,
 )
@@ -44,17 +44,27 @@ class Traffic:
     job : dict
         ``packets``: words of each, played in turn; ``transactions``: how many accesses, at least;
         ``constants``: what registers must hold, by name; ``depth``: words of the input queue.
+
+    Attributes
+    ----------
+    replies : list of (int, int, int)
+        Of each answer: the word, its cycles, and with weights in an external memory which of them
+        it comes from.
     """
+
+    #: Whether weights stand in an external memory.
+    external = False
 
     def __init__(self, dut: Any, job: dict[str, Any], rng: random.Random, master: Any) -> None:
         self.dut, self.job, self.rng, self.master = dut, job, rng, master
         self.axi = job["bus"] == AXI_LITE
         self.packets: list[list[int]] = job["packets"]
         self.counts: Counter[str] = Counter()
-        self.replies: list[list[int]] = []
-        self.unmapped = sorted(
-            set(range(0, 1 << ADDRESS_WIDTH, REGISTER_BYTES)) - set(OFFSETS.values())
-        )
+        self.replies: list[tuple[int, int, int]] = []
+        self.which = 0
+        self.registers = by_name(self.external)
+        mapped = {OFFSETS[name] for name in self.registers}
+        self.unmapped = sorted(set(range(0, 1 << ADDRESS_WIDTH, REGISTER_BYTES)) - mapped)
         self._begin_at(0)
 
     def _begin_at(self, packet: int) -> None:
@@ -67,7 +77,7 @@ class Traffic:
 
     async def play(self) -> dict[str, Any]:
         """Play so many transactions, then until every packet taken is answered."""
-        kinds, weights = zip(*KINDS, strict=True)
+        kinds, weights = zip(*self.kinds(), strict=True)
         findings = []
         try:
             while self.counts["transactions"] < self.job["transactions"]:
@@ -80,6 +90,10 @@ class Traffic:
             "counts": dict(self.counts), "replies": self.replies, "findings": findings,
             "packets": self.taken_to[0],
         }  # fmt: skip
+
+    def kinds(self) -> Sequence[tuple[Callable[[Any], Awaitable[None]], int]]:
+        """What comes, and how often of each thousand or so."""
+        return KINDS
 
     async def _end(self) -> None:
         await self._write("CONTROL", 0)
@@ -181,10 +195,15 @@ class Traffic:
         self.counts["resets"] += 1
         await self._write("CONTROL", 1)
         self._begin_at(len(self.replies))
-        for name in ("REFUSED", "STATUS", "ENABLE", "SCRATCH", "CONTROL", "CYCLES"):
+        for name in ("REFUSED", "ENABLE", "SCRATCH", "CONTROL", "CYCLES"):
             self._must(await self._read(name) == 0, f"{name} is not 0 after a reset")
         levels = await self._fields("LEVELS")
         self._must(levels == {"free": self.job["depth"], "answers": 0}, f"after reset: {levels}")
+        await self._begun(await self._fields("STATUS"))
+
+    async def _begun(self, status: dict[str, int]) -> None:
+        """What STATUS must be after a reset."""
+        self._must(not any(status.values()), f"after a reset: {status}")
 
     # What is kept, and what must be refused.
 
@@ -217,7 +236,7 @@ class Traffic:
 
     async def misuse(self) -> None:
         """A write to what is only read, or a part of what is whole."""
-        name = self.rng.choice([name for name, found in BY_NAME.items()
+        name = self.rng.choice([name for name, found in self.registers.items()
                                 if found.whole or not found.writes])  # fmt: skip
         word, first = self.rng.getrandbits(32), self.rng.randrange(4)
         count = self.rng.randint(1, min(3, 4 - first))
@@ -264,7 +283,7 @@ class Traffic:
             self._must(word == 0, f"no answer, but 0x{word:08x}")
             self.counts["empty"] += 1
             return False
-        self.replies.append([word & _ALL >> 1, await self._read("CYCLES")])
+        self.replies.append((word & _ALL >> 1, await self._read("CYCLES"), self.which))
         return True
 
     async def _read(self, name: str) -> int:
@@ -291,7 +310,7 @@ class Traffic:
             raise Broken(otherwise)
 
 
-#: What comes, and how often of each thousand.
+#: What comes, whatever the accelerator is.
 KINDS: tuple[tuple[Callable[[Traffic], Awaitable[None]], int], ...] = (
     (Traffic.send, 250), (Traffic.agree, 80), (Traffic.take, 250), (Traffic.levels, 80),
     (Traffic.hold, 20), (Traffic.interrupt, 50), (Traffic.pause, 90), (Traffic.reset, 2),

@@ -102,6 +102,15 @@ class _Candidate:
     bound: float
 
 
+def _bound(parameters: AcceleratorParameters, workload: Workload) -> float:
+    """Cycles that no mean over images is below: of the busiest layer, of all of them where one
+    engine has their work, of the input, and of what is fetched."""
+    work = layer_work(parameters, workload.inference).mean(axis=0)
+    busiest = work.sum() if parameters.configuration.sequential else work.max()
+    fetched = parameters.tiled.plan.fetched_beats if parameters.store.external else 0
+    return max(float(busiest), parameters.beats, fetched)
+
+
 def choose(
     goal: Goal,
     network: Network,
@@ -121,9 +130,8 @@ def choose(
     candidates = []
     for configuration in configurations:
         parameters = AcceleratorParameters(network, configuration)
-        work = layer_work(parameters, workload.inference).mean(axis=0).max()
         luts = predict_area(parameters).lut
-        candidates.append(_Candidate(configuration, luts, max(float(work), parameters.beats)))
+        candidates.append(_Candidate(configuration, luts, _bound(parameters, workload)))
     candidates.sort(key=lambda candidate: (candidate.luts, candidate.bound))
 
     def estimated(candidate: _Candidate) -> EstimatedPoint:

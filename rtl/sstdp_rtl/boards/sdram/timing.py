@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sstdp_hw.blocks.axi_read import SDRAM_WORD_BITS
+
 #: Address bits of a 16-bit word: column, bank, row. 4 banks of 8192 rows of 512 words are 32 MB;
 #: a chip with longer rows is used by half.
 COLUMN_BITS, BANK_BITS, ROW_BITS = 9, 2, 13
 ADDRESS_BITS = COLUMN_BITS + BANK_BITS + ROW_BITS
 SDRAM_BYTES, ROW_BYTES = 2 << ADDRESS_BITS, 2 << COLUMN_BITS
 
-WORD_BITS = 16
+WORD_BITS = SDRAM_WORD_BITS
 
 #: Cycles from a read command to its word at the chip's pins.
 CAS_LATENCY = 2

@@ -5,8 +5,10 @@ from amaranth.lib import wiring
 
 from sstdp_hw.blocks.hardware import AXI_LITE, WISHBONE
 from sstdp_hw.contract.bus_ports import bus_ports
+from sstdp_hw.contract.ports import BASE_PORT, MEMORY_PREFIX, memory_ports
 
 from .axi_lite import AxiLite
+from .fresh_start import FreshStart
 from .queues import BusQueues
 from .row import RegisterRow
 from .wishbone import Wishbone
@@ -31,7 +33,8 @@ class BusFront(Elaboratable):
 
     def __init__(self, parameters):
         self.p = parameters
-        self.ports = [Signal(port.width, name=port.name) for port in bus_ports(parameters.bus)]
+        ports = bus_ports(parameters.bus, parameters.memory_width)
+        self.ports = [Signal(port.width, name=port.name) for port in ports]
 
     def elaborate(self, platform):
         m = Module()
@@ -58,12 +61,16 @@ class BusFront(Elaboratable):
             row.free.eq(inner.free),
             row.waiting.eq(inner.waiting),
             row.busy.eq(inner.busy),
-            inner.hold.eq(row.hold),
         ]
+        resets, memory = row.reset, {}
+        if self.p.memory is None:
+            m.d.comb += inner.hold.eq(row.hold)
+        else:
+            resets, memory = self._outside(m, ports, row, inner)
         m.submodules.accelerator = Instance(
             self.p.accelerator.top,
             i_aclk=ports["aclk"],
-            i_aresetn=ports["aresetn"] & ~row.reset,
+            i_aresetn=ports["aresetn"] & ~resets,
             i_s_axis_tdata=inner.beats.payload.data,
             i_s_axis_tvalid=inner.beats.valid,
             o_s_axis_tready=inner.beats.ready,
@@ -72,5 +79,24 @@ class BusFront(Elaboratable):
             o_m_axis_tvalid=inner.results.valid,
             i_m_axis_tready=inner.results.ready,
             o_m_axis_tlast=Signal(name="every_answer_is_last"),
+            **memory,
         )
         return m
+
+    def _outside(self, m, ports, row, queues):
+        """Weights in an external memory: what resets the accelerator, and its ports to there."""
+        m.submodules.start = start = FreshStart(self.p.memory.bus)
+        m.d.comb += [
+            start.begins.eq(row.reset),
+            start.base.eq(row.base),
+            row.stopped.eq(start.stopped),
+            row.owed.eq(start.owed),
+            queues.hold.eq(row.hold | start.holds),
+        ]
+        for name in ("arvalid", "arready", "arlen", "rvalid"):
+            m.d.comb += getattr(start, name).eq(ports[MEMORY_PREFIX + name])
+        m.d.comb += ports[f"{MEMORY_PREFIX}rready"].eq(start.rready | start.takes)
+        memory = {f"i_{BASE_PORT.name}": start.told}
+        for port in memory_ports(self.p.memory_width):
+            memory[f"{port.direction[0]}_{port.name}"] = ports[port.name]
+        return start.resets, memory | {f"o_{MEMORY_PREFIX}rready": start.rready}

@@ -4,17 +4,18 @@ from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from sstdp_hw.blocks.axi_read import ADDRESS_WIDTH
 from sstdp_hw.blocks.bus_front import ANSWER_DEPTH, CYCLES_WIDTH, WORD_BYTES, WORD_WIDTH
+from sstdp_hw.blocks.sequential.tiles import PAGE
 from sstdp_hw.blocks.widths import index_width
 from sstdp_hw.contract.fields import pack
 from sstdp_hw.contract.registers import (
-    BY_NAME,
     IDENTITY,
-    MAJOR,
-    MINOR,
     OFFSETS,
     REGISTER_BYTES,
+    by_name,
     digest_words,
+    version_of,
 )
 
 from ..encoder.packet import axis_layout
@@ -43,10 +44,16 @@ class RegisterRow(wiring.Component):
     reset : Out(1)
         High for one cycle, in which all else begins anew; no access happens in it.
     interrupt : Out(1)
+    base : Out(32)
+        With weights in an external memory, as the next two: where they begin.
+    stopped, owed : In(1)
+        As in STATUS.
     """
 
     def __init__(self, parameters):
-        self.p = parameters
+        self.p, external = parameters, parameters.memory is not None
+        self.registers = by_name(external)
+        outside = {"base": Out(ADDRESS_WIDTH), "stopped": In(1), "owed": In(1)}
         super().__init__(
             {
                 "access": In(AccessSignature()),
@@ -58,6 +65,7 @@ class RegisterRow(wiring.Component):
                 "hold": Out(1),
                 "reset": Out(1),
                 "interrupt": Out(1),
+                **(outside if external else {}),
             }
         )
 
@@ -66,25 +74,28 @@ class RegisterRow(wiring.Component):
         access = self.access
         # By name: a register's value when it is read, and the signal that says it is written. What
         # the description does not have, or has and is missing here, is an error of this program.
-        values = dict.fromkeys(OFFSETS, Const(0, WORD_WIDTH)) | self._constants()
-        places = {name: offset // REGISTER_BYTES for name, offset in OFFSETS.items()}
+        values = dict.fromkeys(self.registers, Const(0, WORD_WIDTH)) | self._constants()
+        places = {name: OFFSETS[name] // REGISTER_BYTES for name in self.registers}
         happens = Signal()
         m.d.comb += [
             access.ready.eq(~self.reset),
             happens.eq(access.valid & access.ready),
         ]
         written = {name: Signal(name=f"writes_{name.lower()}")
-                   for name, register in BY_NAME.items() if register.writes}  # fmt: skip
+                   for name, register in self.registers.items()
+                   if register.writes}  # fmt: skip
         takes = Signal()
         error, word = Signal(), Signal(WORD_WIDTH)
         whole = access.bytes == _ALL
         self._control(m, written, values)
         self._queues(m, written, takes, values)
         self._causes(m, written, happens & error, values)
-        assert values.keys() == OFFSETS.keys(), "registers and description differ"
+        if self.p.memory:
+            self._base(m, written, values)
+        assert values.keys() == self.registers.keys(), "registers and description differ"
 
         with m.Switch(access.number):
-            for name, register in BY_NAME.items():
+            for name, register in self.registers.items():
                 with m.Case(places[name]):
                     m.d.comb += word.eq(values[name])
                     wrong = Const(0) if register.writes else access.write
@@ -110,21 +121,22 @@ class RegisterRow(wiring.Component):
     def _constants(self):
         p, network = self.p, self.p.accelerator.network
         texts = {
-            "VERSION": {"minor": MINOR, "major": MAJOR},
+            "VERSION": version_of(p.memory is not None),
             "CONFIG": {"inputs": p.accelerator.pixels, "t_max": network.t_max},
             "LIMITS": {"input_words": p.input_depth, "answers": ANSWER_DEPTH,
                        "last_class": len(network.class_names) - 1},
-            "KIND": {"events": int(p.events)},
+            "KIND": {"events": int(p.events), **({"external": 1} if p.memory else {})},
         }  # fmt: skip
-        found = {name: pack(BY_NAME[name].fields, values) for name, values in texts.items()}
+        found = {name: pack(self._fields(name), values) for name, values in texts.items()}
         found["ID"] = IDENTITY
-        found |= zip(BY_NAME["DIGEST_0"].names, digest_words(network.digest), strict=True)
+        digest = self.registers["DIGEST_0"].names
+        found |= zip(digest, digest_words(network.digest), strict=True)
         return {name: Const(value, WORD_WIDTH) for name, value in found.items()}
 
     def _control(self, m, written, values):
         """What is only kept: scratch, hold, reset."""
         access, scratch = self.access, Signal(WORD_WIDTH)
-        bits = {field.name: field.offset for field in BY_NAME["CONTROL"].fields}
+        bits = {field.name: field.offset for field in self._fields("CONTROL")}
         for number in range(WORD_BYTES):
             with m.If(written["SCRATCH"] & access.bytes[number]):
                 m.d.sync += scratch.word_select(number, 8).eq(access.data.word_select(number, 8))
@@ -157,7 +169,7 @@ class RegisterRow(wiring.Component):
             m.d.sync += open_.eq(~last)
         with m.Elif(offered):
             m.d.sync += [refusing.eq(1), refused.eq(refused + 1)]
-        cause = {field.name: field.offset for field in BY_NAME["PENDING"].fields}
+        cause = {field.name: field.offset for field in self._fields("PENDING")}
         clears = written["PENDING"] & access.bytes[0]
         with m.If(clears & access.data[cause["refused"]]):
             m.d.sync += [refusing.eq(0), refused.eq(0)]
@@ -168,14 +180,21 @@ class RegisterRow(wiring.Component):
             m.d.sync += [refusing.eq(0), refused.eq(0), open_.eq(0), cycles.eq(0)]
         self.refusing = refusing
         values["REFUSED"], values["CYCLES"] = refused, cycles
-        values["ANSWER"] = Mux(self.answers.valid, _or_bit(answer.answer, "ANSWER", "valid"), 0)
-        values["STATUS"] = _joined("STATUS", busy=self.busy, open=open_, refusing=refusing)
-        values["LEVELS"] = _joined("LEVELS", free=Mux(refusing, 0, self.free), answers=self.waiting)
+        values["ANSWER"] = Mux(
+            self.answers.valid, self._or_bit(answer.answer, "ANSWER", "valid"), 0
+        )
+        outside = {"stopped": self.stopped, "owed": self.owed} if self.p.memory else {}
+        values["STATUS"] = self._joined(
+            "STATUS", busy=self.busy, open=open_, refusing=refusing, **outside
+        )
+        values["LEVELS"] = self._joined(
+            "LEVELS", free=Mux(refusing, 0, self.free), answers=self.waiting
+        )
 
     def _causes(self, m, written, fails, values):
         """The interrupt."""
-        access, fault, enabled = self.access, Signal(), Signal(len(BY_NAME["ENABLE"].fields))
-        cause = {field.name: field.offset for field in BY_NAME["PENDING"].fields}
+        access, fault, enabled = self.access, Signal(), Signal(len(self._fields("ENABLE")))
+        cause = {field.name: field.offset for field in self._fields("PENDING")}
         with m.If(written["PENDING"] & access.bytes[0] & access.data[cause["fault"]]):
             m.d.sync += fault.eq(0)
         with m.If(fails):
@@ -184,23 +203,35 @@ class RegisterRow(wiring.Component):
             m.d.sync += enabled.eq(access.data)
         with m.If(self.reset):
             m.d.sync += [fault.eq(0), enabled.eq(0)]
-        pending = _joined(
+        pending = self._joined(
             "PENDING", answer=self.answers.valid, room=self.free >= self.p.room,
             refused=self.refusing, fault=fault,
         )  # fmt: skip
         m.d.sync += self.interrupt.eq((pending & enabled).any())
         values["PENDING"], values["ENABLE"] = pending, enabled
 
+    def _base(self, m, written, values):
+        """Where external weights begin, in whole pages. It outlives a reset, which takes it."""
+        access, within = self.access, PAGE.bit_length() - 1
+        page = Signal(ADDRESS_WIDTH - within, init=self.p.memory.base >> within)
+        for number in range(within // 8, WORD_BYTES):
+            first, end = max(8 * number, within), 8 * number + 8
+            with m.If(written["BASE"] & access.bytes[number]):
+                m.d.sync += page[first - within : end - within].eq(access.data[first:end])
+        m.d.comb += self.base.eq(page << within)
+        values["BASE"] = self.base
 
-def _joined(name, **values):
-    """The word of a register whose fields have these values."""
-    word = Const(0, WORD_WIDTH)
-    for field in BY_NAME[name].fields:
-        word = word | values.pop(field.name) << field.offset
-    assert not values, f"no fields of {name}: {', '.join(values)}"
-    return word[:WORD_WIDTH]
+    def _fields(self, name):
+        return self.registers[name].fields
 
+    def _joined(self, name, **values):
+        """The word of a register whose fields have these values."""
+        word = Const(0, WORD_WIDTH)
+        for field in self._fields(name):
+            word = word | values.pop(field.name) << field.offset
+        assert not values, f"no fields of {name}: {', '.join(values)}"
+        return word[:WORD_WIDTH]
 
-def _or_bit(word, name, bit):
-    (place,) = (field.offset for field in BY_NAME[name].fields if field.name == bit)
-    return word | Const(1 << place, WORD_WIDTH)
+    def _or_bit(self, word, name, bit):
+        (place,) = (field.offset for field in self._fields(name) if field.name == bit)
+        return word | Const(1 << place, WORD_WIDTH)
