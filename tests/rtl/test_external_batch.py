@@ -1,0 +1,180 @@
+"""Images that share a fetch of their weights, in Amaranth's simulator: answers, every spike, every
+cycle, and that nobody waits for an image that does not come.
+
+`SSTDP_EXTERNAL_CASES=40 pytest tests/rtl/test_external_batch.py -k many` runs as many random
+networks of each kind.
+"""
+
+import os
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.conv_networks import random_conv_case
+from support.corner_networks import corner_case, traffic_of
+from support.external import (
+    bursts_of_an_image,
+    check,
+    directed,
+    external,
+    flagged,
+    memory_of,
+    small_tiled_network,
+    tiled_network,
+)
+from support.networks import random_case, random_dense, with_spikes
+from support.simulation import expected_words, packet_of, run
+
+from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.models.cycles import cycles_per_image, latency_per_image
+from sstdp_hw.reference import inference as reference
+
+CASES = int(os.environ.get("SSTDP_EXTERNAL_CASES", "0"))
+MAKERS = (corner_case, random_case, random_conv_case)
+
+
+def batched(case, size):
+    return replace(case, configuration=replace(case.configuration, batch=size))
+
+
+@pytest.mark.parametrize("size, latency, interval", [(2, 0, 1), (3, 30, 2), (8, 5, 7)])
+def test_a_batch_shares_every_fetch(size, latency, interval):
+    """A last batch that is not full, too: 3 is no power of two, and 15 images no multiple."""
+    case = batched(small_tiled_network(images=15), size)
+    found = check(case, latency=latency, interval=interval)
+    assert found.plan.counts() == [3, 1]
+    assert -(-15 // size) <= found.batches <= 15 // size + 3, "the first ones find few images"
+
+
+def test_layers_and_images_by_turns():
+    """Several tiles and pools in every hidden layer, every spike compared."""
+    found = check(batched(tiled_network(images=9), 4), latency=25)
+    assert found.plan.counts() == [2, 3, 1] and found.batches < 6
+
+
+def test_a_network_of_one_tile():
+    """It is the first one and the last one."""
+    rng = np.random.default_rng(2)
+    case = directed(2, random_dense(rng, 4, 9, 4), shape=(1, 3, 3), images=11, early_exit=True)
+    found = check(batched(external(case, lanes=4, memory_width=16), 4), latency=60)
+    assert found.plan.counts() == [1] and found.batches < 7
+
+
+def test_events_as_input():
+    case = with_spikes(small_tiled_network(seed=2, images=11))
+    found = check(batched(case, 4), latency=9)
+    assert found.batches < 8
+    inference = reference.run(case.network, case.images)
+    for size in (1, 4):
+        case = batched(case, size)
+        waits = {(number, 0) for number in range(len(case.images))}
+        seen = run(case.network, case.configuration, case.images, memory=memory_of(case),
+                   waits=waits)  # fmt: skip
+        assert seen.words == expected_words(inference)
+    parameters = AcceleratorParameters(case.network, case.configuration)
+    assert (latency_per_image(parameters, inference) > 0).all()
+
+
+@pytest.mark.parametrize("make", [small_tiled_network, with_spikes])
+def test_nobody_waits_for_an_image_that_does_not_come(make):
+    """Images one at a time, in groups, and one whose packet stops in the middle: each time what
+    comes next waits for all answers to what is whole."""
+    case = small_tiled_network(seed=6, images=23)
+    case = batched(case if make is small_tiled_network else make(case), 4)
+    lengths = [len(packet_of(case.network, case.configuration, image)) for image in case.images]
+    waits = {(number, 0) for number in (1, 2, 3, 8, 9, 11, 18)}
+    waits |= {(number, lengths[number] // 2) for number in (5, 10, 20)}
+    check(case, latency=10, waits=waits)
+
+
+def test_an_image_alone_takes_no_longer_than_without_a_batch():
+    """But for the cycles in which its events come together."""
+    case = small_tiled_network(seed=8, images=6)
+    inference = reference.run(case.network, case.images)
+    alone, shared = (
+        latency_per_image(AcceleratorParameters(case.network, found.configuration), inference)
+        for found in (case, batched(case, 4))
+    )
+    assert (shared <= alone + 3 * case.images[0].size + 10).all()
+
+
+def test_many_images_with_room_for_few():
+    """Every input fires, so that the ring is full of a batch, and what comes has to wait."""
+    case = batched(small_tiled_network(seed=9, images=20), 2)
+    case.images[:] = 255
+    found = check(case, latency=30)
+    assert found.batches < 14
+
+
+def test_a_frame_error_flags_its_image_and_no_other():
+    case = small_tiled_network(seed=10, images=30)
+    case = batched(case, 3)
+    traffic = traffic_of(case)
+    assert 3 < traffic.errors.sum() < 27
+    check(case, latency=5, traffic=traffic)
+
+
+def test_a_memory_that_stalls_and_streams_that_do():
+    case = batched(small_tiled_network(seed=3, images=30), 4)
+    check(case, latency=(0, 30), memory_stalls=0.5, stalls=0.3)
+    check(batched(case, 8), latency=(0, 90), memory_stalls=0.8)
+
+
+def test_reset_at_any_moment_leaves_no_trace():
+    check(batched(small_tiled_network(seed=4, images=7), 3), resets=8, latency=6)
+
+
+@pytest.mark.parametrize("tile", range(4))
+def test_an_error_of_the_bus_flags_its_batch_and_no_other(tile):
+    """All images that used the tile; the next batch fetches it again."""
+    case = batched(small_tiled_network(seed=5, images=40), 4)
+    count = bursts_of_an_image(case)
+    assert count == 4
+    found = flagged(case, {5 * count + tile: "slverr"}, latency=(90, 90))
+    assert len(found) == 4 and found == list(range(found[0], found[0] + 4))
+    after = flagged(case, {6 * count + tile: "decerr"}, latency=(90, 90))
+    assert after == [number + 4 for number in found]
+
+
+def test_a_burst_that_never_ends_is_answered():
+    case = batched(small_tiled_network(seed=6, images=40), 4)
+    found = flagged(case, {4 * bursts_of_an_image(case): "never"}, pause=4400)
+    assert 4 <= len(found) < 40 and found == list(range(found[0], found[0] + len(found)))
+
+
+def test_what_is_fetched_limits_less():
+    """Cycles by the model: a slow memory, of which each image takes a share."""
+    case = small_tiled_network(seed=7, images=60)
+    inference = reference.run(case.network, case.images)
+    cycles = []
+    for size in (1, 2, 4, 8):
+        parameters = AcceleratorParameters(case.network, batched(case, size).configuration)
+        found = cycles_per_image(parameters, inference, memory_latency=9, memory_interval=99)
+        cycles.append(found[20:-8].mean())
+        beats = parameters.tiled.plan.fetched_beats
+        assert cycles[-1] == pytest.approx(beats * 99 / size, rel=0.1)
+
+
+@pytest.mark.skipif(not CASES, reason="SSTDP_EXTERNAL_CASES is not set")
+@pytest.mark.parametrize("seed", range(CASES))
+@pytest.mark.parametrize("make", MAKERS)
+def test_many_random_networks(make, seed):
+    chance = random.Random(seed)
+    case = external(make(seed, early_exit=seed % 2 > 0, images=chance.choice((5, 9, 13))))
+    if seed % 7 == 3:
+        case = with_spikes(case)
+    if seed % 5 > 2:
+        plan = AcceleratorParameters(case.network, case.configuration).tiled.plan
+        bits = plan.least_bits + 2 * plan.row_bits * chance.randrange(1, 200)
+        case = replace(case, configuration=replace(case.configuration, weight_buffer=bits))
+    case = batched(case, chance.randrange(2, 9))
+    count = len(case.images)
+    if seed % 3 == 1:
+        check(case, latency=chance.choice((0, 9, 70)), interval=chance.choice((1, 1, 3)))
+    elif seed % 3 == 2:
+        waits = {(chance.randrange(count), 0) for _ in range(4)}
+        check(case, latency=(0, 40), waits=waits, stalls=0.2 * (seed % 2))
+    else:
+        traffic = None if case.network.input_kind == "spikes" else traffic_of(case)
+        check(case, latency=(0, 40), memory_stalls=0.3, stalls=0.4 * (seed % 2), traffic=traffic)
