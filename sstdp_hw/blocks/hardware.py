@@ -432,9 +432,8 @@ class AcceleratorParameters:
         """More cycles than any image can take while neither stream stalls."""
         work = sum(block.most_cycles for block in self.blocks)
         store = self.store
-        if isinstance(
-            store, ExternalStore
-        ):  # every tile reads what arrives once more, and may have to wait
+        if isinstance(store, ExternalStore):
+            # Every tile reads what arrives once more, and may have to wait.
             plan = self.tiled.plan
             counts = zip(self.engine.layers, plan.counts(), strict=True)
             work += sum((count - 1) * layer.most_cycles for layer, count in counts)

@@ -45,7 +45,7 @@ def engine_parts(engine: EngineParameters) -> Counter[str]:
         segments, several = 1 << index_width(max(plan.counts())), engine.batch > 1
         parts["tile_loader"] = 1
         parts["fill_bit"] = plan.bus.data_width
-        # How far each segment has been read; where each ends, and begins if there are several images.
+        # How far each segment has been read; where each ends, and of a batch also begins.
         parts["lut_ram_cell"] += cells(segments, engine.pointer_width)
         bounds = 2 * segments << (engine.image_bits if several else 0)
         parts["lut_ram_cell"] += cells(bounds, engine.pointer_width << several)

@@ -119,11 +119,10 @@ class BatchedEngine(TiledEngine):
         self.closes = None
         size = len(self.batch)
         first = self.image - self.place
-        for self.number in range(1, len(self.layers)):
-            layer = self.p.pass_layers[self.number]
+        for tile, layer in enumerate(self.p.pass_layers[1:], 1):
             wait = self.p.locate_cycles(layer)
-            for self.place, events in enumerate(self.batch):
-                self.image = first + self.place
+            for place, events in enumerate(self.batch):
+                self.number, self.place, self.image = tile, place, first + place
                 self._begin(self.ended + 1)
                 if layer == 0:
                     self._run_again(wait, events)

@@ -40,8 +40,8 @@ class EventPort:
         self.stamps = Stamps(port.pixels, port.stamp_width)
         self.begun = False  # the marks are those of the next sample already
         self.ended = QUEUE_LATENCY - 1  # the last cycle of the packet before
-        # Where images are worked on before they are whole, the cycle in which each answer leaves: it
-        # waits in a register until its packet is known to be complete.
+        # Cycle in which each answer leaves. It waits in a register until its packet is known to be
+        # complete, unless images are kept until they are, anyway.
         self.gated = parameters.configuration.batch == 1
         self.answers: list[int] = [] if self.gated else decision.answers
         self.first_beats: list[int] = []  # cycle in which each packet begins, where they are apart

@@ -212,8 +212,8 @@ def _memory(front: list[dict[str, Any]], clock: Any, memory: dict[str, Any]) -> 
     ]  # fmt: skip
     return Table(
         "Weights in an external memory",
-        ("lanes", "bits a beat", "batch", "buffer, bit", "potentials, bit", "cycles", "LUT", "block RAM",
-         "bytes an image", "MB/s"), rows,
+        ("lanes", "bits a beat", "batch", "buffer, bit", "potentials, bit", "cycles", "LUT",
+         "block RAM", "bytes an image", "MB/s"), rows,
         f"MB/s at {number(clock, 1)} MHz; latency of the memory {number(memory.get('latency'))} "
         f"cycles, from beat to beat {number(memory.get('interval'))}.",
     )  # fmt: skip
