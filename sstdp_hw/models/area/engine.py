@@ -21,6 +21,8 @@ ENGINE_LUTS = (
     "fill_bit",
 )
 ENGINE_FLIP_FLOPS = ("engine", "engine_map", "engine_register_bit", "tile_loader", "fill_bit")
+#: What a batch of several images takes besides, of either.
+BATCH_PARTS = ("batch",)
 
 #: Rows and bits of a memory.
 Shape = tuple[int, int]
@@ -43,7 +45,7 @@ def engine_parts(engine: EngineParameters) -> Counter[str]:
     if isinstance(engine, TiledEngineParameters):
         plan = engine.plan
         segments, several = 1 << index_width(max(plan.counts())), engine.batch > 1
-        parts["tile_loader"] = 1
+        parts["tile_loader"], parts["batch"] = 1, several
         parts["fill_bit"] = plan.bus.data_width
         # How far each segment has been read; where each ends, and of a batch also begins.
         parts["lut_ram_cell"] += cells(segments, engine.pointer_width)
