@@ -102,8 +102,8 @@ def test_an_image_alone_takes_no_longer_than_without_a_batch():
 
 @pytest.mark.parametrize("share", [1.0, 0.2])
 def test_many_images_with_room_for_few(share):
-    """Every input fires, so that the ring is full of a batch, and what comes has to wait; or few do,
-    and there is room for events, but not for images."""
+    """Every input fires, so that the ring is full of a batch, and what comes has to wait; or few
+    do, and there is room for events, but not for images."""
     case = batched(small_tiled_network(seed=9, images=24), 2)
     rng = np.random.default_rng(9)
     case.images[:] = rng.integers(100, 256, case.images.shape)
