@@ -7,6 +7,7 @@ networks of each kind.
 
 import os
 import random
+from bisect import bisect_left
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +46,25 @@ def test_a_batch_shares_every_fetch(size, latency, interval):
     found = check(case, latency=latency, interval=interval)
     assert found.plan.counts() == [3, 1]
     assert -(-15 // size) <= found.batches <= 15 // size + 3, "the first ones find few images"
+
+
+def test_an_image_that_is_just_in_time_and_one_that_is_not():
+    """A memory that is a cycle later closes the first batch a cycle later."""
+    rng = np.random.default_rng(4)
+    hidden, output = random_dense(rng, 4, 144, 4), random_dense(rng, 2, 4, 3)
+    hidden.threshold[:] = 3
+    case = directed(4, hidden, output, shape=(1, 12, 12), images=2, early_exit=True)
+    case.images[rng.random(case.images.shape) < 0.95] = 0
+    case = batched(external(case, lanes=2, memory_width=16), 2)
+    parameters = AcceleratorParameters(case.network, case.configuration)
+    inference = reference.run(case.network, case.images)
+
+    def together(latency):
+        return bool(cycles_per_image(parameters, inference, memory_latency=latency)[1] < 99)
+
+    first = bisect_left(range(400), True, key=together)
+    assert not together(0) and together(399)
+    assert [check(case, latency=first + by).batches for by in (-1, 0)] == [2, 1]
 
 
 def test_layers_and_images_by_turns():
