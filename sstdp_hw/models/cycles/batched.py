@@ -33,7 +33,6 @@ class BatchedEngine(TiledEngine):
         self.stale = [NEVER] * len(decision.stale)
         self.batch: list[Events] = []  # that have been through the first tile, or are in it
         self.coming: Events = []  # of the image that is not whole yet
-        self.waiting: deque[tuple[Events, int]] = deque()  # whole images, and when they came
         self.place = 0  # of the present image in its batch
         self.ended = LONG_AGO  # a tile ended last for an image
         #: The cycle in which the batch is closed, unless another image is whole before.
@@ -59,9 +58,8 @@ class BatchedEngine(TiledEngine):
             self._close()
         if end:
             self.stale[image] = cycle + 1
-            self.waiting.append((self.coming, cycle))
+            self._join(cycle)
             self.coming = []
-            self._go_on()
         else:
             self.events += 1
             self.coming.append((step, self.layers[0].spike(index)))
@@ -94,24 +92,18 @@ class BatchedEngine(TiledEngine):
         if self.number == self.last_of_first:
             self.rows.append((self.rows[-1][0] + len(self.batch[self.place]), cycle + 1))
 
-    def _go_on(self) -> None:
-        """Run the first tile as long as it is known for which image."""
-        while self.waiting:
-            events, came = self.waiting[0]
-            if self.closes is not None:
-                if came >= self.closes:
-                    self._close()
-                    continue
-                self.closes = None
-                self.place += 1
-                self.image += 1
-                self._begin(self.ended + 1)
-            self.waiting.popleft()
-            self.batch.append(events)
-            self._run_again(self.p.locate_cycles(0), events, came)
-            self.closes = self.ended
-            if len(self.batch) == self.p.batch:
-                self._close()
+    def _join(self, came: int) -> None:
+        """Run the first tile for the image that is whole now."""
+        if self.closes is not None:
+            self.closes = None
+            self.place += 1
+            self.image += 1
+            self._begin(self.ended + 1)
+        self.batch.append(self.coming)
+        self._run_again(self.p.locate_cycles(0), self.coming, came)
+        self.closes = self.ended
+        if len(self.batch) == self.p.batch:
+            self._close()
 
     def _close(self) -> None:
         """Run all other tiles for the images of the batch; the next one begins."""
