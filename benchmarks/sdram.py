@@ -101,9 +101,9 @@ def measured(directory: GeneratedDirectory, samples: Samples, mhz: float) -> dic
     with mock.patch.object(External, "of", lambda *_: memory):
         result = cosimulation.cosimulate(directory, samples.images, samples.labels).result
     cycles, words = result["cycles_per_image"]["mean"], result["cycle_bound_per_image"]
-    plan = directory.parameters.tiled.plan
-    rate = 2 * words_a_cycle(mhz, plan.burst_bytes // 2)
-    fetching = plan.fetched_bytes / rate
+    tiled = directory.parameters.tiled
+    rate = 2 * words_a_cycle(mhz, tiled.plan.burst_bytes // 2)
+    fetching = tiled.image_bytes / rate
     return {
         "images": result["images"],
         "mismatches": result["mismatches"],

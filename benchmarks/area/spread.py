@@ -9,6 +9,7 @@ import numpy as np
 from sstdp_hw import ready
 from sstdp_hw.blocks.axi_read import DATA_WIDTHS
 from sstdp_hw.blocks.hardware import PIXELS_PER_BEAT, AcceleratorParameters, Configuration
+from sstdp_hw.blocks.pipeline import MAX_BATCH
 from sstdp_hw.network.layers import Array, Conv2d, Dense, Flatten, Layer, Pool2d
 from sstdp_hw.network.network import Network
 
@@ -54,7 +55,9 @@ def points() -> list[Point]:
     drawn += [Point(f"conv-{seed}", _draw_conv(seed), seed % 2 == 0) for seed in range(DRAWN_CONV)]
     again = drawn[:DRAWN_LOADABLE] + drawn[DRAWN : DRAWN + DRAWN_CONV_LOADABLE]
     drawn += [_loadable(point, seed) for seed, point in enumerate(again)]
-    drawn += [_engine(seed) for seed in range(DRAWN_ENGINES)]
+    engines = [_engine(seed) for seed in range(DRAWN_ENGINES)]
+    drawn += engines
+    drawn += [_batched(point) for point in engines if point.parameters.store.external]
     trained = []
     for name, configuration in READY:
         parameters = AcceleratorParameters(ready.load(name), configuration)
@@ -95,6 +98,14 @@ def _engine(seed: int) -> Point:
     kind = "external" if external else "rom"
     parameters = AcceleratorParameters(p.network, configuration)
     return Point(f"engine-{seed} {kind}", parameters, seed // 4 % 2 == 0)
+
+
+def _batched(point: Point) -> Point:
+    """The same with a batch of several images."""
+    p = point.parameters
+    batch = 2 + len(p.tiled.plan.tiles) % (MAX_BATCH - 1)
+    parameters = AcceleratorParameters(p.network, replace(p.configuration, batch=batch))
+    return Point(f"{point.name} batch {batch}", parameters, point.fit)
 
 
 def _draw(seed: int) -> AcceleratorParameters:

@@ -22,7 +22,7 @@ from .convolution import ConvParameters
 from .dense import DenseParameters
 from .feature_map import FeatureMap
 from .inputs import INPUTS, Input, PixelInput
-from .pipeline import MAX_IN_FLIGHT, SORTERS
+from .pipeline import MAX_BATCH, MAX_IN_FLIGHT, SORTERS
 from .place import Place
 from .pooling import PoolParameters
 from .sequential.chain import SequentialChain, sequential_chain
@@ -97,6 +97,8 @@ class Configuration:
         ``base_address`` is what simulations tell it. Always so with a bus, whose register tells it.
     potential_memory : int
         With external weights: bits of the potentials of a tile at most; 0 for no limit.
+    batch : int
+        With external weights: images at most that share one fetch of them, up to `MAX_BATCH`.
     """
 
     lanes: tuple[int, ...] | None = None
@@ -113,6 +115,7 @@ class Configuration:
     base_address: int = EXTERNAL.base
     base_port: bool = EXTERNAL.base_port
     potential_memory: int = EXTERNAL.potential_bits
+    batch: int = EXTERNAL.batch
 
     DEFAULT_LANES = 16
 
@@ -166,12 +169,15 @@ class Configuration:
         ):
             if bits < 0:
                 raise UserError(f"{name} must be at least 0 bits, not {bits}")
+        if not 1 <= self.batch <= MAX_BATCH:
+            raise UserError(f"Batch must be between 1 and {MAX_BATCH} images, not {self.batch}")
         for name, given, default in (
             ("memory width", self.memory_width, EXTERNAL.bus.data_width),
             ("weight buffer", self.weight_buffer, EXTERNAL.buffer_bits),
             ("base address", self.base_address, EXTERNAL.base),
             ("port of the base address", self.base_port, EXTERNAL.base_port),
             ("memory of potentials", self.potential_memory, EXTERNAL.potential_bits),
+            ("batch", self.batch, EXTERNAL.batch),
         ):
             if not store.external and given != default:
                 raise UserError(
@@ -188,7 +194,7 @@ class Configuration:
         bus = AxiReadParameters(self.memory_width)
         return replace(
             found, bus=bus, buffer_bits=self.weight_buffer, base=self.base_address,
-            base_port=self.base_port, potential_bits=self.potential_memory,
+            base_port=self.base_port, potential_bits=self.potential_memory, batch=self.batch,
         )  # fmt: skip
 
     @property
@@ -435,12 +441,15 @@ class AcceleratorParameters:
 
     def _most_cycles(self, beat_cycles: int) -> int:
         work = sum(block.most_cycles for block in self.blocks)
-        if self.store.external:  # every tile reads what arrives once more, and may have to wait
+        store = self.store
+        if isinstance(store, ExternalStore):
+            # Every tile reads what arrives once more, and may have to wait.
             plan = self.tiled.plan
             counts = zip(self.engine.layers, plan.counts(), strict=True)
             work += sum((count - 1) * layer.most_cycles for layer, count in counts)
             work += beat_cycles * plan.fetched_beats
             work += 4 * len(plan.tiles) * (self.t_max * max(plan.counts()) + 64)
+            work *= store.batch  # no image is answered before its whole batch comes to the end
         return self.beats + 4 * self.t_max + 1000 + work
 
     @property
@@ -470,6 +479,8 @@ class AcceleratorParameters:
                 f", weights {store.kind}, {store.bus.data_width} bits a beat from {base}, "
                 f"{len(plan.tiles)} tiles of up to {plan.half_rows} rows"
             )
+            if store.batch > 1:
+                text += f", batches of {store.batch}"
         if self.configuration.spram:
             text += f", {self.configuration.spram} SPRAM"
         return text

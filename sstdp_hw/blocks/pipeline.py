@@ -13,6 +13,10 @@ TAG_WIDTH = 3
 #: difference.
 MAX_IN_FLIGHT = 1 << (TAG_WIDTH - 1)
 
+#: Images at most that share one fetch of external weights: a layer shows the spikes of one image
+#: after the other, tile by tile, and tags tell them apart.
+MAX_BATCH = 1 << TAG_WIDTH
+
 #: Images that the encoder can hold, one in each of its sorters.
 SORTERS = 2
 

@@ -167,6 +167,8 @@ class ExternalStore(WeightStore):
         Whether that address comes by a port.
     potential_bits : int
         Of the potentials of a tile at most; 0 for no limit.
+    batch : int
+        Images at most that share one fetch of every tile.
     """
 
     kind: str = "external"
@@ -175,6 +177,7 @@ class ExternalStore(WeightStore):
     base: int = 0
     base_port: bool = False
     potential_bits: int = 0
+    batch: int = 1
 
     external: ClassVar[bool] = True
 

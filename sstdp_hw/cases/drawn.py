@@ -15,6 +15,7 @@ from .extreme import corner_case
 #: How networks are drawn.
 MAKERS = {"dense": random_case, "convolutional": random_conv_case, "extreme": corner_case}
 _MEMORY_WIDTHS = (16, 32, 64, 128)
+_BATCHES = (1, 1, 2, 3, 8)
 _SPIKES = 0.2  # share of the cases whose input is spikes
 _MOST_LANES = 17  # of one engine
 
@@ -83,7 +84,8 @@ def _configuration(
         lanes = (int(rng.integers(1, min(_MOST_LANES, max(x.outputs for x in weighted)) + 1)),)
     chosen = replace(case.configuration, lanes=lanes, architecture=architecture, weights=weights)
     if weights == EXTERNAL.kind:
-        chosen = replace(chosen, memory_width=int(rng.choice(_MEMORY_WIDTHS)))
+        width, batch = int(rng.choice(_MEMORY_WIDTHS)), int(rng.choice(_BATCHES))
+        chosen = replace(chosen, memory_width=width, batch=batch)
     return chosen
 
 
@@ -93,7 +95,7 @@ def _generate_options(chosen: Configuration) -> tuple[str, ...]:
     options += ["--architecture", chosen.architecture, "--weights", chosen.weights]
     options += ["--pixels-per-beat", str(chosen.pixels_per_beat)]
     if chosen.weights == EXTERNAL.kind:
-        options += ["--memory-width", str(chosen.memory_width)]
+        options += ["--memory-width", str(chosen.memory_width), "--batch", str(chosen.batch)]
     if not chosen.early_exit:
         options.append("--no-early-exit")
     return tuple(options)

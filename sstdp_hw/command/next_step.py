@@ -50,7 +50,9 @@ def _middle(options: argparse.Namespace, result: Result) -> Words | None:
     lanes = ",".join(map(str, chosen["lanes"]))
     beat = chosen.get("pixels_per_beat", 1)
     words: Words = () if beat == 1 else ("--pixels-per-beat", beat)
-    for name in ("architecture", "weights", "memory_width", "weight_buffer", "potential_memory"):
+    for name in (
+        "architecture", "weights", "memory_width", "weight_buffer", "potential_memory", "batch",
+    ):  # fmt: skip
         if (value := chosen.get(name)) and value != "rom":
             words += (f"--{name.replace('_', '-')}", value)
     return "generate", options.network, "--lanes", lanes, *words, "--out", "build/accelerator"

@@ -285,7 +285,9 @@ class GeneratedDirectory:
         names = ("memory_width", "weight_buffer", "base_address", "potential_memory")
         found = self.manifest["configuration"]
         told = {name: found[name] for name in names}
-        return told | {"base_port": found.get("base_port", EXTERNAL.base_port)}
+        return told | {
+            name: found.get(name, getattr(EXTERNAL, name)) for name in ("base_port", "batch")
+        }
 
 
 def difference(name: str, told: object, right: object) -> tuple[str, str, str] | None:

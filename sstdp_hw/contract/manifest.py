@@ -90,6 +90,8 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
         base_port = fields.manifest["configuration"].get("base_port", False)
         if not isinstance(base_port, bool):
             fields.refuse("configuration.base_port", "must be true or false", base_port)
+        if "batch" in fields.manifest["configuration"]:
+            fields.integer("configuration.batch", low=1)
     input_width = INPUTS[_input_kind(fields)].width(pixels_per_beat)
     known = ports(
         input_width, loaded=STORES[weights].loaded, memory_width=memory_width, base_port=base_port

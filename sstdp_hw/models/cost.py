@@ -43,12 +43,13 @@ def cycle_bound(parameters: AcceleratorParameters, inference: Inference) -> Arra
     takes longer: also behind a decision the packet has to be read to its end. Images overlap in the
     chain, so a sequence in which different layers are the busiest can take less than the sum
     (docs/cost-model.md). In a sequential architecture one engine has the work of all layers; all
-    weights from an external memory are fetched for every image, a beat a cycle.
+    weights from an external memory are fetched for every image, or batch of images, a beat a cycle.
     """
     work = layer_work(parameters, inference)
     busiest = work.sum(axis=1) if parameters.configuration.sequential else work.max(axis=1)
     if parameters.store.external:
-        busiest = np.maximum(busiest, parameters.tiled.plan.fetched_beats)
+        tiled = parameters.tiled
+        busiest = np.maximum(busiest, -(-tiled.plan.fetched_beats // tiled.batch))
     return np.asarray(np.maximum(busiest, parameters.input.beats_of(inference.spike_times[0])))
 
 

@@ -96,6 +96,7 @@ def _external(
     print(
         f"{len(data):,} bytes from {told['base_address']:#010x} on, in {len(told['tiles'])} tiles; "
         f"fetched for an image: {told['bytes_per_image']:,} bytes"
+        + (f", {batch:,} for a batch" if (batch := told.get("bytes_per_batch")) else "")
     )
     print(f"Written: {out}")
     return {
@@ -104,7 +105,7 @@ def _external(
         "sha256": told["sha256"],
         "base_address": told["base_address"],
         "tiles": len(told["tiles"]),
-        "bytes_per_image": told["bytes_per_image"],
+        **{name: told[name] for name in ("bytes_per_image", "bytes_per_batch") if name in told},
         "network_digest": parameters.network.digest,
     }
 

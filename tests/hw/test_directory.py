@@ -208,6 +208,20 @@ def test_a_manifest_with_another_configuration(copy, lanes):
     )
 
 
+@pytest.mark.parametrize("batch, told", [
+    (0, "configuration.batch must be an integer of at least 1, not 0"),
+    ("2", "configuration.batch must be an integer of at least 1, not '2'"),
+    (2, "configuration must be the one of the Verilog, not sequential, lanes 4"),
+])  # fmt: skip
+def test_a_batch_that_the_verilog_does_not_have(external, batch, told):
+    kept = (external / "manifest.json").read_text()
+    edit(external, lambda manifest: manifest["configuration"].update(batch=batch))
+    try:
+        refused(lambda: GeneratedDirectory.load(external).parameters, told)
+    finally:
+        (external / "manifest.json").write_text(kept)
+
+
 @pytest.mark.parametrize("place, change, told", [
     ("sha256", lambda m: m.update(sha256="x" * 64), "sha256 must be '"),
     ("size", lambda m: m.update(bytes=1), "bytes must be "),

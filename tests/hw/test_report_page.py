@@ -368,12 +368,14 @@ def test_what_points_need_of_an_external_memory_is_shown():
         "ff": 900, "bram": 3, "bytes_per_image": 4321, "megabytes_per_second": 479.8,
     }  # fmt: skip
     points = [{**point, "weight_buffer": bits} for bits in (1000, 2000)]
+    points.append({**points[1], "batch": 4})
     found = {
         "points": points, "front": points[1:], "clock_mhz": 100.0, "workload": "digits",
         "memory": {"latency": 40, "interval": 2},
     }  # fmt: skip
     *figures, table = explored(SimpleNamespace(explored=found)).parts
     assert len(figures) == 2
-    assert [row[2] for row in table.rows] == ["2,000"], "the front's, not all of these lanes"
+    rows = [row[2:4] for row in table.rows]
+    assert rows == [("1", "2,000"), ("4", "2,000")], "the front's, not all of these lanes"
     assert table.rows[0][-2:] == ("4,321", "479.8")
     assert "latency of the memory 40 cycles, from beat to beat 2" in table.note

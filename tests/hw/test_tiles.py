@@ -104,6 +104,11 @@ def test_plans_that_cannot_be(options, message):
     ({"weight_buffer": -1}, "Weight buffer must be at least 0 bits, not -1"),
     ({"weights": "rom", "base_address": 4096}, "A base address goes with --weights external"),
     ({"weights": "rom", "base_port": True}, "A port of the base address goes with --weights exte"),
+    ({"batch": 0}, "Batch must be between 1 and 8 images, not 0"),
+    ({"batch": 9}, "Batch must be between 1 and 8 images, not 9"),
+    ({"weights": "rom", "batch": 2}, "A batch goes with --weights external, and weights are rom"),
+    ({"weights": "loadable", "batch": 2}, "A batch goes with --weights external"),
+    ({"weights": "rom", "architecture": "streaming", "batch": 2}, "A batch goes with --weights ex"),
     ({"spram": 2}, "SPRAM must be used with weights that are loaded, not external"),
     ({"membrane_width": (9,)}, "Membrane width must be given with weights that are loaded"),
 ])  # fmt: skip
@@ -130,6 +135,23 @@ def test_a_tile_is_a_layer_with_fewer_channels():
     hidden = engine.layers[0].neurons
     assert first == hidden + engine.plan.counts()[0] * engine.t_max
     assert engine.memory_bits > 2 * engine.plan.half_rows * engine.plan.row_bits
+
+
+def test_memories_of_a_batch():
+    """Lists have a segment for each image, and events of as many stand in a ring."""
+    network = small_network()
+    alone = external(network, 4, memory_width=16).tiled
+    for size, places in ((2, 4), (3, 8), (4, 8), (5, 16), (8, 16)):
+        parameters = external(network, 4, memory_width=16, batch=size)
+        engine = parameters.tiled
+        assert engine.plan.tiles == alone.plan.tiles
+        assert engine.list_items == (size * alone.list_items[0], alone.list_items[1])
+        assert size * engine.events <= engine.kept_events < 2 * size * engine.events
+        assert engine.image_places == places and not engine.replays
+        told = external_json(parameters)
+        assert told["bytes_per_batch"] == engine.plan.fetched_bytes
+        assert told["bytes_per_image"] == -(-told["bytes_per_batch"] // size)
+    assert alone.kept_events == alone.events < engine.kept_events
 
 
 def test_what_the_manifest_says_of_the_memory():

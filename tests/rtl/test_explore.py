@@ -29,6 +29,7 @@ from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.models.exploration import (
     EstimatedPoint,
     Goal,
+    MemorySpeed,
     balanced_configurations,
     choose,
     engine_configurations,
@@ -398,6 +399,26 @@ def test_limits_hold_for_every_point_of_the_front(outside, tmp_path, monkeypatch
     assert not told_of_what_was_built(capsys.readouterr().out, front)
 
 
+def test_batches_are_explored_beside_each_other(explored):
+    """Fewer bytes an image and fewer cycles with a slow memory, for more memory on the chip."""
+    network = explored[0]
+    workload = find_workload(network, None, 12)
+    found = engine_configurations(
+        network, workload.inference, weights="external", memory_widths=(16,), batches=(1, 4)
+    )
+    assert sum(each.batch == 4 for each in found) == len(found) / 2
+    chosen = [each for each in found if each.lanes == (16,)][::3]
+    assert [each.batch for each in chosen] == [1, 4]
+    one, four = estimate(network, workload, chosen, memory=MemorySpeed(20, 4))
+    assert 4 * four.image_bytes == one.image_bytes
+    assert four.cycles < one.cycles / 2 and four.area.bram > one.area.bram
+    assert four.kind == f"{one.kind}, 4 a batch"
+    assert four.to_json()["batch"] == 4 and "batch" not in one.to_json()
+    assert folder_name(chosen[1]) == f"{folder_name(chosen[0])}-batch-4"
+    words = AFTER["explore"](Namespace(search=None, network="N"), {"front": [four.to_json()]})
+    assert dict(zip(words[2::2], words[3::2], strict=True))["--batch"] == 4
+
+
 def test_limits_that_nothing_reaches(capsys):
     arguments = ["explore", f"ready:{NETWORK}", *ENGINE, "--max-bandwidth", "0.001"]
     assert main(arguments) == 1
@@ -432,6 +453,8 @@ def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path, monke
     (("--weights", "external", "--memory-interval", "0"), "--memory-interval must be at least 1"),
     (("--weights", "external", "--memory-latency", "4096"), "must be at least 0 and below 4096"),
     (("--weights", "external", "--memory-width", "24"), "must be 16, 32, 64 or 128 bits, not 24"),
+    (("--batch", "2"), "--batch goes with external weights, and none are asked"),
+    (("--weights", "external", "--batch", "9"), "Batch must be between 1 and 8 images, not 9"),
     (("--max-brams", "0"), "--max-brams must be positive"),
 ])  # fmt: skip
 def test_options_of_an_exploration_that_cannot_be(options, message, capsys):

@@ -12,113 +12,38 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.axi_memory import AxiMemory
-from support.conv_networks import random_conv, random_conv_case
+from support.conv_networks import random_conv_case
 from support.corner_networks import corner_case
-from support.networks import Case, random_case, random_dense, with_spikes
-from support.simulation import expected_spikes, expected_words, run
+from support.external import (
+    bursts_of_an_image,
+    check,
+    directed,
+    external,
+    flagged,
+    memory_of,
+    small_tiled_network,
+    tiled_network,
+)
+from support.networks import random_case, random_dense, with_spikes
+from support.simulation import expected_words, run
 
-from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
-from sstdp_hw.contract.answer import BUS_ERROR
-from sstdp_hw.models.cycles import cycles_per_image
-from sstdp_hw.network.layers import Pool2d
-from sstdp_hw.network.network import Network
+from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.reference import inference as reference
 
 CASES = int(os.environ.get("SSTDP_EXTERNAL_CASES", "0"))
 MAKERS = (corner_case, random_case, random_conv_case)
-FLAG = 1 << BUS_ERROR.offset
-
-
-def external(case, seed=None, **options):
-    """The same case for one engine with weights outside; lanes and widths follow the seed."""
-    chance = random.Random(case.seed if seed is None else seed)
-    most = max(layer.outputs for _, layer in case.network.weighted)
-    lanes = options.pop("lanes", 1 + 7 * case.seed % min(most, 17))
-    chosen = {"memory_width": chance.choice((16, 32, 64, 128))} | options
-    configuration = replace(
-        case.configuration, lanes=(lanes,), architecture="sequential", weights="external", **chosen
-    )
-    return replace(case, configuration=configuration)
-
-
-def memory_of(case, **options):
-    parameters = AcceleratorParameters(case.network, case.configuration)
-    return AxiMemory(parameters.tiled.image(), parameters.store.base, seed=case.seed, **options)
-
-
-def check(case, *, latency=0, interval=1, stalls=0.0, memory_stalls=0.0, **options):
-    """Answers, without early exit every spike, and without stalls every cycle."""
-    network, configuration, images = case.network, case.configuration, case.images
-    inference = reference.run(network, images)
-    times = latency if isinstance(latency, tuple) else (latency, latency)
-    memory = memory_of(case, latency=times, interval=interval, stalls=memory_stalls)
-    seen = run(
-        network, configuration, images, stalls=stalls, seed=case.seed, memory=memory, **options
-    )
-    assert seen.words == expected_words(inference)
-    if not configuration.early_exit and not options.get("resets"):
-        wanted = [expected_spikes(network, inference, image) for image in range(len(images))]
-        assert set(seen.spikes) == set.union(*wanted)
-        assert len(seen.spikes) == sum(map(len, wanted)), "a spike came twice"
-    parameters = AcceleratorParameters(network, configuration)
-    plan = parameters.tiled.plan
-    tiles = zip(plan.tiles, plan.offsets, strict=False)
-    once = [
-        burst for tile, offset in tiles
-        for burst in plan.bus.bursts(plan.base + offset, plan.beats(tile))
-    ]  # fmt: skip
-    if not options.get("resets"):  # always the same, in the same order
-        again = -(-len(memory.bursts) // len(once))
-        assert memory.bursts == (once * again)[: len(memory.bursts)]
-    if not stalls and not memory_stalls and isinstance(latency, int) and not options:
-        predicted = cycles_per_image(
-            parameters, inference, memory_latency=latency, memory_interval=interval
-        )
-        assert predicted.tolist() == np.diff(seen.cycles, prepend=-1).tolist()
-    return plan
-
-
-def directed(seed, *layers, shape, t_max=4, images=3, early_exit=False):
-    rng = np.random.default_rng(seed)
-    encoder = np.clip((255 - np.arange(256)) // 40, 0, t_max).astype(np.uint8)
-    names = tuple(map(str, range(layers[-1].neurons)))
-    network = Network("directed", t_max, shape, names, encoder, layers)
-    pixels = rng.integers(0, 256, (images, *shape)).astype(np.uint8)
-    pixels[-1] = 0
-    return Case(seed, network, Configuration((1,), 1, early_exit), pixels)
-
-
-def tiled_network(seed=1, **options):
-    """On two lanes two tiles of the first layer and three of the second, pools behind both."""
-    rng = np.random.default_rng(seed)
-    first = random_conv(rng, 6, (1, 6, 6), kernel=(3, 3), stride=(1, 1), padding=(0, 0), width=4)
-    second = random_conv(rng, 6, (6, 4, 4), kernel=(2, 2), stride=(1, 1), padding=(0, 0), width=4)
-    first.threshold[:], second.threshold[:] = 3, 6
-    output = random_dense(rng, 2, 6, 3)
-    output.threshold[:] = 2
-    layers = (first, Pool2d((1, 1)), second, Pool2d((3, 3)), output)
-    return external(directed(seed, *layers, shape=(1, 6, 6), **options), lanes=2, memory_width=16)
-
-
-def small_tiled_network(seed=1, **options):
-    """Three tiles of the first layer on one lane, as its events are played again."""
-    rng = np.random.default_rng(seed)
-    hidden, output = random_dense(rng, 5, 4, 4), random_dense(rng, 2, 5, 3)
-    hidden.threshold[:] = 3
-    case = directed(seed, hidden, output, shape=(1, 2, 2), early_exit=True, **options)
-    return external(case, lanes=1, memory_width=16)
 
 
 def test_several_tiles_of_every_hidden_layer():
     case = tiled_network()
-    plan = check(case, latency=25)
+    plan = check(case, latency=25).plan
     assert plan.counts() == [2, 3, 1]
     engine = AcceleratorParameters(case.network, case.configuration).tiled
     configuration = replace(
         case.configuration, weight_buffer=1 << 20, potential_memory=27 * plan.word_bits
     )
     case = replace(case, configuration=configuration, images=case.images[:2])
-    assert check(case).counts() == [3, 1, 1]
+    assert check(case).plan.counts() == [3, 1, 1]
     less = AcceleratorParameters(case.network, case.configuration).tiled
     assert less.words == 27 < engine.words == 32
 
@@ -130,10 +55,10 @@ def test_random_networks(seed, make):
 
 def test_events_of_the_first_layer_are_played_again():
     case = small_tiled_network(images=10)
-    plan = check(case)
+    plan = check(case).plan
     assert plan.counts() == [3, 1]
     configuration = replace(case.configuration, weight_buffer=plan.least_bits * 2)
-    assert check(replace(case, configuration=configuration)).counts() == [1, 1]
+    assert check(replace(case, configuration=configuration)).plan.counts() == [1, 1]
 
 
 @pytest.mark.parametrize("latency, interval", [(0, 2), (5, 3), (40, 7)])
@@ -146,7 +71,7 @@ def test_bursts_of_a_slow_memory_follow_each_other_at_its_rate():
     rng = np.random.default_rng(5)
     hidden, output = random_dense(rng, 4, 100, 4), random_dense(rng, 2, 4, 3)
     case = directed(5, hidden, output, shape=(1, 10, 10), images=3)
-    plan = check(external(case, lanes=4, memory_width=16), latency=3, interval=2)
+    plan = check(external(case, lanes=4, memory_width=16), latency=3, interval=2).plan
     assert plan.beats(plan.tiles[0]) > plan.bus.longest
 
 
@@ -169,25 +94,6 @@ def test_a_memory_that_stalls():
 
 def test_reset_at_any_moment_leaves_no_trace():
     check(small_tiled_network(seed=4, images=4), resets=6, latency=6)
-
-
-def flagged(case, faults, pause=0, **options):
-    """Run with faults; the images that are flagged, after a look at all the others."""
-    memory = memory_of(case, faults=faults, pause=pause, **options)
-    seen = run(case.network, case.configuration, case.images, memory=memory)
-    wanted = expected_words(reference.run(case.network, case.images))
-    assert len(seen.words) == len(wanted)
-    for word, right in zip(seen.words, wanted, strict=True):
-        assert word & FLAG or word == right
-    return [number for number, word in enumerate(seen.words) if word & FLAG]
-
-
-def bursts_of_an_image(case):
-    plan = AcceleratorParameters(case.network, case.configuration).tiled.plan
-    return sum(
-        len(plan.bus.bursts(plan.base + offset, plan.beats(tile)))
-        for tile, offset in zip(plan.tiles, plan.offsets, strict=False)
-    )
 
 
 def test_an_error_of_the_bus_flags_its_image_and_no_other():

@@ -78,8 +78,11 @@ def test_convolutions_pass(tmp_path):
     assert simulate(tmp_path, *verilog(made), tops=["testbench"]) == (0, "PASS: 5 answers\n")
 
 
+OUTSIDE = {"weights": "external", "memory_width": 16}
+
+
 @needs_icarus
-@pytest.mark.parametrize("options", [{}, {"weights": "external", "memory_width": 16}])
+@pytest.mark.parametrize("options", [{}, OUTSIDE, OUTSIDE | {"batch": 3}])
 @pytest.mark.parametrize("layers", ["dense", "convolutional"])
 def test_sequential_accelerators_pass(layers, options, tmp_path):
     """Nothing depends on what a memory holds before it is written. In tiles, two and more of a

@@ -6,6 +6,7 @@ on memories that are slow, stall and fail, and takes cocotbext-axi's RAM for a m
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.network.layers import Pool2d
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
+from sstdp_hw.reference.inference import sent_places
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.comparison.cosimulation import cosimulate, timeout_cycles
 from sstdp_sim.comparison.mutation import OUTSIDE, changed_network, choose, place_outside
@@ -93,6 +95,56 @@ def test_a_base_address_by_its_port(made, simulator, tmp_path):
     )
 
 
+@pytest.fixture(scope="module")
+def batched(made, tmp_path_factory):
+    """The same for batches of four, in which every spike is made."""
+    configuration = replace(made[0].parameters.configuration, early_exit=False, batch=4)
+    folder = tmp_path_factory.mktemp("batched") / "out"
+    generate(made[0].network, configuration, folder)
+    directory = GeneratedDirectory.load(folder)
+    assert directory.parameters.configuration.batch == 4
+    assert "batches of 4" in directory.parameters.summary
+    return directory, made[1]
+
+
+def test_a_batch_with_every_spike_and_every_cycle(batched):
+    """Layers of several images show their spikes by turns."""
+    directory, images = batched
+    report = cosimulate(
+        directory, images, np.zeros(len(images), int), simulator=QUICK, every_spike=True,
+        traffic=Traffic(memory_latency=33),
+    )  # fmt: skip
+    assert report.result["mismatches"] == 0, report.result["first_mismatch"]
+    told = directory.manifest["external_memory"]
+    assert told["bytes_per_batch"] == directory.parameters.tiled.plan.fetched_bytes
+    assert 4 * told["bytes_per_image"] == told["bytes_per_batch"]
+    assert report.result["bytes_per_batch"] == told["bytes_per_batch"]
+    inference = reference.run(directory.network, images)
+    predicted = cycles_per_image(directory.parameters, inference, memory_latency=33)
+    np.testing.assert_array_equal(predicted, report.arrays["cycles"])
+
+
+def test_a_fault_in_a_batch_is_found_where_it_is(batched):
+    directory, images = batched
+    images = images[:14]
+    found = reference.run(directory.network, images)
+    mutation = choose(directory, images, found, "weight", 1, 3)
+    report = cosimulate(
+        directory, images, np.zeros(len(images), int), simulator=QUICK, every_spike=True,
+        mutate=("weight", 1, 3),
+    )  # fmt: skip
+    changed = reference.run(changed_network(directory, mutation), images)
+    places = list(sent_places(directory.network).values())[1:]
+    differ = [
+        (one.spike_times[place] != other.spike_times[place]).reshape(len(images), -1).any(axis=1)
+        for place in places for one, other in [(found, changed)]
+    ]  # fmt: skip
+    wanted = np.flatnonzero(np.any(differ, axis=0))
+    assert report.result["mismatches"] == len(wanted) and 0 < len(wanted) < len(images)
+    first, layer = report.result["first_divergence"], directory.manifest["probes"][2]["layer"]
+    assert (first["image"], first["layer"]) == (wanted[0], layer)
+
+
 def words_of(made, external=None, traffic=Traffic()):  # noqa: B008 - frozen
     """Answers to all images, and the right ones."""
     directory, images = made
@@ -152,11 +204,12 @@ def test_mutants_flip_bits_of_the_memory(made):
 @pytest.mark.skipif(
     "SSTDP_EXTERNAL_STRESS" not in os.environ, reason="SSTDP_EXTERNAL_STRESS is not set"
 )
-def test_mutants_are_noticed(made, monkeypatch):
+@pytest.mark.parametrize("which", ["made", "batched"])
+def test_mutants_are_noticed(which, request, monkeypatch):
     """Faults in what fetches the weights, and flipped bits of them."""
     for name, few in (("_RESET_PACKETS", 100), ("_HOSTILE_PACKETS", 60), ("_TURNS", 2)):
         monkeypatch.setattr(campaign, name, few)
-    directory, images = made
+    directory, images = request.getfixturevalue(which)
     verdicts = campaign.run(directory, images, count=60, seed=1)
     places = {getattr(each.mutant, "module", "") for each in verdicts}
     assert OUTSIDE in places and "accelerator.tiles.reader" in places
@@ -174,8 +227,9 @@ def test_answers_are_right_or_flagged(made):
 @pytest.mark.skipif(
     "SSTDP_EXTERNAL_STRESS" not in os.environ, reason="SSTDP_EXTERNAL_STRESS is not set"
 )
-def test_random_traffic_on_random_memories(made):
-    directory, images = made
+@pytest.mark.parametrize("which", ["made", "batched"])
+def test_random_traffic_on_random_memories(which, request):
+    directory, images = request.getfixturevalue(which)
     result = play(directory, images, 200_000, seed=5)
     assert result["findings"] == [] and result["bus_errors"] > 20 and result["resets"] > 20
 

@@ -31,13 +31,14 @@ if "generate" in sys.orig_argv:
 
 def test_every_kind_is_drawn_and_can_be_made():
     """And the same seed draws the same."""
-    kinds, weathers = set(), set()
+    kinds, weathers, batches = set(), set(), set()
     for seed in range(1, 150):
         drawn = drawn_case(seed, 4)
         chosen, network = drawn.case.configuration, drawn.case.network
         AcceleratorParameters(network, chosen)  # refuses what does not fit
         assert len(drawn.case.images) == 4
         kinds.add((chosen.architecture, chosen.weights, network.input_kind, chosen.early_exit))
+        batches.add(chosen.batch)
         weathers.add(("--gaps" in drawn.simulate, "--memory-stalls" in drawn.simulate))
         assert ("--every-spike" in drawn.simulate) != chosen.early_exit
     both = (True, False)
@@ -50,6 +51,7 @@ def test_every_kind_is_drawn_and_can_be_made():
         *((name, "rom", "spikes", exits) for name in ("streaming", "sequential") for exits in both),
     }  # fmt: skip
     assert weathers == {(False, False), (True, False), (True, True)}
+    assert batches == {1, 2, 3, 8}
     one, two = drawn_case(7, 5), drawn_case(7, 5)
     assert one.case.network.digest == two.case.network.digest
     assert (one.generate, one.simulate) == (two.generate, two.simulate)

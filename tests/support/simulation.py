@@ -70,7 +70,7 @@ def packet_of(network, configuration, image):
 
 
 def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, quiet=40, resets=0,
-        packets=None, loads=None, memory=None):  # fmt: skip
+        packets=None, loads=None, memory=None, waits=frozenset()):  # fmt: skip
     """Feed images, collect one answer each; waits ``quiet`` cycles more for answers too many.
 
     ``images`` are spike times where the network takes these; ``packets``, lists of beats, are fed
@@ -82,7 +82,8 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
     ``stalls`` is the chance of a gap before a beat and of backpressure in a cycle. ``loads``, of
     `Load`, are what the memories are written with, where they are; by default once, at the start,
     with what the network has. ``memory`` is an `AxiMemory` where weights are external; by default
-    one that has the network's, and is as fast as can be.
+    one that has the network's, and is as fast as can be. ``waits`` are numbers of a packet and a
+    beat in it: that beat is offered when all packets before have been answered.
     """
     parameters = AcceleratorParameters(network, configuration)
     dut = AcceleratorTop(parameters)
@@ -134,9 +135,11 @@ def run(network, configuration, images, *, stalls=0.0, seed=0, limit=400_000, qu
             await ctx.tick()
         await written(ctx)
         started.append(True)
-        for beats in packets:
+        for packet, beats in enumerate(packets):
             await written(ctx)
             for number, beat in enumerate(beats):
+                while (packet, number) in waits and len(seen.words) < packet:
+                    await ctx.tick()
                 while chance.random() < stalls:
                     await ctx.tick()
                 ctx.set(dut.s_axis_tdata, beat)

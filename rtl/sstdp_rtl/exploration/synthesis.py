@@ -99,6 +99,8 @@ def folder_name(configuration: Configuration) -> str:
             configuration.memory_width, configuration.weight_buffer, configuration.potential_memory,
         )  # fmt: skip
         suffix += f"-{'-'.join(map(str, sizes))}"
+        if configuration.batch > 1:
+            suffix += f"-batch-{configuration.batch}"
     return f"lanes-{lanes}-pixels-{configuration.pixels_per_beat}{suffix}"
 
 

@@ -4,7 +4,7 @@ from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
-from sstdp_hw.blocks.pipeline import INPUT_QUEUE_DEPTH, PIECE
+from sstdp_hw.blocks.pipeline import INPUT_QUEUE_DEPTH, PIECE, TAG_WIDTH
 from sstdp_hw.contract.answer import LOAD
 from sstdp_hw.contract.memory_image import STATUS
 from sstdp_hw.contract.ports import MEMORY_PREFIX, ports_of
@@ -112,15 +112,16 @@ class AcceleratorTop(Elaboratable):
             p.output, p.t_max, p.configuration.early_exit, bus=p.store.external
         )
         answers = decision.o
-        m.d.comb += encoder.oldest.eq(decision.oldest)
-        if p.input.kind in GATES:
-            m.submodules.gate = gate = GATES[p.input.kind]()
-            m.d.comb += [gate.reading.eq(encoder.reading), gate.errors.eq(encoder.errors)]
-            wiring.connect(m, answers, gate.i)
-            answers = gate.o
-        else:
-            m.d.comb += decision.errors.eq(encoder.errors)
-        CHAINS[p.configuration.architecture](self, m, encoder.o, decision, loader)
+        if p.configuration.batch == 1:  # else the engine keeps images, with their errors
+            m.d.comb += encoder.oldest.eq(decision.oldest)
+            if p.input.kind in GATES:
+                m.submodules.gate = gate = GATES[p.input.kind]()
+                m.d.comb += [gate.reading.eq(encoder.reading), gate.errors.eq(encoder.errors)]
+                wiring.connect(m, answers, gate.i)
+                answers = gate.o
+            else:
+                m.d.comb += decision.errors.eq(encoder.errors)
+        CHAINS[p.configuration.architecture](self, m, encoder, decision, loader)
         m.d.comb += [
             self.m_axis_tdata.eq(answers.payload),
             self.m_axis_tvalid.eq(answers.valid),
@@ -134,9 +135,9 @@ class AcceleratorTop(Elaboratable):
             ]
         return m
 
-    def _streaming(self, m, events, decision, loader):
+    def _streaming(self, m, encoder, decision, loader):
         """A processor for every layer."""
-        p, layers, pools = self.p, 0, 0
+        p, layers, pools, events = self.p, 0, 0, encoder.o
         for block in p.blocks:
             if block.kind in FILTERS:
                 name = f"pool_{pools}"
@@ -171,9 +172,9 @@ class AcceleratorTop(Elaboratable):
             wiring.connect(m, groups, serializer.i)
             events, layers = serializer.o, layers + 1
 
-    def _sequential(self, m, events, decision, loader):
+    def _sequential(self, m, encoder, decision, loader):
         """One engine for all layers; pooling in front of the first one works on the events."""
-        p = self.p
+        p, events = self.p, encoder.o
         for number, block in enumerate(p.sequential.filters):
             name = f"pool_{number}"
             m.submodules[name] = pool = FILTERS[block.kind](block, p.step_width, name=name)
@@ -191,6 +192,13 @@ class AcceleratorTop(Elaboratable):
             ]
         if p.store.external:
             self._connect_memory(m, engine, decision)
+        if p.configuration.batch > 1:
+            every = 1 << TAG_WIDTH  # tags: the engine tells of the image it shows
+            m.d.comb += [
+                encoder.oldest.eq(engine.writing),
+                engine.errors.eq(encoder.errors),
+                decision.errors.eq(engine.frame_error.replicate(every)),
+            ]
         wiring.connect(m, events, engine.i)
         wiring.connect(m, engine.o, decision.i)
 

@@ -109,13 +109,17 @@ BOUNDS = {
 
 
 def _bound(parameters):
-    """What an image takes at least, in words, and the beats of weights that are fetched for it."""
+    """What an image takes at least, in words, and the beats of weights that are fetched for it or
+    its batch."""
     text = BOUNDS[parameters.configuration.architecture]
     if not parameters.store.external:
         return {"bound": text}
+    batch = parameters.tiled.batch
+    fetched = "weight_beats / batch" if batch > 1 else "weight_beats"
     return {
-        "bound": text.replace("max(beats, ", "max(beats, weight_beats, "),
+        "bound": text.replace("max(beats, ", f"max(beats, {fetched}, "),
         "weight_beats": parameters.tiled.plan.fetched_beats,
+        **({"batch": batch} if batch > 1 else {}),
     }
 
 
@@ -155,6 +159,7 @@ def _loading_configuration(parameters):
             "base_address": chosen.base_address,
             "potential_memory": chosen.potential_memory,
             **({"base_port": True} if chosen.base_port else {}),
+            **({"batch": chosen.batch} if chosen.batch > 1 else {}),
         }
     if not parameters.store.loaded:
         return {}

@@ -20,6 +20,7 @@ from sstdp_hw.blocks.hardware import (
     STREAMING,
     Configuration,
 )
+from sstdp_hw.blocks.pipeline import MAX_BATCH
 from sstdp_hw.blocks.presets import PRESETS
 from sstdp_hw.blocks.weight_store import EXTERNAL, ROM, STORES
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
@@ -71,7 +72,7 @@ buffer is, for images a second that are wanted, block RAMs that there are, and a
       --max-brams 108 --max-bandwidth 100 --memory-latency 40
 
 A point with external weights is built by `generate --architecture sequential --weights external`
-with the lanes, --memory-width, --weight-buffer and --potential-memory of its row.
+with the lanes, --memory-width, --weight-buffer, --potential-memory and --batch of its row.
 
 Candidates are balanced: no layer has lanes that wait for another. The area is that of an ECP5;
 points that do not fit DEVICE are hollow in the picture. --synthesize runs yosys and nextpnr on the
@@ -123,6 +124,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--memory-width", type=int, action="append", metavar="BITS",
         help="with external weights: width of their bus, several times for several (default: "
         f"{EXTERNAL.bus.data_width})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batch", type=int, action="append", metavar="N",
+        help="with external weights: images at most that share one fetch, 1 to "
+        f"{MAX_BATCH}, several times for several (default: 1)",
     )  # fmt: skip
     parser.add_argument(
         "--memory-latency", type=int, metavar="N",
@@ -271,7 +277,9 @@ def _memory(options: argparse.Namespace, families: list[tuple[str, str]]) -> Mem
         If it is told, or its width, or a limit of its bandwidth, and there is none.
     """
     if not any(weights == EXTERNAL.kind for _, weights in families):
-        for name in ("memory_width", "memory_latency", "memory_interval", "max_bandwidth"):
+        for name in (
+            "memory_width", "batch", "memory_latency", "memory_interval", "max_bandwidth",
+        ):  # fmt: skip
             if getattr(options, name) is not None:
                 raise UserError(
                     f"--{name.replace('_', '-')} goes with external weights, and none are asked "
@@ -292,7 +300,10 @@ def _candidates(
     if architecture == STREAMING:
         return balanced_configurations(network, workload.inference, **chosen)
     widths = options.memory_width or (EXTERNAL.bus.data_width,)
-    return engine_configurations(network, workload.inference, memory_widths=widths, **chosen)
+    return engine_configurations(
+        network, workload.inference, memory_widths=widths,
+        batches=options.batch or (EXTERNAL.batch,), **chosen,
+    )  # fmt: skip
 
 
 def _told(point: EstimatedPoint, goal: Goal) -> dict[str, Any]:

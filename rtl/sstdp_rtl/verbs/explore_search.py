@@ -127,8 +127,8 @@ def _check(options: argparse.Namespace) -> None:
         raise UserError(f"--seed must be between 0 and {(1 << 32) - 1}, not {options.seed}")
     Goal(clock_mhz=options.clock)
     for name in (
-        "architecture", "memory_width", "memory_latency", "memory_interval", "target_fps",
-        "max_luts", "max_brams", "max_bandwidth",
+        "architecture", "memory_width", "batch", "memory_latency", "memory_interval",
+        "target_fps", "max_luts", "max_brams", "max_bandwidth",
     ):  # fmt: skip
         if getattr(options, name) is not None:
             raise UserError(

@@ -16,6 +16,7 @@ from sstdp_hw.blocks.hardware import (
     STREAMING,
     Configuration,
 )
+from sstdp_hw.blocks.pipeline import MAX_BATCH
 from sstdp_hw.blocks.presets import PRESETS, preset
 from sstdp_hw.blocks.weight_store import EXTERNAL, ROM, STORES
 from sstdp_hw.command.verb import Verb, VerbFailed
@@ -147,6 +148,11 @@ def _configure(parser):
         "limit, tiles are cut by their weights alone)",
     )  # fmt: skip
     parser.add_argument(
+        "--batch", type=int, metavar="N",
+        help=f"with external weights: up to N images share one fetch of them, 1 to {MAX_BATCH}; "
+        "those that are there, so that nobody waits for images that do not come (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
         "--base-address", metavar="ADDRESS",
         help="with external weights: where they begin, 0x80000000 or so, a multiple of 4096; with "
         "--bus what the register BASE holds at first (default: 0)",
@@ -212,7 +218,7 @@ def _memory_options(options):
     """What the options say of an external memory; nothing where they are silent."""
     given = {
         name: getattr(options, name)
-        for name in ("memory_width", "weight_buffer", "potential_memory", "base_port")
+        for name in ("memory_width", "weight_buffer", "potential_memory", "base_port", "batch")
     }
     if options.base_address is not None:
         try:
@@ -321,8 +327,8 @@ def _run(options):
     if memory := manifest.get("external_memory"):
         print(
             f"external memory: {memory['bytes']:,} bytes from {_base_of(manifest)} on in "
-            f"{counted(len(memory['tiles']), 'tile')}, {memory['bytes_per_image']:,} bytes fetched "
-            "for an image; `sstdp-hw memory` writes them"
+            f"{counted(len(memory['tiles']), 'tile')}, {_fetched(manifest)}; `sstdp-hw memory` "
+            "writes them"
         )
     if result.removed:
         print(f"Removed with the earlier accelerator: {', '.join(result.removed)}")
@@ -344,6 +350,17 @@ def _base_of(manifest):
     if manifest["configuration"].get("base_port", False):
         return "what m_axi_base tells"
     return f"{manifest['external_memory']['base_address']:#010x}"
+
+
+def _fetched(manifest):
+    """Bytes that are fetched, in words."""
+    memory, batch = manifest["external_memory"], manifest["configuration"].get("batch", 1)
+    if batch == 1:
+        return f"{memory['bytes_per_image']:,} bytes fetched for an image"
+    return (
+        f"{memory['bytes_per_batch']:,} bytes fetched for up to {batch} images, "
+        f"{memory['bytes_per_image']:,} for each of as many"
+    )
 
 
 generate = Verb(

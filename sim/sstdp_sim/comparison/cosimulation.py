@@ -39,6 +39,7 @@ from .diagnosis import (
     diagnose,
     expected_spikes,
     first_difference,
+    numbered,
     spikes_by_layer,
 )
 from .resumption import kept_of, played
@@ -329,10 +330,12 @@ def _loading(parameters: AcceleratorParameters, answers: Sequence[Answers]) -> d
 
 
 def _fetching(parameters: AcceleratorParameters) -> dict[str, Any]:
-    """Bytes that are fetched for an image; nothing if weights are on the chip."""
+    """Bytes that are fetched for an image, in a full batch; nothing if weights are on the chip."""
     if not parameters.store.external:
         return {}
-    return {"bytes_per_image": parameters.tiled.plan.fetched_bytes}
+    tiled = parameters.tiled
+    batch = {"bytes_per_batch": tiled.plan.fetched_bytes} if tiled.batch > 1 else {}
+    return {"bytes_per_image": tiled.image_bytes, **batch}
 
 
 def _processor_seconds() -> float:
@@ -379,17 +382,11 @@ def _compare_spikes(
     inference: reference.Inference,
     segments: Sequence[Segment],
 ) -> list[tuple[Divergence, Array]]:
-    """Every image whose spikes differ anywhere, with the hardware's (probe, step, neuron). Without
-    early exit every image's end passes every probe, so counting changes of the tag numbers the
-    images."""
+    """Every image whose spikes differ anywhere, with the hardware's (probe, step, neuron)."""
     names = [probe["layer"] for probe in directory.manifest["probes"]]
     found = []
     for segment, answer in zip(segments, answers, strict=True):
-        spikes = answer.spikes.copy()
-        for probe in range(len(names)):
-            rows = np.flatnonzero(spikes[:, 0] == probe)
-            tags = spikes[rows, 1]
-            spikes[rows, 1] = np.cumsum(np.diff(tags, prepend=0) != 0)
+        spikes = numbered(answer.spikes)
         for row in range(segment.count):
             image = segment.first + row
             seen = spikes[spikes[:, 1] == row][:, [0, 2, 3]]

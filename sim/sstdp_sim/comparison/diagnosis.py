@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sstdp_hw.blocks.pipeline import TAG_WIDTH
 from sstdp_hw.contract.answer import unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.network.layers import Array
@@ -18,6 +19,9 @@ from ..simulation.simulator import Simulation
 
 #: Images played before the one in question; with it they fill the tags that tell images apart.
 HISTORY = 7
+
+#: Tags that tell images apart.
+TAGS = 1 << TAG_WIDTH
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,26 @@ def expected_spikes(directory: GeneratedDirectory, inference: Inference, image: 
     network, live = directory.network, directory.parameters.live_inputs
     places = sent_places(network).values()
     return [sent_spikes(network, inference, place, live)[image] for place in places]
+
+
+def numbered(spikes: Array) -> Array:
+    """Spikes with the number of their image in place of its tag.
+
+    Without early exit every image's end passes every probe, and the next image with the same tag
+    comes behind it; images of a batch pass a probe by turns, tile by tile.
+
+    Parameters
+    ----------
+    spikes : int64 array [K, 4]
+        (probe, tag, step, neuron) in order of time, as `spikes.read_spikes` has them.
+    """
+    found = spikes.copy()
+    for probe in np.unique(spikes[:, 0]):
+        for tag in range(TAGS):
+            rows = np.flatnonzero((spikes[:, 0] == probe) & (spikes[:, 1] == tag))
+            ends = spikes[rows, 3] < 0
+            found[rows, 1] = tag + TAGS * (np.cumsum(ends) - ends)
+    return found
 
 
 def first_difference(

@@ -99,6 +99,11 @@ class EngineParameters:
         return False
 
     @property
+    def batch(self) -> int:
+        """Images at most that a pass is run for, one after the other, before the next pass."""
+        return 1
+
+    @property
     def waits(self) -> bool:
         """Whether the engine must wait for weights before it begins."""
         return self.store.loaded or self.tiled

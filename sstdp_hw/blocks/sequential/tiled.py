@@ -80,19 +80,50 @@ class TiledEngineParameters(EngineParameters):
     def pass_layers(self) -> tuple[int, ...]:
         return tuple(tile.layer for tile in self.plan.tiles)
 
+    @property
+    def batch(self) -> int:
+        store = self.store
+        assert isinstance(store, ExternalStore), "made for such a store"
+        return store.batch
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes that are fetched for an image; of a batch that is full, rounded up."""
+        return -(-self.plan.fetched_bytes // self.batch)
+
+    @property
+    def image_bits(self) -> int:
+        """Bits of the number of an image within its batch."""
+        return index_width(self.batch)
+
+    @property
+    def image_places(self) -> int:
+        """With a batch: whole images that can be in front of the engine and in it; so many that the
+        next batch can be there when one ends."""
+        return 2 << self.image_bits
+
     def image(self) -> bytes:
         """The external memory from the base address on."""
         return self.plan.image([layer.weight_rows() for layer in self.layers])
 
     @property
     def replays(self) -> bool:
-        """Whether the events of the first layer are wanted again."""
-        return self.plan.counts()[0] > 1
+        """Whether the events of the present image are kept for further tiles of the first layer;
+        those of a batch always are."""
+        return self.batch == 1 and self.plan.counts()[0] > 1
 
     @property
     def events(self) -> int:
         """Events of the first layer at most, without the end."""
         return self.layers[0].inputs
+
+    @property
+    def kept_events(self) -> int:
+        """Events that there is room for in front of the engine. Those of a batch stand in a ring,
+        image behind image: a power of two, at least of as many images as a batch has."""
+        if self.batch > 1:
+            return 1 << index_width(self.batch * self.events)
+        return self.events if self.replays else 0
 
     @property
     def replay_width(self) -> int:
@@ -116,12 +147,14 @@ class TiledEngineParameters(EngineParameters):
 
     @property
     def list_items(self) -> tuple[int, int]:
-        """As `EngineParameters.list_items`; every tile has markers of its own."""
+        """As `EngineParameters.list_items`; every tile has markers of its own, and every image of a
+        batch items of its own."""
         items = [0] * (len(self.layers) - 1)
         for tile, number in zip(self.passes, self.pass_layers, strict=True):
             if number < len(items):
                 at_positions = tile.channels * tile.sends[1] * tile.sends[2]
-                items[number] += min(at_positions, tile.words * self.t_max) + self.t_max
+                most = min(at_positions, tile.words * self.t_max) + self.t_max
+                items[number] += most * self.batch
         first, second = (max(items[which::2], default=0) for which in (0, 1))
         return max(first, 1), second + 1
 
@@ -129,5 +162,4 @@ class TiledEngineParameters(EngineParameters):
     def memory_bits(self) -> int:
         """Bits of the buffer in place of all weights, and of events that are kept."""
         buffer = 2 * self.weight_depth * self.plan.row_bits
-        kept = self.events * self.replay_width if self.replays else 0
-        return super().memory_bits + buffer // 2 + kept
+        return super().memory_bits + buffer // 2 + self.kept_events * self.replay_width

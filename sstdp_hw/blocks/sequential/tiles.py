@@ -37,8 +37,8 @@ class Tile:
 class TilePlan:
     """The tiles of a network in the order in which they are computed, and their place in memory.
 
-    Every tile is fetched once for every image. A row of weights takes whole beats of the bus, and a
-    tile begins where an aligned burst does.
+    Every tile is fetched once for every image, or batch of images. A row of weights takes whole
+    beats of the bus, and a tile begins where an aligned burst does.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ class TilePlan:
 
     @property
     def fetched_bytes(self) -> int:
-        """Bytes that are fetched for an image: without what stands between tiles."""
+        """Bytes that are fetched for an image, or a batch: without what stands between tiles."""
         return self.bus.beat_bytes * self.fetched_beats
 
     @property

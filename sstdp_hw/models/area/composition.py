@@ -23,7 +23,7 @@ from ...contract.fields import total_width
 from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram, spike_block_rams
 from .cells import CELL_ROWS, cells
 from .convolution import conv_parts, pool_parts
-from .engine import ENGINE_FLIP_FLOPS, ENGINE_LUTS, engine_parts
+from .engine import BATCH_PARTS, ENGINE_FLIP_FLOPS, ENGINE_LUTS, engine_parts
 from .loading import LOADING_FLIP_FLOPS, LOADING_LUTS, initial_is_constant, loading_parts
 
 INPUT, LOADING, TOP = "input", "loading", "top"
@@ -51,6 +51,7 @@ LUTS = (
     "walk_bit",
     *LOADING_LUTS,
     *ENGINE_LUTS,
+    *BATCH_PARTS,
 )
 
 #: Parts that take flip-flops.
@@ -77,6 +78,7 @@ FLIP_FLOPS = (
     "potential_bit",
     *LOADING_FLIP_FLOPS,
     *ENGINE_FLIP_FLOPS,
+    *BATCH_PARTS,
 )
 
 

@@ -21,6 +21,8 @@ ENGINE_LUTS = (
     "fill_bit",
 )
 ENGINE_FLIP_FLOPS = ("engine", "engine_map", "engine_register_bit", "tile_loader", "fill_bit")
+#: What a batch of several images takes besides, of either.
+BATCH_PARTS = ("batch",)
 
 #: Rows and bits of a memory.
 Shape = tuple[int, int]
@@ -42,11 +44,15 @@ def engine_parts(engine: EngineParameters) -> Counter[str]:
     )
     if isinstance(engine, TiledEngineParameters):
         plan = engine.plan
-        segments = 1 << index_width(max(plan.counts()))
-        parts["tile_loader"] = 1
+        segments, several = 1 << index_width(max(plan.counts())), engine.batch > 1
+        parts["tile_loader"], parts["batch"] = 1, several
         parts["fill_bit"] = plan.bus.data_width
-        bounds = (segments, 2 * segments)
-        parts["lut_ram_cell"] += sum(cells(rows, engine.pointer_width) for rows in bounds)
+        # How far each segment has been read; where each ends, and of a batch also begins.
+        parts["lut_ram_cell"] += cells(segments, engine.pointer_width)
+        bounds = 2 * segments << (engine.image_bits if several else 0)
+        parts["lut_ram_cell"] += cells(bounds, engine.pointer_width << several)
+        if several:
+            parts["lut_ram_cell"] += cells(engine.image_places, index_width(engine.kept_events) + 2)
     return parts
 
 
@@ -97,8 +103,8 @@ def _memories(engine: EngineParameters) -> list[tuple[Shape, bool]]:
         shapes += [(plan.half_rows, bits) for bits in columns] * 2
     found = [(shape, shape[0] > LUT_RAM_DEPTH) for shape in shapes]
     free = [(sum(engine.list_items), engine.item_width)] if len(engine.layers) > 1 else []
-    if isinstance(engine, TiledEngineParameters) and engine.replays:
-        free.append((engine.events, engine.replay_width))
+    if isinstance(engine, TiledEngineParameters) and engine.kept_events:
+        free.append((engine.kept_events, engine.replay_width))
     return found + [(shape, in_block_ram(*shape)) for shape in free]
 
 

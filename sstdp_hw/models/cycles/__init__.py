@@ -23,6 +23,7 @@ from ...blocks.pipeline import PIECE, QUEUE_DEPTH, RELOAD_LATENCY, RESET_BEFORE_
 from ...contract.memory_image import loading_cycles
 from ...network.layers import Array
 from ...reference.inference import Inference, sent_places
+from .batched import BatchedEngine
 from .chain import NEVER, Decision, Layer, Serializer, Splitter
 from .conv import Conv, word_times
 from .encoder import Encoder
@@ -30,7 +31,7 @@ from .engine import Engine
 from .event_port import EventPort
 from .observed import Origin, Span, Watch
 from .pool import Pool
-from .server import EventServer
+from .server import EventServer, Taker
 from .spikes import chunk, group_counts
 from .stamps import Stamps
 from .tiled import TiledEngine
@@ -49,11 +50,11 @@ class Source(Origin, Protocol):
         """Samples that come next, the first of them number ``first``."""
 
     def sent(self) -> Array:
-        """Cycles in which the answers leave: int64 [samples]."""
+        """Cycles in which the answers leave, when no further sample comes: int64 [samples]."""
 
 
 #: By the kind of the accelerator's input: what makes events of it.
-ENCODERS: dict[str, Callable[[AcceleratorParameters, Decision, EventServer], Any]] = {
+ENCODERS: dict[str, Callable[[AcceleratorParameters, Taker, EventServer], Any]] = {
     "pixels": Encoder,
     "spikes": EventPort,
 }
@@ -232,7 +233,8 @@ def _chain(
         depth = blocks[-1].queue_depth if blocks else QUEUE_DEPTH
         early_exit = parameters.configuration.early_exit
         if parameters.store.external:
-            engine = TiledEngine(parameters.tiled, decision, early_exit, depth, *memory)
+            kind = TiledEngine if parameters.configuration.batch == 1 else BatchedEngine
+            engine = kind(parameters.tiled, decision, early_exit, depth, *memory)
         else:
             engine = Engine(parameters.engine, decision, early_exit, depth)
         after = engine
@@ -255,5 +257,6 @@ def _chain(
         layers.insert(0, layer)
         after = watch.layer(block.name, layer) if watch else layer
     assert after is not None, "there is a layer"
-    source: Source = ENCODERS[parameters.input.kind](parameters, decision, after)
+    taker: Taker = engine if isinstance(engine, BatchedEngine) else decision
+    source: Source = ENCODERS[parameters.input.kind](parameters, taker, after)
     return layers, stamps, source, engine

@@ -39,6 +39,9 @@ class Decision:
         """First and last cycle of the item taken last."""
         return self.seen, self.free - 1
 
+    def finish(self) -> None:
+        """Images are answered as they come."""
+
     def push(
         self, image: int, written: int, step: int, pieces: list[int], close: bool, final: bool,
         indices: Sequence[int],

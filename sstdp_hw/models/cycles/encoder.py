@@ -20,9 +20,8 @@ from ...blocks.pipeline import (
 )
 from ...network.layers import Array
 from ...reference.inference import Inference
-from .chain import Decision
 from .room import LONG_AGO, Room
-from .server import EventServer
+from .server import EventServer, Taker
 from .spikes import ListCounts, ListIndices, list_counts, list_indices
 
 
@@ -87,13 +86,13 @@ class Encoder:
     Parameters
     ----------
     parameters : AcceleratorParameters
-    decision : Decision
+    decision : Taker
     layer : EventServer
         The first one.
     """
 
     def __init__(
-        self, parameters: AcceleratorParameters, decision: Decision, layer: EventServer
+        self, parameters: AcceleratorParameters, decision: Taker, layer: EventServer
     ) -> None:
         self.t_max, self.layer = parameters.t_max, layer
         self.decision, self.stale = decision, decision.stale
@@ -143,6 +142,7 @@ class Encoder:
 
     def sent(self) -> Array:
         """An answer leaves when the decision has it."""
+        self.decision.finish()
         return np.array(self.decision.answers, np.int64)
 
     def run(self, image: int) -> None:

@@ -9,9 +9,8 @@ from ...blocks.inputs import SpikeInput
 from ...blocks.pipeline import MAX_IN_FLIGHT, QUEUE_LATENCY, STAMP_LATENCY, reserve
 from ...network.layers import Array
 from ...reference.inference import Inference, sent_spikes
-from .chain import Decision
 from .room import Room
-from .server import EventServer
+from .server import EventServer, Taker
 from .stamps import Stamps
 
 #: Cycles from an answer to the first beat behind it, as the co-simulation plays packets apart.
@@ -25,13 +24,13 @@ class EventPort:
     Parameters
     ----------
     parameters : AcceleratorParameters
-    decision : Decision
+    decision : Taker
     layer : EventServer
         The first one.
     """
 
     def __init__(
-        self, parameters: AcceleratorParameters, decision: Decision, layer: EventServer
+        self, parameters: AcceleratorParameters, decision: Taker, layer: EventServer
     ) -> None:
         port = parameters.input
         assert isinstance(port, SpikeInput), "chosen by its kind"
@@ -41,7 +40,10 @@ class EventPort:
         self.stamps = Stamps(port.pixels, port.stamp_width)
         self.begun = False  # the marks are those of the next sample already
         self.ended = QUEUE_LATENCY - 1  # the last cycle of the packet before
-        self.answers: list[int] = []  # cycle in which each answer leaves
+        # Cycle in which each answer leaves. It waits in a register until its packet is known to be
+        # complete, unless images are kept until they are, anyway.
+        self.gated = parameters.configuration.batch == 1
+        self.answers: list[int] = [] if self.gated else decision.answers
         self.first_beats: list[int] = []  # cycle in which each packet begins, where they are apart
         self.apart = False
         self.samples: list[list[tuple[int, int]]] = []  # step and index of every event
@@ -72,13 +74,15 @@ class EventPort:
             self.samples[number].append((at, which))
 
     def sent(self) -> Array:
-        """An answer leaves as soon as its packet is complete."""
+        """An answer leaves when its packet is complete and the decision has it."""
+        self.decision.finish()
         return np.array(self.answers, np.int64)
 
     def run(self, sample: int) -> None:
         """Take one packet; packets come in order."""
         cycle = self.ended
         if self.apart:
+            self.decision.finish()
             self.first_beats.append(self.answers[-1] + NEXT_PACKET if self.answers else 0)
             cycle = self.first_beats[-1] + QUEUE_LATENCY - 1
         if not self.begun:
@@ -105,8 +109,8 @@ class EventPort:
             self.stamps.advance(cycle)
         self.ended = cycle
         self.read, self.beats = (began, cycle), max(len(events), 1) + 1
-        # An answer waits in a register until its packet is known to be complete.
-        self.answers.append(max(self.decision.answers[sample] + 1, cycle + 1))
+        if self.gated:
+            self.answers.append(max(self.decision.answers[sample] + 1, cycle + 1))
 
     def _enter(self, sample: int, cycle: int) -> int:
         """When a beat is taken that is there from ``cycle`` on: as soon as there is room for it, or

@@ -17,6 +17,22 @@ class EventServer(Protocol):
         """
 
 
+class Taker(Protocol):
+    """Tells what makes events which images are out of its way: the decision, or an engine that
+    keeps images itself."""
+
+    @property
+    def stale(self) -> list[int]:
+        """First cycle in which nothing is wanted of each image any more; `NEVER` before."""
+
+    @property
+    def answers(self) -> list[int]:
+        """Cycle of each image's answer, so far."""
+
+    def finish(self) -> None:
+        """No further image comes; all that have come are answered."""
+
+
 class GroupServer(Protocol):
     """Takes groups of fired neurons: a splitter, a serializer, or the decision."""
 

@@ -7,6 +7,7 @@ from ...blocks.sequential.tiled import TiledEngineParameters
 from .chain import Decision
 from .engine import Engine
 from .layer_state import Spike
+from .room import LONG_AGO
 
 #: Cycles from the end of a tile to the first event that was kept, and from one to the next.
 REPLAY_LATENCY, REPLAY_INTERVAL = 2, 2
@@ -58,17 +59,18 @@ class TiledEngine(Engine):
         layer = self.p.pass_layers[self.number]
         wait = self.p.locate_cycles(layer)
         if layer == 0:
-            return self._run_again(wait)
+            return self._run_again(wait, self.kept)
         self.kept = []
         first = self.p.pass_layers.index(layer - 1)
         count = self.p.plan.counts()[layer - 1]
         segments = [state.listed for state in self.layers[first : first + count]]
         return self._run_merged(segments, wait)
 
-    def _run_again(self, wait: int) -> bool:
-        """Run a tile of the first layer on the events that were kept."""
-        valid = self.opened - 1 + REPLAY_LATENCY
-        for step, spike in self.kept:
+    def _run_again(self, wait: int, events: list[tuple[int, Spike]], came: int = LONG_AGO) -> bool:
+        """Run a tile of the first layer on events that were kept, the last of which ``came`` in
+        that cycle."""
+        valid = max(self.opened - 1, came) + REPLAY_LATENCY
+        for step, spike in events:
             latched = max(valid + wait, self.taken)
             if not self._take(latched + 1, step, spike):
                 return False

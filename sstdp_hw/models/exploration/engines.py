@@ -22,6 +22,7 @@ def engine_configurations(
     pixels_per_beat: int | None = None,
     weights: str = ROM.kind,
     memory_widths: Sequence[int] = (EXTERNAL.bus.data_width,),
+    batches: Sequence[int] = (EXTERNAL.batch,),
 ) -> list[Configuration]:
     """Configurations of one engine for all layers that differ in more than a lane that idles.
 
@@ -49,10 +50,10 @@ def engine_configurations(
         if not parameters.store.external:
             found[count,] = chosen
             continue
-        for width in memory_widths:
-            for made in _tilings(network, replace(chosen, memory_width=width)):
+        for width, batch in product(memory_widths, batches):
+            for made in _tilings(network, replace(chosen, memory_width=width, batch=batch)):
                 tiled = AcceleratorParameters(network, made).tiled
-                found.setdefault((count, width, tiled.plan.tiles), made)
+                found.setdefault((count, width, batch, tiled.plan.tiles), made)
     return list(found.values())
 
 

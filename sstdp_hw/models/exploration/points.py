@@ -40,7 +40,7 @@ class EstimatedPoint:
     energy : Range, optional
         Picojoules per image, an estimate (docs/energy.md).
     image_bytes : int
-        Read from an external memory for every image.
+        Read from an external memory for every image, in a full batch.
     """
 
     configuration: Configuration
@@ -65,7 +65,8 @@ class EstimatedPoint:
         chosen = self.configuration
         if not STORES[chosen.weights].external:
             return f"{chosen.architecture}, {chosen.weights}"
-        return f"{chosen.architecture}, {chosen.weights} {chosen.memory_width} bit"
+        batch = f", {chosen.batch} a batch" if chosen.batch > 1 else ""
+        return f"{chosen.architecture}, {chosen.weights} {chosen.memory_width} bit{batch}"
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serializable dictionary."""
@@ -91,6 +92,7 @@ class EstimatedPoint:
             "memory_width": chosen.memory_width,
             "weight_buffer": chosen.weight_buffer,
             "potential_memory": chosen.potential_memory,
+            **({"batch": chosen.batch} if chosen.batch > 1 else {}),
             "bytes_per_image": self.image_bytes,
         }
 
@@ -225,7 +227,7 @@ def _estimate(
         parameters, workload.inference,
         memory_latency=memory.latency, memory_interval=memory.interval,
     )  # fmt: skip
-    outside = parameters.tiled.plan.fetched_bytes if parameters.store.external else 0
+    outside = parameters.tiled.image_bytes if parameters.store.external else 0
     # The first image fills an empty pipeline, which in a long run counts for nothing.
     mean = float(np.mean(cycles[1:] if len(cycles) > 1 else cycles))
     energy = energy_estimate(parameters, workload.inference).total

@@ -204,6 +204,7 @@ def _memory(front: list[dict[str, Any]], clock: Any, memory: dict[str, Any]) -> 
     """What points of the front need of an external memory."""
     rows = [
         (", ".join(map(str, point["lanes"])), number(point.get("memory_width")),
+         number(point.get("batch", 1)),
          number(point.get("weight_buffer")), number(point.get("potential_memory") or None),
          number(point["cycles_per_image"], 1), number(point["lut"]), number(point["bram"]),
          number(point["bytes_per_image"]), number(point.get("megabytes_per_second"), 1))
@@ -211,8 +212,8 @@ def _memory(front: list[dict[str, Any]], clock: Any, memory: dict[str, Any]) -> 
     ]  # fmt: skip
     return Table(
         "Weights in an external memory",
-        ("lanes", "bits a beat", "buffer, bit", "potentials, bit", "cycles", "LUT", "block RAM",
-         "bytes an image", "MB/s"), rows,
+        ("lanes", "bits a beat", "batch", "buffer, bit", "potentials, bit", "cycles", "LUT",
+         "block RAM", "bytes an image", "MB/s"), rows,
         f"MB/s at {number(clock, 1)} MHz; latency of the memory {number(memory.get('latency'))} "
         f"cycles, from beat to beat {number(memory.get('interval'))}.",
     )  # fmt: skip
@@ -222,7 +223,7 @@ def _which(point: dict[str, Any]) -> tuple[Any, ...]:
     """What tells a configuration from others."""
     names = (
         "pixels_per_beat", "architecture", "weights", "memory_width", "weight_buffer",
-        "potential_memory",
+        "potential_memory", "batch",
     )  # fmt: skip
     return (*point["lanes"], *(point.get(name) for name in names))
 

@@ -19,6 +19,9 @@ class TiledSpikeLists(wiring.Component):
     step that any of them has, and keeps the place in each of them; so the spikes come in the order
     of steps, and the next step is known when a round ends.
 
+    With a batch every tile has a segment for each image, one behind another, and the reader goes
+    round those of the present image.
+
     Parameters
     ----------
     parameters : sstdp_hw.blocks.sequential.tiled.TiledEngineParameters
@@ -29,6 +32,10 @@ class TiledSpikeLists(wiring.Component):
         `item_layout`: written.
     ends : In(1)
         The segment that was written is complete, and what is read is read from its beginning.
+    image : In
+        With a batch alone: number of the present image within it.
+    again : In(1)
+        With a batch alone, and with ``ends``: the next segment is of the same tile.
     swap : In(1)
         With ``ends``: it was the last of its layer. What was written is read from now on, what was
         read is gone.
@@ -39,12 +46,13 @@ class TiledSpikeLists(wiring.Component):
     """
 
     def __init__(self, parameters):
-        self.p = parameters
+        self.p, self.batches = parameters, parameters.batch > 1
         super().__init__(
             {
                 "item": In(item_layout(parameters)),
                 "valid": In(1),
                 "ends": In(1),
+                **({"image": In(parameters.image_bits), "again": In(1)} if self.batches else {}),
                 "swap": In(1),
                 "starts": In(1),
                 "o": Out(stream.Signature(spike_layout(parameters))),
@@ -73,19 +81,27 @@ class TiledSpikeLists(wiring.Component):
         segment, tile, segments = (
             Signal(wide, name=name) for name in ("segment", "tile", "segments")
         )
+        # Of every tile; with a batch of its every image, and there the place where it begins, too.
+        shape, depth = unsigned(p.pointer_width), 2 << wide
+        if self.batches:
+            shape = data.ArrayLayout(shape, 2)
+            depth <<= p.image_bits
         m.submodules.bounds = bounds = memory.Memory(
-            shape=unsigned(p.pointer_width), depth=2 << wide, init=[], attrs=LUT_RAM
+            shape=shape, depth=depth, init=[], attrs=LUT_RAM
         )
         m.submodules.places = places = memory.Memory(
             shape=unsigned(p.pointer_width), depth=1 << wide, init=[], attrs=LUT_RAM
         )
         bound, kept = bounds.read_port(domain="comb"), places.read_port(domain="comb")
         mark, keep = bounds.write_port(), places.write_port()
+        number, found_end, found_begin = (), bound.data, begin
+        if self.batches:
+            number, found_end, found_begin = (self.image,), bound.data[0], bound.data[1]
         m.d.comb += [
-            mark.addr.eq(Cat(tile, half)),
-            mark.data.eq(written),
+            mark.addr.eq(Cat(tile, *number, half)),
+            mark.data.eq(Cat(written, begin) if self.batches else written),
             mark.en.eq(self.ends),
-            bound.addr.eq(Cat(segment, ~half)),
+            bound.addr.eq(Cat(segment, *number, ~half)),
             kept.addr.eq(segment),
             keep.addr.eq(segment),
             keep.data.eq(place),
@@ -112,8 +128,8 @@ class TiledSpikeLists(wiring.Component):
         with m.FSM(init="END"):
             with m.State("FIND"):
                 m.d.sync += [
-                    place.eq(Mux(first_round, begin, kept.data)),
-                    limit.eq(bound.data),
+                    place.eq(Mux(first_round, found_begin, kept.data)),
+                    limit.eq(found_end),
                 ]
                 m.next = "FETCH"
                 begins_anew()
@@ -138,7 +154,9 @@ class TiledSpikeLists(wiring.Component):
                 begins_anew()
             with m.State("LEAVE"):
                 m.d.comb += keep.en.eq(1)
-                m.d.sync += [segment.eq(segment + 1), begin.eq(limit)]
+                m.d.sync += segment.eq(segment + 1)
+                if not self.batches:
+                    m.d.sync += begin.eq(limit)
                 m.next = "FIND"
                 with m.If(segment == segments):
                     m.d.sync += [
@@ -156,8 +174,9 @@ class TiledSpikeLists(wiring.Component):
         m.d.sync += written.eq(written + self.valid)
         with m.If(self.ends):
             m.d.sync += [
-                begin.eq(Mux(half ^ self.swap, 0, second)),
-                tile.eq(tile + 1),
+                # What is read next; with a batch what is written next.
+                begin.eq(written if self.batches else Mux(half ^ self.swap, 0, second)),
+                tile.eq(tile + ~self.again if self.batches else tile + 1),
                 segment.eq(0), step.eq(0), later.eq(0), first_round.eq(1),
             ]  # fmt: skip
         with m.If(self.swap):
@@ -165,6 +184,8 @@ class TiledSpikeLists(wiring.Component):
                 half.eq(~half), written.eq(writes_next), segments.eq(tile), tile.eq(0),
                 there.eq(~self.starts),
             ]  # fmt: skip
+            if self.batches:
+                m.d.sync += begin.eq(Mux(self.starts, 0, writes_next))
             with m.If(self.starts):
                 m.d.sync += [half.eq(0), written.eq(0)]
         return m

@@ -4,8 +4,11 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from sstdp_hw.blocks.pipeline import TAG_WIDTH
 from sstdp_hw.blocks.widths import index_width as bits_of
 
+from ..external.batch import Batch
+from ..external.gathered import Gathered
 from ..external.lists import TiledSpikeLists
 from ..external.replay import Replay
 from ..parts.streams import TRACED, event_layout, group_layout
@@ -33,7 +36,8 @@ class Probe:
 
 
 class Engine(wiring.Component):
-    """Computes the layers of an image one after the other.
+    """Computes the layers of an image one after the other; with a batch, every tile of a layer for
+    all its images.
 
     Events of the next image are taken when the one before has passed the output layer, which ends
     with its decision if there is early exit. Groups of the output layer are shown one at a time: in
@@ -63,6 +67,12 @@ class Engine(wiring.Component):
         is called ``ends``.
     bus_error : Out(1)
         Then, with a group of the output layer: a tile of the image failed.
+    errors : In(1 << TAG_WIDTH)
+        With a batch: frame error of every tag, as they come with the events.
+    writing : Out(TAG_WIDTH)
+        With a batch: the tag of the image whose events come; those of images before are kept here.
+    frame_error : Out(1)
+        With a batch, with a group of the output layer: the image's packet had the wrong length.
     """
 
     def __init__(self, parameters, index_width, step_width, early_exit):
@@ -95,6 +105,14 @@ class Engine(wiring.Component):
             "bad": In(1),
             "tile_ends": Out(1),
             "bus_error": Out(1),
+            **(self._batch_members() if self.p.batch > 1 else {}),
+        }
+
+    def _batch_members(self):
+        return {
+            "errors": In(1 << TAG_WIDTH),
+            "writing": Out(TAG_WIDTH),
+            "frame_error": Out(1),
         }
 
     def elaborate(self, platform):
@@ -126,7 +144,10 @@ class Engine(wiring.Component):
                 pooled.layer.eq(walk.layer),
             ]
             place, passes = pooled.place, pooled.passes
-        layer_ends = self._tiles(m, fetch, lists, walk, lanes) if p.tiled else walk.ends
+        # The layer is complete for the present image, and for all that it is run for.
+        layer_ends = all_end = walk.ends
+        if p.tiled:
+            layer_ends, all_end = self._tiles(m, fetch, lists, walk, lanes)
         hidden = lanes.done & lanes.word.compare & ~lanes.word.shown
         m.d.comb += [
             fetch.layer.eq(walk.layer),
@@ -138,7 +159,7 @@ class Engine(wiring.Component):
             lanes.layer.eq(walk.layer),
             walk.candidate.eq(lanes.candidate),
             walk.candidate_valid.eq(lanes.candidate_valid),
-            lists.swap.eq(layer_ends),
+            lists.swap.eq(all_end),
             lists.starts.eq(walk.image_ends),
             lists.valid.eq(walk.marks | (hidden & passes.any())),
         ]
@@ -151,26 +172,31 @@ class Engine(wiring.Component):
         return m
 
     def _tiles(self, m, fetch, lists, walk, lanes):
-        """What tiles need; the signal that a layer ends with the present one."""
+        """What tiles need; the signals that a layer ends with the present one, for the present
+        image, and for the last one of a batch, too."""
         p = self.p
         numbers = p.pass_layers
         lasts = [
             int(number != after) for number, after in zip(numbers, (*numbers[1:], -1), strict=True)
         ]
         layer_ends, failed = Signal(), Signal()
+        again = self._batch(m, fetch, lists, walk) if p.batch > 1 else None
+        done = walk.ends if again is None else walk.ends & ~again  # not needed for another image
         m.d.comb += [
             layer_ends.eq(walk.ends & by_layer(m, walk.layer, lasts, "last_tile")),
             lists.ends.eq(walk.ends),
             lanes.fill.eq(self.fill),
             walk.void.eq(~self.there),
-            self.tile_ends.eq(walk.ends),
+            self.tile_ends.eq(done),
             self.bus_error.eq(failed | self.bad),
         ]
-        with m.If(walk.ends):
+        with m.If(done):
             m.d.sync += failed.eq(self.bus_error & ~walk.image_ends)
+        if again is not None:
+            return layer_ends, layer_ends & ~again
         if not p.replays:
             wiring.connect(m, wiring.flipped(self.i), fetch.i)
-            return layer_ends
+            return layer_ends, layer_ends
         m.submodules.replay = replay = Replay(p, self.index_width, self.step_width)
         wiring.connect(m, wiring.flipped(self.i), replay.i)
         wiring.connect(m, replay.o, fetch.i)
@@ -180,7 +206,35 @@ class Engine(wiring.Component):
             replay.restart.eq(walk.ends),
             replay.clear.eq(walk.image_ends),
         ]
-        return layer_ends
+        return layer_ends, layer_ends
+
+    def _batch(self, m, fetch, lists, walk):
+        """What a batch needs; the signal that the present tile is run for another image."""
+        p = self.p
+        last_of_first, last = p.pass_layers.count(0) - 1, len(p.passes) - 1
+        m.submodules.batch = batch = Batch(p)
+        m.submodules.gathered = gathered = Gathered(p, self.index_width, self.step_width)
+        wiring.connect(m, wiring.flipped(self.i), gathered.i)
+        wiring.connect(m, gathered.o, fetch.i)
+        m.d.comb += [
+            batch.arrived.eq(gathered.arrived),
+            batch.first_pass.eq(walk.layer == 0),
+            batch.last_pass.eq(walk.layer == last),
+            batch.ends.eq(walk.ends),
+            gathered.errors.eq(self.errors),
+            gathered.number.eq(batch.number),
+            gathered.first.eq(batch.first),
+            gathered.restart.eq(walk.ends),
+            gathered.again.eq(batch.again),
+            gathered.frees.eq(walk.layer == last_of_first),
+            walk.again.eq(batch.again),
+            walk.next_tag.eq(batch.after),
+            lists.image.eq(batch.number),
+            lists.again.eq(batch.again),
+            self.writing.eq(gathered.arrived),
+            self.frame_error.eq(gathered.error),
+        ]
+        return batch.again
 
     def _show(self, m, walk, lanes):
         """Hand groups of the output layer to the decision."""

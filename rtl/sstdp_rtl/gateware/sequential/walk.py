@@ -82,6 +82,9 @@ class Walk(wiring.Component):
         Only where weights are loaded: the memories hold no whole network, and no image is here.
         The first layer begins, or begins again, when they do, since its initial potentials come
         from them. Or where they come tile by tile: the tile that is next is not there.
+    again, next_tag : In
+        Only with a batch, with ``ends``: the present layer begins again, for another image; the tag
+        of the image that is next.
     """
 
     def __init__(self, parameters, early_exit):
@@ -106,8 +109,12 @@ class Walk(wiring.Component):
                 "ends": Out(1),
                 "image_ends": Out(1),
                 **({"void": In(1)} if parameters.waits else {}),
+                **self._batch_members(),
             }
         )
+
+    def _batch_members(self):
+        return {"again": In(1), "next_tag": In(TAG_WIDTH)} if self.p.batch > 1 else {}
 
     def elaborate(self, platform):
         m = Module()
@@ -234,9 +241,14 @@ class Walk(wiring.Component):
                     m.next = "END"
             with m.State("END"):
                 m.d.comb += [self.ends.eq(1), self.image_ends.eq(output)]
-                m.d.sync += self.layer.eq(Mux(output, 0, self.layer + 1))
-                with m.If(output):
-                    m.d.sync += self.tag.eq(self.tag + 1)
+                if p.batch == 1:
+                    m.d.sync += self.layer.eq(Mux(output, 0, self.layer + 1))
+                    with m.If(output):
+                        m.d.sync += self.tag.eq(self.tag + 1)
+                else:
+                    m.d.sync += self.tag.eq(self.next_tag)
+                    with m.If(~self.again):
+                        m.d.sync += self.layer.eq(Mux(output, 0, self.layer + 1))
                 m.next = "BEGIN"
         return m
 
