@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -101,7 +102,8 @@ def main() -> None:
     def simulate(where: str) -> subprocess.Popen[bytes]:
         command = ["sstdp-hw", "simulate", options.directory, "--dataset", options.dataset]
         more = ["--cluster", where] if where else []
-        return subprocess.Popen([*command, "--samples", str(options.samples), *more])
+        command += ["--samples", str(options.samples), *more]
+        return subprocess.Popen(command, stdout=sys.stderr)
 
     def digest() -> str:
         return hashlib.sha256((options.directory / "results.npz").read_bytes()).hexdigest()[:12]

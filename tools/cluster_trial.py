@@ -44,6 +44,7 @@ def namespaces(held: ExitStack, names: list[str]) -> None:
         _ip("netns", "add", name)
         held.callback(_ip, "netns", "del", name)
         _ip("link", "add", f"v{name}", "type", "veth", "peer", "name", "eth0", "netns", name)
+        held.callback(_ip, "link", "del", f"v{name}")  # a namespace goes later than it says
         _ip("link", "set", f"v{name}", "master", BRIDGE, "up")
         for command in (
             ["addr", "add", f"{NETWORK}{number}/24", "dev", "eth0"],
@@ -82,6 +83,7 @@ def _simulate(options: argparse.Namespace, *more: str, kill: subprocess.Popen | 
     process = subprocess.Popen(
         ["sstdp-hw", "simulate", str(options.directory), "--dataset", options.dataset,
          "--samples", str(options.samples), *more],
+        stdout=sys.stderr,
     )  # fmt: skip
     if kill is not None:
         time.sleep(options.kill_after)
