@@ -103,6 +103,24 @@ def test_what_is_done_is_not_done_again(tmp_path, monkeypatch):
     assert len(others) == 3
 
 
+def test_a_finished_run_leaves_what_another_will_go_on_from(tmp_path, monkeypatch, capsys):
+    """A long run was interrupted, and one of its cases is looked at meanwhile."""
+    monkeypatch.setattr("sstdp_hw.engine.kept.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(random_cases, "_played", lambda _opened, _seed, _: "")
+    job = Job(8, QUICK)
+    kept = kept_of(job)
+    play(Local(1), job, range(1, 5), kept=kept)
+    for seed, count in ((3, 1), (7, 2)):
+        command = ["--count", str(count), "--seed", str(seed), "--simulator", QUICK]
+        capsys.readouterr()
+        assert main(["verify", "random", *command]) == 0
+        told = "1 task done before are kept" in capsys.readouterr().err
+        assert told == (seed == 3), "of its own tasks alone"
+        assert {path.name for path in kept.folder.iterdir()} == {"1", "2", "4"}
+    assert main(["verify", "random", "--count", "4", "--simulator", QUICK]) == 0
+    assert not kept.folder.exists()
+
+
 @pytest.mark.parametrize(
     "arguments, line",
     [

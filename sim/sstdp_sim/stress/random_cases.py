@@ -96,7 +96,7 @@ def play(
     """
     work = Work(_folder, _played, _tools(job.simulator), unit="network")
     if kept:
-        kept.tell("Random networks")
+        kept.tell("Random networks", map(str, seeds))
     found: list[Failure] = []
     with engine.session(work, job) as session:
         while len(seeds):  # so many at a time that progress is told, and nobody waits

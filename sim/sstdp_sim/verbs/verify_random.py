@@ -78,7 +78,7 @@ def _run(options: argparse.Namespace) -> Result:
         print(f"seed {failure.seed}, {case.text}: {failure.text}")
         for command in commands:
             print(f"  {command}")
-    kept.discard()
+    kept.discard(map(str, seeds))
     result = {
         "networks": len(seeds), "seed": options.seed, "samples": job.samples,
         "simulator": job.simulator, "failures": told,
