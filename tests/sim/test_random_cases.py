@@ -128,6 +128,7 @@ def test_a_finished_run_leaves_what_another_will_go_on_from(tmp_path, monkeypatc
         (["--count", "1", "--samples", "0"], "Samples must be at least 1, not 0"),
         (["--count", "1", "--seed", "-1"], "Seed must be between 0 and"),
         (["--count", "1", "--simulator", "vcs"], "Simulator must be verilator or icarus"),
+        (["--count", "1", "--out", "/dev/null"], "/dev/null: /dev/null must be a folder to write"),
     ],
 )
 def test_refusals_are_one_line(arguments, line, capsys):
