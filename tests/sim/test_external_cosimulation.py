@@ -19,6 +19,7 @@ from sstdp_hw.command.cli import main
 from sstdp_hw.contract.answer import BUS_ERROR, pack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.external_memory import external_image
+from sstdp_hw.contract.fields import in_row, to_json
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.network.layers import Pool2d
 from sstdp_hw.network.network import Network
@@ -32,6 +33,7 @@ from sstdp_sim.simulation.memory_harness import External
 from sstdp_sim.simulation.packets import Packets, Traffic
 from sstdp_sim.simulation.runner import VERILATOR_OPTIONS, failure_told, run_job, runner_of
 from sstdp_sim.simulation.simulator import Simulation
+from sstdp_sim.simulation.spikes import NOBODY, read_spikes
 from sstdp_sim.stress.beats import play
 
 
@@ -91,6 +93,31 @@ def test_a_base_address_by_its_port(made, simulator, tmp_path):
     np.testing.assert_array_equal(
         cycles_per_image(ported.parameters, inference), report.arrays["cycles"]
     )
+
+
+def test_every_spike_where_all_inputs_fire(tmp_path):
+    """Behind the last event that is kept a simulator of four states knows no step."""
+    rng = np.random.default_rng(5)
+    layers = random_dense(rng, 7, 6, 4), random_dense(rng, 2, 7, 3)
+    network = Network("bright", 3, (1, 2, 3), ("a", "b"), np.zeros(256, np.uint8), layers)
+    configuration = Configuration((1,), 1, False, architecture="sequential", weights="external")
+    generate(network, configuration, tmp_path / "out")
+    directory = GeneratedDirectory.load(tmp_path / "out")
+    assert directory.parameters.tiled.replays
+    report = cosimulate(
+        directory, np.full((2, 1, 2, 3), 255, np.uint8), np.zeros(2, int), simulator=QUICK,
+        every_spike=True,
+    )  # fmt: skip
+    assert report.result["mismatches"] == 0, report.result["first_mismatch"]
+    assert report.result["protocol_findings"] == []
+
+
+def test_a_spike_with_bits_that_nobody_knows_is_nobodys(tmp_path):
+    """In an end they are nothing."""
+    row = in_row((("tag", 3, ""), ("end", 1, ""), ("step", 4, ""), ("index", 4, "")))
+    (tmp_path / "spikes").write_text("0 312\n0 3X2\n0 XxA\n")
+    found = read_spikes(tmp_path / "spikes", [{"fields": to_json(row)}])
+    assert found.tolist() == [[0, 2, 1, 3], [0, 2, 0, NOBODY], [0, 2, 0, -1]]
 
 
 def words_of(made, external=None, traffic=Traffic()):  # noqa: B008 - frozen
