@@ -53,6 +53,8 @@ def _middle(options: argparse.Namespace, result: Result) -> Words | None:
     for name in ("architecture", "weights", "memory_width", "weight_buffer", "potential_memory"):
         if (value := chosen.get(name)) and value != "rom":
             words += (f"--{name.replace('_', '-')}", value)
+    if not chosen.get("early_exit", True):
+        words += ("--no-early-exit",)
     return "generate", options.network, "--lanes", lanes, *words, "--out", "build/accelerator"
 
 
