@@ -31,11 +31,14 @@ if "generate" in sys.orig_argv:
 
 def test_every_kind_is_drawn_and_can_be_made():
     """And the same seed draws the same."""
-    kinds, weathers = set(), set()
+    kinds, weathers, memories, replays = set(), set(), set(), set()
     for seed in range(1, 150):
         drawn = drawn_case(seed, 4)
         chosen, network = drawn.case.configuration, drawn.case.network
-        AcceleratorParameters(network, chosen)  # refuses what does not fit
+        parameters = AcceleratorParameters(network, chosen)  # refuses what does not fit
+        if parameters.store.external:
+            memories |= {word for word in drawn.generate if word.startswith("--")}
+            replays.add(parameters.tiled.replays)
         assert len(drawn.case.images) == 4
         kinds.add((chosen.architecture, chosen.weights, network.input_kind, chosen.early_exit))
         weathers.add(("--gaps" in drawn.simulate, "--memory-stalls" in drawn.simulate))
@@ -48,7 +51,10 @@ def test_every_kind_is_drawn_and_can_be_made():
             for store in ("rom", "loadable", "external") for exits in both
         ),
         *((name, "rom", "spikes", exits) for name in ("streaming", "sequential") for exits in both),
+        *(("sequential", "external", "spikes", exits) for exits in both),
     }  # fmt: skip
+    assert memories >= {"--base-port", "--base-address", "--weight-buffer", "--potential-memory"}
+    assert replays == {True, False}
     assert weathers == {(False, False), (True, False), (True, True)}
     one, two = drawn_case(7, 5), drawn_case(7, 5)
     assert one.case.network.digest == two.case.network.digest
