@@ -77,7 +77,7 @@ def test_every_answer_and_every_cycle(made, simulator, latency):
     assert len({*inference.classes.tolist()}) > 1, "a dull set"
 
 
-def test_a_base_address_by_its_port(made, simulator, tmp_path):
+def test_a_base_address_by_its_port(made, simulator, tmp_path, capsys):
     directory, images = made
     configuration = Configuration(
         (3,), 2, True, architecture="sequential", weights="external", memory_width=16,
@@ -87,6 +87,10 @@ def test_a_base_address_by_its_port(made, simulator, tmp_path):
     ported = GeneratedDirectory.load(tmp_path / "out")
     assert "from m_axi_base" in ported.parameters.summary
     assert ported.manifest["ports"][-1]["name"] == "m_axi_base"
+    network = str(ported.path / "network.safetensors")
+    command = ["memory", network, "--for", str(ported.path), "--out", str(tmp_path / "weights.bin")]
+    assert main(command) == 0
+    assert " bytes from what m_axi_base tells on, in " in capsys.readouterr().out
     report = cosimulate(ported, images, np.zeros(len(images), int), simulator=simulator)
     assert report.result["mismatches"] == 0, report.result["first_mismatch"]
     inference = reference.run(ported.network, images)
