@@ -8,6 +8,7 @@ import threading
 import time
 import tty
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.interruption import Terminated
 from sstdp_hw.contract.board_identity import WORDS, Identity
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.serial_protocol import MEMORIES_START, Answer, Status
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.accelerator import Accelerator
@@ -110,6 +112,44 @@ def test_a_slow_line_may_take_long_for_an_image_of_weights(monkeypatch):
         os.close(master)  # before the port, whose end would wait for what nobody takes
         line.close()
         os.close(slave)
+
+
+def test_weights_that_are_read_back_otherwise_are_sent_again():
+    """By a board with a memory of its own: the line may have changed them unseen."""
+    refused, loaded, unknown = 4 << 4, 1, Answer(Status.ANSWER, 0)
+
+    class Line:
+        baud, sent = 1_000_000, 0
+
+        def __init__(self, *words):
+            self.words = list(words)
+
+        def send(self, data):
+            self.sent += data[0] == MEMORIES_START
+
+        def receive(self, *_waits):
+            word = self.words.pop(0)
+            return unknown if word is None else Answer(Status.LOADED, word)
+
+        def seconds(self, _count):
+            return 0.0
+
+        def fall_quiet(self, _seconds):
+            return b""
+
+    def host(*words):
+        made = object.__new__(Host)
+        made.name, made.quiet, made.port = "port", 0.0, Line(*words)
+        made.directory = SimpleNamespace(
+            memory_bytes=4, external=True, memory_image=lambda: b"1234"
+        )
+        return made
+
+    once = host(None, refused, None, loaded)
+    once.load()
+    assert once.port.sent == 2
+    with pytest.raises(UserError, match=r"in 5 attempts \(last: the board's memory holds other"):
+        host(*(5 * [None, refused])).load()
 
 
 def test_what_is_never_answered_is_reported_and_the_rest_played(directory, images):
