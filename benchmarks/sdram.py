@@ -22,7 +22,7 @@ from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.directory import GeneratedDirectory
-from sstdp_hw.contract.external_memory import MODEL, external_image
+from sstdp_hw.contract.external_memory import MODEL, external_image, told_base
 from sstdp_hw.data.datasets import Samples
 from sstdp_rtl.boards.sdram.controller import SdramController
 from sstdp_rtl.boards.sdram.pins import SdramPins
@@ -82,7 +82,7 @@ def external(parameters: AcceleratorParameters, mhz: float) -> External:
     image, plan = external_image(parameters), parameters.tiled.plan
     words = (image[at] | image[at + 1] << 8 for at in range(0, len(image), 2))
     contents = "\n".join([f"@{plan.base // 2:x}", *(f"{word:04x}" for word in words), ""])
-    return External(plan.bus.data_width, verilog, contents)
+    return External(plan.bus.data_width, verilog, contents, told_base(parameters))
 
 
 def words_a_cycle(mhz: float, burst: int) -> float:

@@ -145,9 +145,9 @@ class Configuration:
         if self.spram < 0:
             raise UserError(f"SPRAM must be a number of at least 0, not {self.spram}")
         for width in self.membrane_width or ():
-            if not 2 <= width <= WIDEST_MEMBRANE:
+            if not 1 <= width <= WIDEST_MEMBRANE:
                 raise UserError(
-                    f"Membrane width must be between 2 and {WIDEST_MEMBRANE} bits, not {width}"
+                    f"Membrane width must be between 1 and {WIDEST_MEMBRANE} bits, not {width}"
                 )
         if self.name and not (len(self.name) <= LONGEST_NAME and NAME.fullmatch(self.name)):
             raise UserError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..blocks.hardware import SEQUENTIAL, STREAMING, Configuration
+from ..blocks.hardware import SEQUENTIAL, STREAMING, AcceleratorParameters, Configuration
 from ..blocks.weight_store import EXTERNAL, ROM, STORES
 from .convolutional import random_conv_case
 from .dense import Case, random_case, with_spikes
@@ -16,6 +16,7 @@ from .extreme import corner_case
 MAKERS = {"dense": random_case, "convolutional": random_conv_case, "extreme": corner_case}
 _MEMORY_WIDTHS = (16, 32, 64, 128)
 _BATCHES = (1, 1, 2, 3, 8)
+_BASES = (0, 0x3000, 0x8000_0000, 0xF000_0000)
 _SPIKES = 0.2  # share of the cases whose input is spikes
 _MOST_LANES = 17  # of one engine
 
@@ -58,9 +59,11 @@ def drawn_case(seed: int, samples: int) -> DrawnCase:
     stores = (
         list(STORES) if architecture == SEQUENTIAL else [n for n in STORES if n != EXTERNAL.kind]
     )
-    weights = ROM.kind if spikes else str(rng.choice(stores))
+    weights = str(rng.choice(stores))
     if spikes:
         case = with_spikes(case)
+        if STORES[weights].loaded:  # for networks of pixels only
+            weights = ROM.kind
     configuration = _configuration(case, rng, architecture, weights)
     stalls = bool(rng.integers(2))
     simulate = ["--gaps", "0.3", "--backpressure", "0.5"] if stalls else []
@@ -84,8 +87,24 @@ def _configuration(
         lanes = (int(rng.integers(1, min(_MOST_LANES, max(x.outputs for x in weighted)) + 1)),)
     chosen = replace(case.configuration, lanes=lanes, architecture=architecture, weights=weights)
     if weights == EXTERNAL.kind:
-        width, batch = int(rng.choice(_MEMORY_WIDTHS)), int(rng.choice(_BATCHES))
-        chosen = replace(chosen, memory_width=width, batch=batch)
+        return _with_memory(case, chosen, rng)
+    return chosen
+
+
+def _with_memory(case: Case, chosen: Configuration, rng: np.random.Generator) -> Configuration:
+    """Any bus, place and batch, and tiles cut by the buffer or by potentials; at times by both."""
+    chosen = replace(
+        chosen, memory_width=int(rng.choice(_MEMORY_WIDTHS)), base_port=bool(rng.integers(2)),
+        base_address=int(rng.choice(_BASES)), batch=int(rng.choice(_BATCHES)),
+    )  # fmt: skip
+    tiled = AcceleratorParameters(case.network, chosen).tiled
+    plan = tiled.plan
+    if rng.integers(2):
+        larger = 2 * plan.row_bits * int(rng.integers(200))
+        chosen = replace(chosen, weight_buffer=plan.least_bits + larger)
+    if tiled.maps and rng.integers(2):
+        larger = plan.word_bits * int(rng.integers(8))
+        chosen = replace(chosen, potential_memory=plan.least_potentials + larger)
     return chosen
 
 
@@ -96,6 +115,13 @@ def _generate_options(chosen: Configuration) -> tuple[str, ...]:
     options += ["--pixels-per-beat", str(chosen.pixels_per_beat)]
     if chosen.weights == EXTERNAL.kind:
         options += ["--memory-width", str(chosen.memory_width), "--batch", str(chosen.batch)]
+        options += ["--base-address", hex(chosen.base_address)]
+        options += ["--base-port"] if chosen.base_port else []
+        for name, bits in (
+            ("--weight-buffer", chosen.weight_buffer),
+            ("--potential-memory", chosen.potential_memory),
+        ):
+            options += [name, str(bits)] if bits else []
     if not chosen.early_exit:
         options.append("--no-early-exit")
     return tuple(options)

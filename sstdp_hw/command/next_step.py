@@ -55,6 +55,8 @@ def _middle(options: argparse.Namespace, result: Result) -> Words | None:
     ):  # fmt: skip
         if (value := chosen.get(name)) and value != "rom":
             words += (f"--{name.replace('_', '-')}", value)
+    if not chosen.get("early_exit", True):
+        words += ("--no-early-exit",)
     return "generate", options.network, "--lanes", lanes, *words, "--out", "build/accelerator"
 
 

@@ -78,8 +78,8 @@ def check_manifest(manifest: dict[str, Any], path: Path) -> None:
         fields.integer("configuration.spram", low=0)
         fields.integer("memories.words", low=1)
         for width in fields.listed("configuration.membrane_width", int):
-            if isinstance(width, bool) or not 2 <= width <= WIDEST_MEMBRANE:
-                rule = f"must be integers between 2 and {WIDEST_MEMBRANE}"
+            if isinstance(width, bool) or not 1 <= width <= WIDEST_MEMBRANE:
+                rule = f"must be integers between 1 and {WIDEST_MEMBRANE}"
                 fields.refuse("configuration.membrane_width", rule, width)
     memory_width, base_port = 0, False
     if STORES[weights].external:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,15 +72,22 @@ class Kept:
         ):
             temporary.write_bytes(sha256(data).encode() + data)
 
-    def tell(self, run: str) -> None:
-        """Say that a run goes on, if anything of it is there."""
+    def tell(self, run: str, tasks: Iterable[str] | None = None) -> None:
+        """Say that a run goes on, if anything of it is there: of these tasks, or of all."""
         with contextlib.suppress(OSError):
-            if count := len(list(self.folder.iterdir())):
+            there = {path.name for path in self.folder.iterdir()}
+            if count := len(there if tasks is None else there.intersection(tasks)):
                 say(f"{run}: {counted(count, 'task')} done before are kept, and it goes on there")
 
-    def discard(self) -> None:
-        """All is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def discard(self, tasks: Iterable[str] | None = None) -> None:
+        """All is written; or what came of these tasks is, and another run may wait for others."""
+        if tasks is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):  # others are there
+                for name in tasks:
+                    (self.folder / name).unlink(missing_ok=True)
+                self.folder.rmdir()
         with contextlib.suppress(OSError):
             others = sorted(self.folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
             for path in others[:-_KEPT]:

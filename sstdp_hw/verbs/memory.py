@@ -88,13 +88,16 @@ def _external(
 ) -> Result:
     """Write what stands in the external memory."""
     from sstdp_hw.contract.external_memory import external_image, external_json
+    from sstdp_hw.contract.ports import BASE_PORT
 
     data, told = external_image(parameters), external_json(parameters)
     directory.refuse_changed()
     with written_whole(out) as temporary:
         temporary.write_bytes(data)
+    by_port = parameters.configuration.base_port
+    base = f"what {BASE_PORT.name} tells" if by_port else f"{told['base_address']:#010x}"
     print(
-        f"{len(data):,} bytes from {told['base_address']:#010x} on, in {len(told['tiles'])} tiles; "
+        f"{len(data):,} bytes from {base} on, in {len(told['tiles'])} tiles; "
         f"fetched for an image: {told['bytes_per_image']:,} bytes"
         + (f", {batch:,} for a batch" if (batch := told.get("bytes_per_batch")) else "")
     )

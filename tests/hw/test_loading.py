@@ -202,7 +202,7 @@ def test_options_that_make_no_sense():
     network = small_network()
     for changes, text in (
         ({"weights": "flash"}, "Weights must be rom, loadable or external, not 'flash'"),
-        ({"weights": "loadable", "membrane_width": (1,)}, "Membrane width must be between 2 and"),
+        ({"weights": "loadable", "membrane_width": (0,)}, "Membrane width must be between 1 and"),
         ({"weights": "loadable", "membrane_width": (9, 9, 9)}, "one for each of the 2 weighted"),
         ({"membrane_width": (9,)}, "Membrane width must be given with weights that are loaded"),
         ({"spram": 4}, "SPRAM must be used with weights that are loaded, not rom"),

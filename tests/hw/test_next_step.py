@@ -43,6 +43,10 @@ CASES = {
         FRONT,
         f"generate {STARTER} --lanes 8,2 --pixels-per-beat 2 --out build/accelerator",
     ),
+    "explore n --no-early-exit": (
+        {"front": [{"lanes": [4, 1], "early_exit": False}]},
+        "generate n --lanes 4,1 --no-early-exit --out build/accelerator",
+    ),
     "generate n.safetensors --out DIR": ({}, "simulate DIR --dataset tones.npz"),
     "generate n --dataset digits --target-fps 9 --out DIR": ({}, "simulate DIR --dataset digits"),
     "simulate DIR --dataset digits": ({}, "build DIR --device ecp5-25k"),

@@ -154,6 +154,15 @@ def test_memories_of_a_batch():
     assert alone.kept_events == alone.events < engine.kept_events
 
 
+def test_potentials_of_a_network_without_positions_are_not_limited_in_silence():
+    """Its tiles share one memory, which no cut makes smaller."""
+    engine = external(small_network(), 4).tiled
+    needed = engine.plan.word_bits * engine.words
+    assert external(small_network(), 4, potential_memory=needed).tiled.words == engine.words
+    with pytest.raises(UserError, match=rf"at least {needed:,} bits, not {needed - 1:,}: without"):
+        external(small_network(), 4, potential_memory=needed - 1)
+
+
 def test_what_the_manifest_says_of_the_memory():
     parameters = external(small_network(), 4, base_address=0x10000)
     told, plan = external_json(parameters), parameters.tiled.plan

@@ -146,6 +146,17 @@ def test_networks_that_take_spikes_are_refused():
         board_memory(events, MHZ)
 
 
+def test_an_image_that_no_request_holds_is_refused():
+    """Sixteen MB, of the thirty-two that the chip has."""
+    plan = SimpleNamespace(size=1 << 24, bus=BUS, base=0)
+    large = SimpleNamespace(
+        external=True, input_kind="pixels", path="DIR",
+        parameters=SimpleNamespace(tiled=SimpleNamespace(plan=plan)),
+    )  # fmt: skip
+    with pytest.raises(UserError, match=r"^DIR: weights must take at most 16,777,215 bytes"):
+        board_memory(large, MHZ)
+
+
 def test_a_packet_passes_whole_or_not_at_all():
     """One that began before the gate may open is thrown away to its end, unless the line lost its
     place meanwhile."""

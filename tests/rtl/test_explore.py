@@ -422,7 +422,10 @@ def test_batches_are_explored_beside_each_other(explored):
 def test_limits_that_nothing_reaches(capsys):
     arguments = ["explore", f"ready:{NETWORK}", *ENGINE, "--max-bandwidth", "0.001"]
     assert main(arguments) == 1
-    assert "no configuration has at most 0.001 MB/s; of " in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "no configuration has at most 0.001 MB/s; of " in error
+    assert "(sequential, external 32 bit) lanes " in error, "what to build"
+    assert re.search(r" block RAM, [\d,.]+ MB/s of [\d,]+ bytes an image$", error.strip())
 
 
 def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path, monkeypatch):
@@ -446,6 +449,15 @@ def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path, monke
     assert told["--weights"] == "external" and told["--weight-buffer"] == only["weight_buffer"]
 
 
+def test_any_architecture_that_there_is_a_model_of(capsys, tmp_path):
+    """Of an engine whose weights are loaded the area is not known."""
+    file = tmp_path / "explore.json"
+    options = ["--architecture", "any", "--weights", "loadable", "--samples", "2", "--jobs", "1"]
+    assert main(["explore", f"ready:{NETWORK}", *options, "--json", str(file)]) == 0
+    points = json.loads(file.read_text())["points"]
+    assert {(row.get("architecture"), row["weights"]) for row in points} == {(None, "loadable")}
+
+
 @pytest.mark.parametrize("options, message", [
     (("--memory-latency", "9"), "--memory-latency goes with external weights, and none are asked"),
     (("--max-bandwidth", "9", "--architecture", "any"), "--max-bandwidth goes with external"),
@@ -456,6 +468,7 @@ def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path, monke
     (("--batch", "2"), "--batch goes with external weights, and none are asked"),
     (("--weights", "external", "--batch", "9"), "Batch must be between 1 and 8 images, not 9"),
     (("--max-brams", "0"), "--max-brams must be positive"),
+    (("--weights", "loadable", "--architecture", "sequential"), "streaming or any, not sequential"),
 ])  # fmt: skip
 def test_options_of_an_exploration_that_cannot_be(options, message, capsys):
     assert main(["explore", f"ready:{NETWORK}", "--samples", "2", *options]) == 2

@@ -20,6 +20,7 @@ from sstdp_hw.command.cli import main
 from sstdp_hw.contract.answer import BUS_ERROR, pack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.external_memory import external_image
+from sstdp_hw.contract.fields import in_row, to_json
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.network.layers import Pool2d
 from sstdp_hw.network.network import Network
@@ -34,6 +35,7 @@ from sstdp_sim.simulation.memory_harness import External
 from sstdp_sim.simulation.packets import Packets, Traffic
 from sstdp_sim.simulation.runner import VERILATOR_OPTIONS, failure_told, run_job, runner_of
 from sstdp_sim.simulation.simulator import Simulation
+from sstdp_sim.simulation.spikes import NOBODY, read_spikes
 from sstdp_sim.stress.beats import play
 
 
@@ -77,7 +79,7 @@ def test_every_answer_and_every_cycle(made, simulator, latency):
     assert len({*inference.classes.tolist()}) > 1, "a dull set"
 
 
-def test_a_base_address_by_its_port(made, simulator, tmp_path):
+def test_a_base_address_by_its_port(made, simulator, tmp_path, capsys):
     directory, images = made
     configuration = Configuration(
         (3,), 2, True, architecture="sequential", weights="external", memory_width=16,
@@ -87,6 +89,10 @@ def test_a_base_address_by_its_port(made, simulator, tmp_path):
     ported = GeneratedDirectory.load(tmp_path / "out")
     assert "from m_axi_base" in ported.parameters.summary
     assert ported.manifest["ports"][-1]["name"] == "m_axi_base"
+    network = str(ported.path / "network.safetensors")
+    command = ["memory", network, "--for", str(ported.path), "--out", str(tmp_path / "weights.bin")]
+    assert main(command) == 0
+    assert " bytes from what m_axi_base tells on, in " in capsys.readouterr().out
     report = cosimulate(ported, images, np.zeros(len(images), int), simulator=simulator)
     assert report.result["mismatches"] == 0, report.result["first_mismatch"]
     inference = reference.run(ported.network, images)
@@ -143,6 +149,31 @@ def test_a_fault_in_a_batch_is_found_where_it_is(batched):
     assert report.result["mismatches"] == len(wanted) and 0 < len(wanted) < len(images)
     first, layer = report.result["first_divergence"], directory.manifest["probes"][2]["layer"]
     assert (first["image"], first["layer"]) == (wanted[0], layer)
+
+
+def test_every_spike_where_all_inputs_fire(tmp_path):
+    """Behind the last event that is kept a simulator of four states knows no step."""
+    rng = np.random.default_rng(5)
+    layers = random_dense(rng, 7, 6, 4), random_dense(rng, 2, 7, 3)
+    network = Network("bright", 3, (1, 2, 3), ("a", "b"), np.zeros(256, np.uint8), layers)
+    configuration = Configuration((1,), 1, False, architecture="sequential", weights="external")
+    generate(network, configuration, tmp_path / "out")
+    directory = GeneratedDirectory.load(tmp_path / "out")
+    assert directory.parameters.tiled.replays
+    report = cosimulate(
+        directory, np.full((2, 1, 2, 3), 255, np.uint8), np.zeros(2, int), simulator=QUICK,
+        every_spike=True,
+    )  # fmt: skip
+    assert report.result["mismatches"] == 0, report.result["first_mismatch"]
+    assert report.result["protocol_findings"] == []
+
+
+def test_a_spike_with_bits_that_nobody_knows_is_nobodys(tmp_path):
+    """In an end they are nothing."""
+    row = in_row((("tag", 3, ""), ("end", 1, ""), ("step", 4, ""), ("index", 4, "")))
+    (tmp_path / "spikes").write_text("0 312\n0 3X2\n0 XxA\n")
+    found = read_spikes(tmp_path / "spikes", [{"fields": to_json(row)}])
+    assert found.tolist() == [[0, 2, 1, 3], [0, 2, 0, NOBODY], [0, 2, 0, -1]]
 
 
 def words_of(made, external=None, traffic=Traffic()):  # noqa: B008 - frozen

@@ -1,6 +1,14 @@
 """What a host makes of boards that misbehave: a stand-in that answers as the reference does."""
 
+import os
+import pty
+import random
+import select
+import threading
+import time
+import tty
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +20,14 @@ from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.interruption import Terminated
 from sstdp_hw.contract.board_identity import WORDS, Identity
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.serial_protocol import MEMORIES_START, Answer, Status
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.accelerator import Accelerator
+from sstdp_sim.board import port
 from sstdp_sim.board.comparison import compare
 from sstdp_sim.board.host import NO_ANSWER, Host, Played
+from sstdp_sim.board.port import Port
 
 COUNT = 20
 
@@ -74,6 +85,71 @@ def test_a_wrong_answer_stands_if_the_board_repeats_it(directory, images):
     twice = played(directory, images, always={4: wrong}).result
     assert (twice["mismatches"], twice["line"]["asked_again"]) == (1, 1)
     assert twice["first_mismatch"].startswith("image 4: class must be ")
+
+
+def test_a_slow_line_may_take_long_for_an_image_of_weights(monkeypatch):
+    """Longer than a port may take for a piece of it; and one that takes nothing is no board."""
+    monkeypatch.setattr(port, "_WRITE_SECONDS", 0.7)
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    data, came = random.Random(1).randbytes(150_000), bytearray()
+
+    def take():
+        while len(came) < len(data) and select.select([master], [], [], 2)[0]:
+            came.extend(os.read(master, 500))
+            time.sleep(0.004)
+
+    line, reader = Port(os.ttyname(slave), 1_000_000), threading.Thread(target=take)
+    reader.start()
+    try:
+        line.send(data)
+        reader.join()
+        assert came == data
+        with pytest.raises(UserError, match="takes no bytes; is it another kind of port"):
+            line.send(bytes(len(data)))
+    finally:
+        reader.join()
+        os.close(master)  # before the port, whose end would wait for what nobody takes
+        line.close()
+        os.close(slave)
+
+
+def test_weights_that_are_read_back_otherwise_are_sent_again():
+    """By a board with a memory of its own: the line may have changed them unseen."""
+    refused, loaded, unknown = 4 << 4, 1, Answer(Status.ANSWER, 0)
+
+    class Line:
+        baud, sent = 1_000_000, 0
+
+        def __init__(self, *words):
+            self.words = list(words)
+
+        def send(self, data):
+            self.sent += data[0] == MEMORIES_START
+
+        def receive(self, *_waits):
+            word = self.words.pop(0)
+            return unknown if word is None else Answer(Status.LOADED, word)
+
+        def seconds(self, _count):
+            return 0.0
+
+        def fall_quiet(self, _seconds):
+            return b""
+
+    def host(*words):
+        made = object.__new__(Host)
+        made.name, made.quiet, made.port = "port", 0.0, Line(*words)
+        made.directory = SimpleNamespace(
+            memory_bytes=4, external=True, memory_image=lambda: b"1234"
+        )
+        return made
+
+    once = host(None, refused, None, loaded)
+    once.load()
+    assert once.port.sent == 2
+    with pytest.raises(UserError, match=r"in 5 attempts \(last: the board's memory holds other"):
+        host(*(5 * [None, refused])).load()
 
 
 def test_what_is_never_answered_is_reported_and_the_rest_played(directory, images):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support.loading import for_all, sibling
 from support.networks import small_network
+from support.quick_simulator import QUICK
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
@@ -15,9 +16,12 @@ from sstdp_hw.command.cli import main
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.memory_image import loading_cycles, memory_image
 from sstdp_hw.models.cycles import cycles_per_image
+from sstdp_hw.network.layers import Dense
+from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim import Accelerator
+from sstdp_sim.comparison.cosimulation import cosimulate
 from sstdp_sim.comparison.mutation import changed_network, choose, patch
 from sstdp_sim.simulation.loads import Load, Loads
 from sstdp_sim.simulation.packets import Packets
@@ -62,6 +66,22 @@ def test_every_network_that_fits_on_every_simulator(directory, data_set, simulat
         found = json.loads((path / "results.json" if path.is_dir() else path).read_text())
         assert (found["images"], found["mismatches"]) == (40, 0)
         assert found["network_digest"] == network.digest
+
+
+@pytest.mark.parametrize("architecture", ["streaming", "sequential"])
+def test_potentials_of_one_bit(architecture, tmp_path):
+    """The least that a layer can need: a neuron with one weight and the threshold 0."""
+    layer = Dense(np.array([[1]], np.int16), np.zeros(1, np.int32), 2)
+    encoder = np.where(np.arange(256) > 99, 1, 3).astype(np.uint8)
+    network = Network("bit", 3, (1, 1, 1), ("a",), encoder, (layer,))
+    configuration = Configuration((1,), weights="loadable", architecture=architecture)
+    generate(network, configuration, tmp_path / "out")
+    directory = GeneratedDirectory.load(tmp_path / "out")
+    assert directory.parameters.membrane_widths == (1,)
+    images = np.array([0, 255, 99, 100, 0], np.uint8).reshape(-1, 1, 1, 1)
+    report = cosimulate(directory, images, np.zeros(5, int), simulator=QUICK)
+    assert report.result["mismatches"] == 0, report.result["first_mismatch"]
+    assert report.arrays["silent"].tolist() == [True, False, True, False, True]
 
 
 def test_the_predicted_cycles_are_those_of_the_verilog(directory, images):

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from sstdp_sim.mutants.numbers import (
     random_flips,
 )
 from sstdp_sim.mutants.witnesses import _taken_back
+from sstdp_sim.simulation.packets import Traffic
 from sstdp_sim.verbs import verify_mutants as verify_cli
 
 KINDS = {"tie-break", "compare", "count", "clear", "reset", "event", "lane"}
@@ -52,6 +54,38 @@ def test_every_kind_has_places(directory, modules):
     assert len(set(faults)) == len(faults)
     (tie,) = [fault for fault in faults if fault.kind == "tie-break"]
     assert tie.module == "accelerator.decision" and "> becomes >=" in str(tie)
+
+
+@dataclasses.dataclass
+class Failing:
+    """A simulator that ends without an answer: at its mutant, or at so many of its calls."""
+
+    mutant: int = -1
+    calls: set[int] = dataclasses.field(default_factory=set)
+    called: int = 0
+
+    def play(self, _packets, *, mutants, **_options):
+        self.called += 1
+        if self.mutant in mutants or self.called in self.calls:
+            raise UserError("the run failed: killed")
+        return [None] * len(mutants)
+
+
+def test_a_simulator_that_is_ended_says_nothing_of_a_mutant(monkeypatch):
+    """Only if it ends so with this one alone, again, and not without it."""
+    monkeypatch.setattr(campaign.Scenario, "noticed", lambda *_: None)
+    stream = SimpleNamespace(packets=None, answers=None, loads=None)
+    scenario = campaign.Scenario("few", stream, Traffic())
+
+    def noticed(simulator, batch):
+        return campaign._play(simulator, scenario, batch, {}, 1)
+
+    assert noticed(Failing(mutant=2), [1, 2, 3]) == {2: "few: the run failed: killed"}
+    assert noticed(Failing(mutant=2), [2]) == {2: "few: the run failed: killed"}
+    assert noticed(Failing(calls={1}), [2]) == {}, "once"
+    assert noticed(Failing(calls={1, 2}), [1, 2, 3]) == {}
+    with pytest.raises(UserError, match=r"^the run failed: killed"):  # no room on the disk
+        noticed(Failing(calls={*range(100)}), [1, 2, 3])
 
 
 def test_mutants_are_noticed(directory, monkeypatch, tmp_path):

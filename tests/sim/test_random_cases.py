@@ -31,11 +31,14 @@ if "generate" in sys.orig_argv:
 
 def test_every_kind_is_drawn_and_can_be_made():
     """And the same seed draws the same."""
-    kinds, weathers, batches = set(), set(), set()
+    kinds, weathers, memories, replays, batches = set(), set(), set(), set(), set()
     for seed in range(1, 150):
         drawn = drawn_case(seed, 4)
         chosen, network = drawn.case.configuration, drawn.case.network
-        AcceleratorParameters(network, chosen)  # refuses what does not fit
+        parameters = AcceleratorParameters(network, chosen)  # refuses what does not fit
+        if parameters.store.external:
+            memories |= {word for word in drawn.generate if word.startswith("--")}
+            replays.add(parameters.tiled.replays)
         assert len(drawn.case.images) == 4
         kinds.add((chosen.architecture, chosen.weights, network.input_kind, chosen.early_exit))
         batches.add(chosen.batch)
@@ -49,7 +52,10 @@ def test_every_kind_is_drawn_and_can_be_made():
             for store in ("rom", "loadable", "external") for exits in both
         ),
         *((name, "rom", "spikes", exits) for name in ("streaming", "sequential") for exits in both),
+        *(("sequential", "external", "spikes", exits) for exits in both),
     }  # fmt: skip
+    assert memories >= {"--base-port", "--base-address", "--weight-buffer", "--potential-memory"}
+    assert replays == {True, False}
     assert weathers == {(False, False), (True, False), (True, True)}
     assert batches == {1, 2, 3, 8}
     one, two = drawn_case(7, 5), drawn_case(7, 5)
@@ -105,6 +111,24 @@ def test_what_is_done_is_not_done_again(tmp_path, monkeypatch):
     assert len(others) == 3
 
 
+def test_a_finished_run_leaves_what_another_will_go_on_from(tmp_path, monkeypatch, capsys):
+    """A long run was interrupted, and one of its cases is looked at meanwhile."""
+    monkeypatch.setattr("sstdp_hw.engine.kept.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(random_cases, "_played", lambda _opened, _seed, _: "")
+    job = Job(8, QUICK)
+    kept = kept_of(job)
+    play(Local(1), job, range(1, 5), kept=kept)
+    for seed, count in ((3, 1), (7, 2)):
+        command = ["--count", str(count), "--seed", str(seed), "--simulator", QUICK]
+        capsys.readouterr()
+        assert main(["verify", "random", *command]) == 0
+        told = "1 task done before are kept" in capsys.readouterr().err
+        assert told == (seed == 3), "of its own tasks alone"
+        assert {path.name for path in kept.folder.iterdir()} == {"1", "2", "4"}
+    assert main(["verify", "random", "--count", "4", "--simulator", QUICK]) == 0
+    assert not kept.folder.exists()
+
+
 @pytest.mark.parametrize(
     "arguments, line",
     [
@@ -112,6 +136,7 @@ def test_what_is_done_is_not_done_again(tmp_path, monkeypatch):
         (["--count", "1", "--samples", "0"], "Samples must be at least 1, not 0"),
         (["--count", "1", "--seed", "-1"], "Seed must be between 0 and"),
         (["--count", "1", "--simulator", "vcs"], "Simulator must be verilator or icarus"),
+        (["--count", "1", "--out", "/dev/null"], "/dev/null: /dev/null must be a folder to write"),
     ],
 )
 def test_refusals_are_one_line(arguments, line, capsys):

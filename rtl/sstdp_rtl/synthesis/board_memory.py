@@ -7,6 +7,7 @@ import zlib
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.external_memory import external_image
+from sstdp_hw.contract.serial_protocol import MAX_IMAGE_BYTES
 from sstdp_hw.network.chain import PIXELS
 
 from ..boards.sdram.parameters import MemoryParameters
@@ -19,7 +20,8 @@ def board_memory(accelerator: GeneratedDirectory, mhz: float) -> MemoryParameter
     Raises
     ------
     UserError
-        If the input is events, the clock is too fast for the SDRAM, or the weights do not fit.
+        If the input is events, the clock is too fast for the SDRAM, or the weights do not fit it
+        or a request of the serial line.
     """
     if not accelerator.external:
         return None
@@ -33,7 +35,14 @@ def board_memory(accelerator: GeneratedDirectory, mhz: float) -> MemoryParameter
             f"--clock must be at most {MOST_MHZ:g} MHz with weights in the board's SDRAM, not "
             f"{mhz:g}"
         )
-    plan, image = accelerator.parameters.tiled.plan, external_image(accelerator.parameters)
+    plan = accelerator.parameters.tiled.plan
+    if plan.size > MAX_IMAGE_BYTES:
+        raise UserError(
+            f"{accelerator.path}: weights must take at most {MAX_IMAGE_BYTES:,} bytes, as much as "
+            f"the board's serial line brings at once, not {plan.size:,}; generate with a narrower "
+            "--memory-width or with lanes whose weights fill its beats"
+        )
+    image = external_image(accelerator.parameters)
     try:
         return MemoryParameters(
             bus=plan.bus, base=plan.base, size=len(image), crc=zlib.crc32(image),

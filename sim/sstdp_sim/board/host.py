@@ -237,11 +237,15 @@ class Host:
                     told = unpack(STATUS, answer.word)
                     if told["loaded"]:
                         return
-                    raise UserError(
-                        f"{self.name}: the board refused the weights: {refusal(told)}; build and "
-                        "load the bitstream again"
-                    )
-                wrong = _named(answer)
+                    if not self.directory.external:
+                        raise UserError(
+                            f"{self.name}: the board refused the weights: {refusal(told)}; build "
+                            "and load the bitstream again"
+                        )
+                    # Damage that the line's checksum did not find, or of the memory.
+                    wrong = "the board's memory holds other bytes; it may be broken"
+                else:
+                    wrong = _named(answer)
             self.resynchronize()
         raise UserError(
             f"{self.name}: weights did not get through in {_TRIES} attempts (last: {wrong}); is "

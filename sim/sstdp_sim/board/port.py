@@ -13,6 +13,9 @@ from sstdp_hw.contract.serial_protocol import ANSWER_BYTES, Answer, decode_answe
 
 #: What a USB adapter keeps bytes back at most, in seconds.
 LATENCY = 0.05
+#: Bytes that are written at once, and seconds in which a port must take them: the slowest line does
+#: in nine. An image of weights as a whole may take minutes.
+_PIECE, _WRITE_SECONDS = 1024, 10.0
 #: A line that does not fall quiet for so long never will.
 _BABBLE_SECONDS = 5.0
 
@@ -61,7 +64,9 @@ class Port:
         self._gone = (serial.SerialException, OSError, TypeError)
         self._buffer = bytearray()
         try:
-            self._line: Any = serial.Serial(name, baud, timeout=1, write_timeout=10, exclusive=True)
+            self._line: Any = serial.Serial(
+                name, baud, timeout=1, write_timeout=_WRITE_SECONDS, exclusive=True
+            )
         except (serial.SerialException, OSError, ValueError) as error:
             raise UserError(f"{name}: {_refused(error)}") from None
         except Exception as error:  # termios.error, which only some systems have
@@ -86,7 +91,8 @@ class Port:
         import serial
 
         try:
-            self._line.write(data)
+            for first in range(0, len(data), _PIECE):
+                self._line.write(data[first : first + _PIECE])
         except serial.SerialTimeoutException:
             raise UserError(f"{self.name}: takes no bytes; is it another kind of port?") from None
         except self._gone as error:

@@ -387,9 +387,11 @@ def _played(
 
 def _play(
     simulation: Simulation, scenario: Scenario, batch: list[int], patches: Mapping[int, Patch],
-    timeout: int,
+    timeout: int, *, again: bool = False,
 ) -> dict[int, str]:  # fmt: skip
-    """Mutants of the batch that the scenario shows, and what it shows."""
+    """Mutants of the batch that the scenario shows, and what it shows. A simulator that fails is a
+    mutant's doing if that one fails alone, twice, and nothing does without it; else the machine's,
+    which has no room or ends programs."""
     control = [0] if scenario.fails else []
     try:
         answers = simulation.play(
@@ -398,11 +400,16 @@ def _play(
             timeout_cycles=timeout,
         )  # fmt: skip
     except UserError as error:  # of a design that oscillates, for one: find out which it was
-        if len(batch) == 1:
+        if batch == [0]:
+            raise
+        if again:
             return {batch[0]: f"{scenario.name}: {error}"}
         half = len(batch) // 2
-        parts = (batch[:half], batch[half:])
-        first, second = (_play(simulation, scenario, part, patches, timeout) for part in parts)
+        parts = (batch[:half] or [0], batch[half:])
+        first, second = (
+            _play(simulation, scenario, part, patches, timeout, again=part == batch)
+            for part in parts
+        )
         return first | second
     right = answers.pop(0) if control else None
     found = ((n, scenario.noticed(each, right)) for n, each in zip(batch, answers, strict=True))

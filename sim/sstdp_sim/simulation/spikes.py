@@ -12,12 +12,14 @@ from sstdp_hw.contract.fields import from_json, unpack
 from sstdp_hw.network.layers import Array
 
 NOBODY = 1 << 30  # stands for an index that no pixel or neuron has
+_UNKNOWN = str.maketrans("xXzZ", "0000")
 
 
 def read_spikes(path: Path, probes: Sequence[dict[str, Any]]) -> Array:
     """Every spike as (probe, tag of the image, step, neuron): int64 [K, 4], in order of time.
 
-    Neuron -1 is the end of an image.
+    Neuron -1 is the end of an image. Bits that a simulator of four states does not know may be in
+    an end, whose tag alone counts; a spike that has some is nobody's.
 
     Parameters
     ----------
@@ -32,9 +34,13 @@ def read_spikes(path: Path, probes: Sequence[dict[str, Any]]) -> Array:
         for line in lines:
             number, _, payload = line.partition(" ")
             probe = int(number)
-            item = unpack(fields[probe], int(payload, 16))
+            known = payload.translate(_UNKNOWN)
+            item = unpack(fields[probe], int(known, 16))
             head = [probe, item["tag"], item["step"]]
-            spikes.extend([*head, neuron] for neuron in _neurons(item, probes[probe]))
+            neurons = _neurons(item, probes[probe])
+            if known != payload and neurons != [-1]:
+                neurons = [NOBODY]
+            spikes.extend([*head, neuron] for neuron in neurons)
     return np.array(spikes, np.int64).reshape(-1, 4)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.base.caches import wasm_cache
+from sstdp_hw.base.destination import make_folder
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.base.fpga_tools import find_tool
 from sstdp_hw.base.programs import run_program
@@ -71,7 +72,7 @@ def commands_of(case: DrawnCase, job: Job, folder: Path) -> list[list[str]]:
 def save_case(case: DrawnCase, folder: Path) -> None:
     """Write network and samples."""
     network, samples = case.case.network, case.case.images
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     network.save(folder / NETWORK_FILE)
     name = "images" if network.input_kind == "pixels" else "spike_times"
     labels = np.zeros(len(samples), np.int64)
@@ -96,7 +97,7 @@ def play(
     """
     work = Work(_folder, _played, _tools(job.simulator), unit="network")
     if kept:
-        kept.tell("Random networks")
+        kept.tell("Random networks", map(str, seeds))
     found: list[Failure] = []
     with engine.session(work, job) as session:
         while len(seeds):  # so many at a time that progress is told, and nobody waits

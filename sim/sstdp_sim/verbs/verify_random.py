@@ -46,6 +46,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Result:
+    from sstdp_hw.base.destination import check_folder
     from sstdp_hw.base.progress import progress
     from sstdp_hw.base.tables import counted
     from sstdp_hw.cases.drawn import drawn_case
@@ -56,6 +57,7 @@ def _run(options: argparse.Namespace) -> Result:
     check_at_least_one(count=options.count, samples=options.samples, jobs=options.jobs)
     check_seed(options.seed)
     check_simulator(options.simulator)
+    check_folder(options.out)  # long before anything that fails is written there
     job = Job(options.samples, options.simulator)
     kept = kept_of(job)
     seeds = range(options.seed, options.seed + options.count)
@@ -78,7 +80,7 @@ def _run(options: argparse.Namespace) -> Result:
         print(f"seed {failure.seed}, {case.text}: {failure.text}")
         for command in commands:
             print(f"  {command}")
-    kept.discard()
+    kept.discard(map(str, seeds))
     result = {
         "networks": len(seeds), "seed": options.seed, "samples": job.samples,
         "simulator": job.simulator, "failures": told,

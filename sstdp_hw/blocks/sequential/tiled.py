@@ -33,12 +33,23 @@ class TiledEngineParameters(EngineParameters):
         Raises
         ------
         UserError
-            As `EngineParameters.of` and `TilePlan`.
+            As `EngineParameters.of` and `TilePlan`, or if potentials have less than they need.
         """
         found = EngineParameters.of(layers, t_max)
         engine = cls(found.layers, t_max)
-        _ = engine.plan
+        engine._refuse_shared()
         return engine
+
+    def _refuse_shared(self) -> None:
+        """Refuse a limit of potentials that tiles do not help to keep."""
+        store, needed = self.store, self.plan.word_bits * self.words
+        assert isinstance(store, ExternalStore), "made for such a store"
+        if not self.maps and 0 < store.potential_bits < needed:
+            raise UserError(
+                f"Memory of potentials must be at least {needed:,} bits, not "
+                f"{store.potential_bits:,}: without convolutions it has a word for every group of "
+                "the widest layer, however that is cut into tiles; give it more, or leave it out"
+            )
 
     @property
     def tiled(self) -> bool:

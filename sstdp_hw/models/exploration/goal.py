@@ -85,11 +85,14 @@ class Goal:
 
     def describe(self, point: EstimatedPoint) -> str:
         """A point in one line."""
+        outside = ""
+        if point.image_bytes:
+            outside = f", {self.bandwidth(point):,.1f} MB/s of {point.image_bytes:,} bytes an image"
         return (
             f"lanes {point.lanes}, {point.configuration.pixels_per_beat} pixels a beat: "
             f"{point.cycles:,.1f} cycles per image, {self.images_per_second(point):,.0f} images/s "
             f"at {self.clock_mhz:g} MHz, {point.area.lut:,} LUT, {point.area.ff:,} FF, "
-            f"{point.area.bram} block RAM"
+            f"{point.area.bram} block RAM{outside}"
         )
 
 
