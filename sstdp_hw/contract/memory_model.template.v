@@ -1,9 +1,10 @@
 // A memory behind the read channels of AXI4, for simulation. The first beat of a burst comes
 // `latency` cycles and one after its address was taken, or behind the burst before; then a beat
 // every cycle. Addresses and beats wait a cycle more with a chance of `stalls` in 256. Of a chance
-// of `faults` in 256 a burst is a wrong one: SLVERR or DECERR in its last beat, SLVERR in its first, or a
-// pause before its last beat that is longer than the accelerator waits. A burst of another kind than
-// INCR, or of narrower beats, gets DECERR.
+// of `faults` in 256 a burst is a wrong one: SLVERR or DECERR in its last beat, SLVERR in its first, a
+// pause before its last beat that is longer than the accelerator waits, or, of one in 64 of these,
+// the wrong `rlast` in its first beat. A burst of another kind than INCR, or of narrower beats, gets
+// DECERR.
 module @{module} (
   input  wire clk,
   input  wire rst_n,  // of the bus
@@ -54,7 +55,7 @@ module @{module} (
   assign rdata = (word < @{words}) ? words[word] : {@{width}{1'b0}};
   assign rresp = (fault[head] == 3) & (beat == 0) ? 2'd2 : !last ? 2'd0
     : (fault[head] == 1) ? 2'd2 : (fault[head] == 2) ? 2'd3 : 2'd0;
-  assign rlast = last;
+  assign rlast = last ^ ((fault[head] == 5) & (beat == 0));
 @{contents}
   always @(posedge clk) begin
     noise <= begin_n ? noise_3 : (seed << 1) ^ 32'h5bd1e995;  // never 0
@@ -74,7 +75,7 @@ module @{module} (
         length[tail] <= arlen;
         due[tail] <= now + 1 + latency;
         fault[tail] <= (arburst != 1) | (arsize != @{shift}) ? 3'd2
-          : (noise[23:16] < faults) ? noise[25:24] + 3'd1 : 3'd0;
+          : (noise[23:16] >= faults) ? 3'd0 : (noise[31:26] == 0) ? 3'd5 : noise[25:24] + 3'd1;
         asked <= asked + 1;
       end
       if (gives) begin

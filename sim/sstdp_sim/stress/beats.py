@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
+from sstdp_hw.blocks.pipeline import INPUT_QUEUE_DEPTH
 from sstdp_hw.contract.answer import ANSWER, LOAD, bus_errors, pack_answers, unpack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.fitting import fitted
@@ -232,8 +233,9 @@ def random_stream(
         also out of order, out of range, repeated, and none at all.
     resets : float
         Share of packets followed by a reset, at least one of them if the share is not 0: half of
-        them in the middle of the packet, at once or within ``busy`` cycles, in the middle of a step
-        or of an answer.
+        them in the middle of the packet, some behind as few beats as the first queue keeps where
+        the chain is full; at once or within ``busy`` cycles, in the middle of a step or of an
+        answer.
     busy : int
         Cycles that the chain works for an image, see `busy_cycles`.
     """
@@ -251,6 +253,8 @@ def random_stream(
     delays[soon] = random.integers(0, _SOON, np.count_nonzero(soon))
     middle = cut & (random.random(count) < 0.5)
     cut_off = random.integers(1, parameters.beats + 1, np.count_nonzero(middle))
+    short = random.random(len(cut_off)) < 0.25
+    cut_off[short] = np.minimum(cut_off[short], random.integers(1, INPUT_QUEUE_DEPTH, short.sum()))
     lengths[middle], last[middle] = cut_off, False
     last[-1], delays[-1] = True, -1  # the last packet ends, and is answered
     packets = Packets(data, lengths, last, delays)
