@@ -109,7 +109,7 @@ def test_the_verb(tmp_path, capsys):
     for options, message in (
         (["--weights", "flash"], "invalid choice: 'flash'"),
         (["--lanes", "4,4"], "Lanes must be one number in a sequential architecture"),
-        (["--max-luts", "900"], "--architecture sequential cannot be given together with a goal"),
+        (["--lanes", "4", "--max-luts", "900"], "--lanes cannot be given together with a goal"),
     ):
         try:
             status = run(*options)

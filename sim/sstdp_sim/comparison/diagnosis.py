@@ -71,8 +71,9 @@ def expected_spikes(directory: GeneratedDirectory, inference: Inference, image: 
 def numbered(spikes: Array) -> Array:
     """Spikes with the number of their image in place of its tag.
 
-    Without early exit every image's end passes every probe, and the next image with the same tag
-    comes behind it; images of a batch pass a probe by turns, tile by tile.
+    Without early exit every image's end passes every probe, in a streaming layer once for each
+    group, one behind the other; the next image with the same tag comes later. Images of a batch
+    pass a probe by turns, tile by tile.
 
     Parameters
     ----------
@@ -81,10 +82,14 @@ def numbered(spikes: Array) -> Array:
     """
     found = spikes.copy()
     for probe in np.unique(spikes[:, 0]):
+        rows = np.flatnonzero(spikes[:, 0] == probe)
+        tags, ends = spikes[rows, 1], spikes[rows, 3] < 0
+        closes = ends.copy()
+        closes[:-1] &= ~(ends[1:] & (tags[1:] == tags[:-1]))
         for tag in range(TAGS):
-            rows = np.flatnonzero((spikes[:, 0] == probe) & (spikes[:, 1] == tag))
-            ends = spikes[rows, 3] < 0
-            found[rows, 1] = tag + TAGS * (np.cumsum(ends) - ends)
+            own = tags == tag
+            before = np.cumsum(closes[own]) - closes[own]
+            found[rows[own], 1] = tag + TAGS * before
     return found
 
 

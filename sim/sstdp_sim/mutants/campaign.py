@@ -59,7 +59,8 @@ _HOSTILE_PACKETS = 400
 # A register that no reset clears matters rarely, and only to what is next: many resets are needed.
 _RESET_PACKETS, _RESET_CYCLES = 3000, 200_000  # so many packets, or fewer that take so long
 _STALLED_IMAGES = 12  # that would come in the time of a long stall
-_BATCH = 24  # mutants of one simulator process
+_BATCH = 24  # mutants of one simulator process, at most
+_TASKS = 4  # among which the last few mutants are divided: one process each would only start
 #: How often those that nobody noticed are played, each time with other images and traffic.
 _TURNS = 5
 _LATE, _FAULTS = 20, 12  # cycles of an external memory; wrong bursts of it, in 256
@@ -335,12 +336,15 @@ def run(
                         break
                     given = (scenario, patches, timeout_cycles(directory, scenario.traffic))
                     name = f"play-{turn}-{place}"
-                    (found,) = kept_map(session, kept, [f"{name}-none"], [[0]], given=given)
-                    if found:
-                        raise UserError(f"Without a mutant nothing may be noticed; {found[0]}")
                     batches = _batches(list(alive))
-                    names = [f"{name}-{'-'.join(map(str, batch))}" for batch in batches]
-                    for found in kept_map(session, kept, names, batches, given=given):
+                    tasks = {"none": [0]} | {"-".join(map(str, each)): each for each in batches}
+                    names = [f"{name}-{each}" for each in tasks]
+                    without, *with_one = kept_map(
+                        session, kept, names, list(tasks.values()), given=given
+                    )
+                    if without:
+                        raise UserError(f"Without a mutant nothing may be noticed; {without[0]}")
+                    for found in with_one:
                         noticed |= found
                         alive = {n: mutant for n, mutant in alive.items() if n not in found}
                         if progress:
@@ -374,7 +378,9 @@ _PROVING = Work(_prover, _prove, (distribution_of("yosys"),), unit="mutant")
 
 
 def _batches(numbers: list[int]) -> list[list[int]]:
-    return [numbers[first : first + _BATCH] for first in range(0, len(numbers), _BATCH)]
+    """The same whoever plays, so that what is kept is of use to all."""
+    size = min(_BATCH, -(-len(numbers) // _TASKS))
+    return [numbers[first : first + size] for first in range(0, len(numbers), size)]
 
 
 def _played(
