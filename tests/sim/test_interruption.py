@@ -123,7 +123,7 @@ def test_a_signal_reaches_the_mutants(directory, tmp_path, monkeypatch):
     monkeypatch.setattr(segments, "Simulation", simulation)
     began = Began(tmp_path, 2, signal.SIGTERM, monkeypatch)
     with pytest.raises(Terminated), signals_raised():
-        campaign.run(directory, np.zeros((2, 1, 8, 8), np.uint8), count=12, jobs=2)
+        campaign.run(directory, np.zeros((2, 1, 8, 8), np.uint8), count=16, jobs=2)
     assert began.all_ended()
     assert sorted(map(len, simulations[0].played)) == [1, 4, 4]
     assert not list(tmp_path.glob("sstdp-hw-*"))
