@@ -11,6 +11,7 @@ from pathlib import Path
 
 from amaranth.back import rtlil
 
+from sstdp_hw.base.fpga_tools import find_tool, run_tool
 from sstdp_sim.mutants.model_check import solve
 
 CHECKERS = Path(__file__).parents[1] / "formal"
@@ -64,6 +65,8 @@ def holds(folder, checker, depth, *, design, parameters=None):
         parameters=f"chparam{settings} {checker}" if settings else "",
     )  # fmt: skip
     (folder / "proof.sby").write_text(text)
+    # SymbiYosys starts yosys itself, and does not wait while another process compiles it.
+    run_tool(find_tool("yosys"), ["-V"], folder, log="version.log")
     tools = Path(sys.executable).parent
     done = subprocess.run(
         [
