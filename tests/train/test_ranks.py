@@ -54,9 +54,8 @@ def recipes(tiny):
     return {"all-additions": tiny.with_(epochs=2, averaging=1.0), "exact": exact, "deep": deep}
 
 
-@pytest.fixture(scope="module")
-def folder(recipes, bars, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ranks")
+def played(folder, recipes, bars):
+    """What two processes did in the folder."""
     (folder / "task").write_bytes(pickle.dumps((recipes, bars)))
     (folder / "task.py").write_text(TASK)
     command = [
@@ -68,10 +67,21 @@ def folder(recipes, bars, tmp_path_factory):
         "2",
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    return subprocess.run(
         [*command, "task.py"], cwd=folder, env=environment, capture_output=True, text=True,
         timeout=LONGEST,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(recipes, bars, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ranks")
+    done = played(folder, recipes, bars)
+    if "Signal 6 (SIGABRT)" in done.stderr:
+        # Seldom, with all work done, a process of PyTorch 2.13 aborts as it ends ("terminate called
+        # without an active exception"). Twice in a row would be something else.
+        folder = tmp_path_factory.mktemp("again")
+        done = played(folder, recipes, bars)
     assert done.returncode == 0, done.stderr
     return folder
 
