@@ -5,33 +5,29 @@ what becomes of a memory that is slow, irregular or broken.
 each kind.
 """
 
-import os
 import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.axi_memory import AxiMemory
-from support.conv_networks import random_conv_case
 from support.corner_networks import corner_case
 from support.external import (
     bursts_of_an_image,
     check,
-    directed,
     external,
     flagged,
+    for_many,
     memory_of,
+    random_external,
     small_tiled_network,
     tiled_network,
 )
-from support.networks import random_case, random_dense, with_spikes
+from support.networks import directed, random_dense
 from support.simulation import expected_words, run
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.reference import inference as reference
-
-CASES = int(os.environ.get("SSTDP_EXTERNAL_CASES", "0"))
-MAKERS = (corner_case, random_case, random_conv_case)
 
 
 def test_several_tiles_of_every_hidden_layer():
@@ -134,18 +130,10 @@ def test_a_burst_that_never_ends_is_answered_and_the_way_back_is_found():
     assert found[0] == 2 and found == list(range(2, found[-1] + 1)) and 3 < found[-1] < 19
 
 
-@pytest.mark.skipif(not CASES, reason="SSTDP_EXTERNAL_CASES is not set")
-@pytest.mark.parametrize("seed", range(CASES))
-@pytest.mark.parametrize("make", MAKERS)
+@for_many
 def test_many_random_networks(make, seed):
     chance = random.Random(seed)
-    case = external(make(seed, early_exit=seed % 2 > 0, images=4), base_address=seed % 3 * 4096)
-    if seed % 7 == 3:
-        case = with_spikes(case)
-    if seed % 5 > 2:
-        plan = AcceleratorParameters(case.network, case.configuration).tiled.plan
-        bits = plan.least_bits + 2 * plan.row_bits * chance.randrange(1, 200)
-        case = replace(case, configuration=replace(case.configuration, weight_buffer=bits))
+    case = random_external(make, seed, chance, images=4, base_address=seed % 3 * 4096)
     if seed % 3:
         check(case, latency=chance.choice((0, 9, 70)))
     else:

@@ -5,34 +5,32 @@ cycle, and that nobody waits for an image that does not come.
 networks of each kind.
 """
 
-import os
 import random
 from bisect import bisect_left
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.conv_networks import random_conv_case
-from support.corner_networks import corner_case, traffic_of
+from support.corner_networks import traffic_of
 from support.external import (
+    CASES,
+    MANY,
     bursts_of_an_image,
     check,
-    directed,
     external,
     flagged,
+    for_many,
     memory_of,
+    random_external,
     small_tiled_network,
     tiled_network,
 )
-from support.networks import random_case, random_dense, with_spikes
+from support.networks import directed, random_dense, with_spikes
 from support.simulation import expected_words, packet_of, run
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.models.cycles import cycles_per_image, latency_per_image
 from sstdp_hw.reference import inference as reference
-
-CASES = int(os.environ.get("SSTDP_EXTERNAL_CASES", "0"))
-MAKERS = (corner_case, random_case, random_conv_case)
 
 
 def batched(case, size):
@@ -159,7 +157,7 @@ def test_an_error_of_the_bus_flags_its_batch_and_no_other():
     assert found == [4, 5, 6, 7, 12, 13, 14, 15]
 
 
-@pytest.mark.skipif(not CASES, reason="SSTDP_EXTERNAL_CASES is not set")
+@MANY
 def test_a_burst_that_never_ends_is_answered():
     case = batched(small_tiled_network(seed=6, images=40), 4)
     found = flagged(case, {4 * bursts_of_an_image(case): "never"}, pause=4400)
@@ -178,18 +176,10 @@ def test_what_is_fetched_limits_less():
     assert shares == pytest.approx([shares[0]] * 4, rel=0.02)
 
 
-@pytest.mark.skipif(not CASES, reason="SSTDP_EXTERNAL_CASES is not set")
-@pytest.mark.parametrize("seed", range(CASES))
-@pytest.mark.parametrize("make", MAKERS)
+@for_many
 def test_many_random_networks(make, seed):
     chance = random.Random(seed)
-    case = external(make(seed, early_exit=seed % 2 > 0, images=chance.choice((5, 9, 13))))
-    if seed % 7 == 3:
-        case = with_spikes(case)
-    if seed % 5 > 2:
-        plan = AcceleratorParameters(case.network, case.configuration).tiled.plan
-        bits = plan.least_bits + 2 * plan.row_bits * chance.randrange(1, 200)
-        case = replace(case, configuration=replace(case.configuration, weight_buffer=bits))
+    case = random_external(make, seed, chance, images=chance.choice((5, 9, 13)))
     case = batched(case, chance.randrange(2, 9))
     count = len(case.images)
     if seed % 3 == 1:

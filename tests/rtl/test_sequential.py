@@ -11,10 +11,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from amaranth.hdl import Fragment
+from support import networks
 from support.conv_networks import random_conv, random_conv_case
 from support.corner_networks import corner_case, traffic_of
 from support.loading import for_all, loads_of, sibling
-from support.networks import Case, random_case, random_dense, small_network, with_spikes
+from support.networks import random_case, random_dense, small_network, with_spikes
 from support.simulation import Load, expected_spikes, expected_words, run
 
 from sstdp_hw.base.errors import UserError
@@ -27,7 +28,6 @@ from sstdp_hw.models.area import predict_area
 from sstdp_hw.models.cost import cycle_bound, layer_work
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.network.layers import Dense, Flatten, Pool2d
-from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.gateware.sequential.memories import memories
 
@@ -67,16 +67,8 @@ def check(case, *, stalls=0.0, traffic=None, **options):
         assert predicted.tolist() == np.diff(seen.cycles, prepend=-1).tolist()
 
 
-def directed(seed, *layers, shape, t_max=4, lanes=2, images=3, early_exit=False):
-    """A network of layers that are there already, on random images, the last one dark."""
-    rng = np.random.default_rng(seed)
-    encoder = np.clip((255 - np.arange(256)) // 40, 0, t_max).astype(np.uint8)
-    names = tuple(map(str, range(layers[-1].neurons)))
-    network = Network("directed", t_max, shape, names, encoder, layers)
-    pixels = rng.integers(0, 256, (images, *shape)).astype(np.uint8)
-    pixels[-1] = 0
-    configuration = Configuration((lanes,), 1, early_exit, architecture="sequential")
-    return Case(seed, network, configuration, pixels)
+def directed(seed, *layers, lanes=2, **options):
+    return sequential(networks.directed(seed, *layers, **options), lanes)
 
 
 @pytest.mark.parametrize("seed, early_exit", [(6, False), (9, True)])

@@ -3,27 +3,32 @@ every run is held to."""
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
-from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
+from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.blocks.sequential.tiles import TilePlan
 from sstdp_hw.contract.answer import ANSWER, BUS_ERROR
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.network.layers import Pool2d
-from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 
 from .axi_memory import AxiMemory
-from .conv_networks import random_conv
-from .networks import Case, random_dense
+from .conv_networks import random_conv, random_conv_case
+from .corner_networks import corner_case
+from .networks import directed, random_case, random_dense, with_spikes
 from .simulation import expected_spikes, expected_words, run
 
 FLAG = 1 << BUS_ERROR.offset
 FRAME_ERROR = next(field for field in ANSWER if field.name == "frame_error")
+#: Random networks of each kind.
+CASES = int(os.environ.get("SSTDP_EXTERNAL_CASES", "0"))
+MANY = pytest.mark.skipif(not CASES, reason="SSTDP_EXTERNAL_CASES is not set")
 
 
 class Checked(NamedTuple):
@@ -49,6 +54,30 @@ def external(case, seed=None, **options):
         case.configuration, lanes=(lanes,), architecture="sequential", weights="external", **chosen
     )
     return replace(case, configuration=configuration)
+
+
+def for_many(test):
+    """Run the test for random networks of each kind, if they are asked for."""
+    for mark in (
+        pytest.mark.parametrize("make", (corner_case, random_case, random_conv_case)),
+        pytest.mark.parametrize("seed", range(CASES)),
+        MANY,
+    ):
+        test = mark(test)
+    return test
+
+
+def random_external(make, seed, chance, *, images, **options):
+    """A random network with its weights outside; some take spikes, some have a buffer of their
+    own."""
+    case = external(make(seed, early_exit=seed % 2 > 0, images=images), **options)
+    if seed % 7 == 3:
+        case = with_spikes(case)
+    if seed % 5 > 2:
+        plan = AcceleratorParameters(case.network, case.configuration).tiled.plan
+        bits = plan.least_bits + 2 * plan.row_bits * chance.randrange(1, 200)
+        case = replace(case, configuration=replace(case.configuration, weight_buffer=bits))
+    return case
 
 
 def memory_of(case, **options):
@@ -93,16 +122,6 @@ def check(case, *, latency=0, interval=1, stalls=0.0, memory_stalls=0.0, traffic
         )
         assert predicted.tolist() == np.diff(seen.cycles, prepend=-1).tolist()
     return Checked(plan, memory.bursts, len(once))
-
-
-def directed(seed, *layers, shape, t_max=4, images=3, early_exit=False):
-    rng = np.random.default_rng(seed)
-    encoder = np.clip((255 - np.arange(256)) // 40, 0, t_max).astype(np.uint8)
-    names = tuple(map(str, range(layers[-1].neurons)))
-    network = Network("directed", t_max, shape, names, encoder, layers)
-    pixels = rng.integers(0, 256, (images, *shape)).astype(np.uint8)
-    pixels[-1] = 0
-    return Case(seed, network, Configuration((1,), 1, early_exit), pixels)
 
 
 def tiled_network(seed=1, **options):

@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from amaranth.back import rtlil
@@ -65,8 +67,7 @@ def holds(folder, checker, depth, *, design, parameters=None):
         parameters=f"chparam{settings} {checker}" if settings else "",
     )  # fmt: skip
     (folder / "proof.sby").write_text(text)
-    # SymbiYosys starts yosys itself, and does not wait while another process compiles it.
-    run_tool(find_tool("yosys"), ["-V"], folder, log="version.log")
+    _yosys_compiled()
     tools = Path(sys.executable).parent
     done = subprocess.run(
         [
@@ -81,6 +82,13 @@ def holds(folder, checker, depth, *, design, parameters=None):
     words = status.read_text().split() if status.exists() else []
     assert words and words[0] in ("PASS", "FAIL"), done.stdout + done.stderr
     return words[0] == "PASS"
+
+
+@cache
+def _yosys_compiled():
+    """SymbiYosys starts yosys itself, and does not wait while another process compiles it."""
+    with tempfile.TemporaryDirectory() as folder:
+        run_tool(find_tool("yosys"), ["-V"], Path(folder), log="version.log")
 
 
 def holds_for(folder, checker, frames, *, design, parameters):

@@ -18,8 +18,8 @@ from sstdp_hw.network.layers import Flatten
 from sstdp_hw.network.network import Network
 
 __all__ = [
-    "T_MAX", "Case", "finished_case", "random_case", "random_dense", "small_network", "wide_case",
-    "with_spikes",
+    "T_MAX", "Case", "directed", "finished_case", "random_case", "random_dense", "small_network",
+    "wide_case", "with_spikes",
 ]  # fmt: skip
 
 
@@ -34,6 +34,17 @@ def wide_case(lanes: int, *, early_exit: bool) -> Case:
     )
     images = rng.integers(0, 256, (12, 1, 5, 8)).astype(np.uint8)
     return Case(lanes, network, Configuration((lanes, 9), 4, early_exit), images)
+
+
+def directed(seed, *layers, shape, t_max=4, images=3, early_exit=False):
+    """A network of layers that are there already, on random images, the last one dark."""
+    rng = np.random.default_rng(seed)
+    encoder = np.clip((255 - np.arange(256)) // 40, 0, t_max).astype(np.uint8)
+    names = tuple(map(str, range(layers[-1].neurons)))
+    network = Network("directed", t_max, shape, names, encoder, layers)
+    pixels = rng.integers(0, 256, (images, *shape)).astype(np.uint8)
+    pixels[-1] = 0
+    return Case(seed, network, Configuration((1,), 1, early_exit), pixels)
 
 
 def small_network(seed=5, t_max=6):
