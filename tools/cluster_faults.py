@@ -8,18 +8,23 @@ are simulated here first, then on two workers with each fault, and must give the
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cluster_trial import ADDRESS, namespaces, start_scheduler, start_worker
+from cluster_trial import (
+    ADDRESS,
+    arguments,
+    namespaces,
+    results,
+    simulation,
+    start_scheduler,
+    start_worker,
+)
 
 #: Of the disk that is full: a worker starts with it, and nothing can be compiled on it.
 _SMALL = "size=300k"
@@ -50,9 +55,8 @@ class Cluster:
 
 @contextmanager
 def _cluster(*, full: bool = False) -> Iterator[Cluster]:
-    with ExitStack() as held, TemporaryDirectory(prefix="sstdp-faults-") as folder:
+    with TemporaryDirectory(prefix="sstdp-faults-") as folder, ExitStack() as held:
         yield Cluster(held, folder, full=full)
-        held.close()  # before the folder goes
 
 
 def _full_disk(simulate: Simulate, _after: float) -> None:
@@ -92,30 +96,21 @@ FAULTS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--dataset", default="mnist")
-    parser.add_argument("--samples", type=int, default=10_000)
+    parser = arguments(__doc__, samples=10_000)
     parser.add_argument("--after", type=float, default=8.0, metavar="SECONDS")
     options = parser.parse_args()
 
     def simulate(where: str) -> subprocess.Popen[bytes]:
-        command = ["sstdp-hw", "simulate", options.directory, "--dataset", options.dataset]
-        more = ["--cluster", where] if where else []
-        command += ["--samples", str(options.samples), *more]
-        return subprocess.Popen(command, stdout=sys.stderr)
-
-    def digest() -> str:
-        return hashlib.sha256((options.directory / "results.npz").read_bytes()).hexdigest()[:12]
+        return simulation(options, *(["--cluster", where] if where else []))
 
     assert simulate("").wait() == 0
-    told = {"none": {"answers": digest()}}
+    told = {"none": {"answers": results(options)["answers"]}}
     for name, fault in FAULTS.items():
         (options.directory / "results.npz").unlink()
         fault(simulate, options.after)
-        results = json.loads((options.directory / "results.json").read_text())
+        found = results(options)
         told[name] = {
-            "answers": digest(), "images": results["images"], "ran_on": results["cluster"],
+            "answers": found["answers"], "images": found["images"], "ran_on": found["cluster"],
         }  # fmt: skip
         assert told[name]["answers"] == told["none"]["answers"], name
     print(json.dumps(told, indent=2))

@@ -20,6 +20,7 @@ import time
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from sstdp_hw.engine.options import engine_of
 from sstdp_hw.engine.work import Work
@@ -77,23 +78,43 @@ def start_worker(held: ExitStack, folder: str, name: str) -> subprocess.Popen[by
     )  # fmt: skip
 
 
-def _simulate(options: argparse.Namespace, *more: str, kill: subprocess.Popen | None = None):
-    """One run: seconds, digest of the answers, and what the results tell."""
-    start = time.monotonic()
-    process = subprocess.Popen(
+def simulation(options: argparse.Namespace, *more: str) -> subprocess.Popen[bytes]:
+    """A `simulate` that was started."""
+    return subprocess.Popen(
         ["sstdp-hw", "simulate", str(options.directory), "--dataset", options.dataset,
          "--samples", str(options.samples), *more],
         stdout=sys.stderr,
     )  # fmt: skip
+
+
+def results(options: argparse.Namespace) -> dict[str, Any]:
+    """What `simulate` told, with the digest of its answers as ``answers``."""
+    told = json.loads((options.directory / "results.json").read_text())
+    answers = (options.directory / "results.npz").read_bytes()
+    return {**told, "answers": hashlib.sha256(answers).hexdigest()[:12]}
+
+
+def arguments(description: str | None, samples: int) -> argparse.ArgumentParser:
+    """The options that all trials have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--dataset", default="mnist")
+    parser.add_argument("--samples", type=int, default=samples)
+    return parser
+
+
+def _simulate(options: argparse.Namespace, *more: str, kill: subprocess.Popen | None = None):
+    """One run: seconds, digest of the answers, and what the results tell."""
+    start = time.monotonic()
+    process = simulation(options, *more)
     if kill is not None:
         time.sleep(options.kill_after)
         os.kill(kill.pid, signal.SIGKILL)
     assert process.wait() == 0
-    told = json.loads((options.directory / "results.json").read_text())
-    answers = (options.directory / "results.npz").read_bytes()
+    told = results(options)
     return {
         "seconds": round(time.monotonic() - start, 1), "simulating": told["seconds"]["simulate"],
-        "answers": hashlib.sha256(answers).hexdigest()[:12], "images": told["images"],
+        "answers": told["answers"], "images": told["images"],
         "mismatches": told["mismatches"], "cluster": told.get("cluster"),
         "load": os.getloadavg()[0],
     }  # fmt: skip
@@ -117,10 +138,7 @@ def _per_task(scheduler: subprocess.Popen[bytes]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--dataset", default="mnist")
-    parser.add_argument("--samples", type=int, default=2000)
+    parser = arguments(__doc__, samples=2000)
     parser.add_argument("--kill-after", type=float, default=6.0, metavar="SECONDS")
     options = parser.parse_args()
     found = {}

@@ -71,17 +71,18 @@ def build_points(
     chosen = [point.configuration for point in points]
     shared = network, out, device, cache
     built: dict[int, Built] = {}
-    there = False  # what `generate` writes
+    remote = engine is not None and engine.remote
     # Processes, since elaboration computes; quiet ones: builds report their own progress.
     with locks.writing(out):
-        if engine is not None and engine.remote:
+        if engine is not None and remote:
             with Local(jobs).session(_GENERATING, shared) as session:
                 known = session.map(chosen)
             built = fetch_points(network, chosen, known, device, cache, engine, done)
-            done, there = None, True
         left = [number for number in range(len(chosen)) if number not in built]
         with Local(jobs).session(_HERE, shared) as session:
-            made = session.map([(chosen[number], there) for number in left], advance=done)
+            # Behind a cluster accelerators are there, and progress was told.
+            items = [(chosen[number], remote) for number in left]
+            made = session.map(items, advance=None if remote else done)
     built |= dict(zip(left, made, strict=True))
     return [built[number] for number in range(len(chosen))]
 
