@@ -116,6 +116,10 @@ LOAD_LATENCY = 4
 #: next beat, as the co-simulation plays it.
 RELOAD_LATENCY = 3
 
+#: Cycles from an answer to the first beat of the next image, where these come one at a time, as the
+#: co-simulation plays it.
+NEXT_BEAT_LATENCY = 2
+
 #: Cycles from the end of the reset to the first beat, as the co-simulation plays it.
 RESET_BEFORE_BEAT = 1
 

@@ -176,10 +176,9 @@ def scenarios(directory: GeneratedDirectory, images: Array, seed: int) -> list[S
         stream = loaded_stream(parameters, plain.packets, random, count=_LOADS, waits=True)
         more.append(Scenario("loads", stream, Traffic()))
         loading = loading_cycles(parameters)
-    apart: Array | None = cycle_model.latency_per_image(parameters, inference)
+    apart = cycle_model.latency_per_image(parameters, inference)
     stalls, late = 0, 0
     if parameters.store.external:
-        apart = None  # the first tile of an image may be on its way when it comes, or there
         stalls, late = 128, 3
         slow = cycle_model.cycles_per_image(parameters, inference, memory_latency=_LATE)
         more += [

@@ -2,8 +2,9 @@
 
 - ``tie-break``: the signed comparison of two margins takes the later of equal ones.
 - ``compare``: ``<`` becomes ``<=`` or the other way round; a comparison with a constant takes the
-  next one.
-- ``count``: an addition or subtraction of a constant is one off.
+  next one that has its number of bits, 0 behind the largest.
+- ``count``: an addition or subtraction of a constant takes the next one, in the same way; behind a
+  1 of one bit that is 0.
 - ``clear``: a constant that a register should take is never loaded.
 - ``reset``: the state of a state machine or the fill of a queue does not hear the reset.
 - ``event``: a queue loses, or gives twice, one item in eight.
@@ -87,8 +88,7 @@ def _comparison(cell: dict[str, Any], module: str) -> list[Any]:
         text = f"{_SIGNS[kind]} becomes {_SIGNS[_RELAXED[kind]]}"
         return [("tie-break" if signed else "compare", "relax", text)]
     if kind in (*_RELAXED, "$eq", "$ne"):
-        return [("compare", "next", f"{_SIGNS[kind]} {value} becomes {_SIGNS[kind]} {value + 1}")
-                for value in [constant_operand(cell)[1]] if value is not None]  # fmt: skip
+        return _next_constant(cell)
     if kind == "$logic_not" and len(wires["A"]) > 1:
         return [("compare", "next", "== 0 becomes == 1")]
     return []
@@ -104,13 +104,20 @@ def constant_operand(cell: dict[str, Any]) -> tuple[str, int | None]:
 
 
 def _count(cell: dict[str, Any]) -> list[Any]:
-    if cell["type"] not in ("$add", "$sub"):
-        return []
-    value = constant_operand(cell)[1]
+    return _next_constant(cell, "count") if cell["type"] in ("$add", "$sub") else []
+
+
+def _next_constant(cell: dict[str, Any], kind: str = "compare") -> list[Any]:
+    port, value = constant_operand(cell)
     if value is None:
         return []
     sign = _SIGNS[cell["type"]]
-    return [("count", "next", f"{sign} {value} becomes {sign} {value + 1}")]
+    return [(kind, "next", f"{sign} {value} becomes {sign} {_after(value, cell, port)}")]
+
+
+def _after(value: int, cell: dict[str, Any], port: str) -> int:
+    """The next constant that the operand has room for: behind the largest one comes 0."""
+    return int((value + 1) % (1 << len(cell["connections"][port])))
 
 
 def _register_loads(module: dict[str, Any]) -> dict[Any, str]:
@@ -219,7 +226,7 @@ def apply(fault: LogicFault, editor: Editor, select: Bits) -> None:
     elif change == "next":
         port, value = constant_operand(cell)
         assert value is not None, "or there would be no such fault"
-        faulty = constant_bits(value + 1, len(wires[port]))
+        faulty = constant_bits(_after(value, cell, port), len(wires[port]))
         editor.change_input(cell, port, faulty, select)
     elif change == "stuck":
         editor.change_input(cell, "S", [what], select)

@@ -19,7 +19,13 @@ import numpy as np
 
 from ...base.errors import UserError
 from ...blocks.hardware import AcceleratorParameters, Block, WeightedBlock
-from ...blocks.pipeline import PIECE, QUEUE_DEPTH, RELOAD_LATENCY, RESET_BEFORE_BEAT
+from ...blocks.pipeline import (
+    NEXT_BEAT_LATENCY,
+    PIECE,
+    QUEUE_DEPTH,
+    RELOAD_LATENCY,
+    RESET_BEFORE_BEAT,
+)
 from ...contract.memory_image import loading_cycles
 from ...network.layers import Array
 from ...reference.inference import Inference, sent_places
@@ -100,28 +106,35 @@ def cycles_per_image(
     return np.diff(answers, prepend=-1)
 
 
-def latency_per_image(parameters: AcceleratorParameters, inference: Inference) -> Array:
+def latency_per_image(
+    parameters: AcceleratorParameters,
+    inference: Inference,
+    *,
+    memory_latency: int = 0,
+    memory_interval: int = 1,
+) -> Array:
     """Clock cycles from an image's first beat to its answer, if each image begins as soon as the
     one before is answered: int64 [N]. Arguments as of `cycles_per_image`."""
-    return LATENCIES[parameters.input.kind](parameters, inference)
+    memory = memory_latency, memory_interval
+    return LATENCIES[parameters.input.kind](parameters, inference, memory)
 
 
-def _of_pixels(parameters: AcceleratorParameters, inference: Inference) -> Array:
-    """Before an image has been loaded the chain is idle, and the lists are cleared."""
+def _of_pixels(
+    parameters: AcceleratorParameters, inference: Inference, memory: tuple[int, int]
+) -> Array:
+    """Before the first image the lists are cleared."""
+    first_beats: list[int] = []
 
-    def answer(earlier: int) -> int:
-        def idle(encoder: Encoder, stamps: list[Stamps]) -> None:
-            encoder.idle()
-            for memory in stamps:
-                memory.counted(earlier)
+    def idle(encoder: Encoder, _stamps: list[Stamps]) -> None:
+        encoder.idle()
 
-        alone = inference.only(slice(earlier, earlier + 1))
-        return int(_answers(parameters, alone, begin=idle)[0])
-
-    return np.array([answer(image) for image in range(len(inference.classes))], np.int64) + 1
+    answers = _answers(parameters, inference, begin=idle, memory=memory, apart=first_beats)
+    return answers - np.array(first_beats, np.int64) + 1
 
 
-def _of_events(parameters: AcceleratorParameters, inference: Inference) -> Array:
+def _of_events(
+    parameters: AcceleratorParameters, inference: Inference, memory: tuple[int, int]
+) -> Array:
     """Events meet in the queues what was left of the packet before."""
     ports: list[EventPort] = []
 
@@ -131,12 +144,12 @@ def _of_events(parameters: AcceleratorParameters, inference: Inference) -> Array
         for memory in stamps:
             memory.counted(0)
 
-    answers = _answers(parameters, inference, begin=apart)
+    answers = _answers(parameters, inference, begin=apart, memory=memory)
     return answers - np.array(ports[0].first_beats, np.int64) + 1
 
 
 #: By the kind of the accelerator's input: see `latency_per_image`.
-LATENCIES: dict[str, Callable[[AcceleratorParameters, Inference], Array]] = {
+LATENCIES: dict[str, Callable[[AcceleratorParameters, Inference, tuple[int, int]], Array]] = {
     "pixels": _of_pixels,
     "spikes": _of_events,
 }
@@ -172,9 +185,12 @@ def _answers(
     memory: tuple[int, int] = (0, 1),
     progress: Callable[[int], None] | None = None,
     watch: Watch | None = None,
+    apart: list[int] | None = None,
 ) -> Array:
     """Cycle of every answer, from the first beat of the first image on: int64 [N]. ``begin`` makes
-    of the encoder and all memories of stamps, which have just been reset, what they are to be."""
+    of the encoder and all memories of stamps, which have just been reset, what they are to be. With
+    ``apart`` each image begins when the one before is answered, and the cycles of their first beats
+    are put there."""
     count = len(inference.classes)
     stale = [NEVER] * count
     layers, stamps, encoder, engine = _chain(parameters, stale, watch, memory)
@@ -204,6 +220,14 @@ def _answers(
                 encoder.loader.waits_until(first_beat)
                 if engine is not None:
                     engine.reloaded(first_beat - RESET_BEFORE_BEAT)
+            if apart is not None:
+                assert isinstance(encoder, Encoder), "events have a way of their own to be apart"
+                first_beat = 0
+                if image:
+                    encoder.decision.finish()
+                    first_beat = encoder.decision.answers[-1] + NEXT_BEAT_LATENCY
+                    encoder.loader.waits_until(first_beat)
+                apart.append(first_beat)
             if watch is None:
                 encoder.run(image)
             else:
