@@ -20,6 +20,7 @@ from sstdp_sim.mutants import campaign, equivalence
 from sstdp_sim.mutants.equivalence import LogicProof
 from sstdp_sim.mutants.harmless import harmless
 from sstdp_sim.mutants.logic import logic_faults
+from sstdp_sim.mutants.model_check import holds
 from sstdp_sim.mutants.netlist import read_design
 from sstdp_sim.mutants.numbers import (
     _subset,
@@ -28,6 +29,7 @@ from sstdp_sim.mutants.numbers import (
     made_witness,
     random_flips,
 )
+from sstdp_sim.mutants.surroundings import equal_to_takers, never_at_work
 from sstdp_sim.mutants.witnesses import _taken_back
 from sstdp_sim.simulation.packets import Traffic
 from sstdp_sim.verbs import verify_mutants as verify_cli
@@ -228,6 +230,52 @@ def test_a_bit_that_nothing_looks_at_may_differ(tmp_path):
         if fault.module.endswith("sorter_0") and "step is never set to 0" in str(fault)
     )  # fmt: skip
     assert "equal outputs" in LogicProof(modules, tmp_path).equivalent(wraps)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """The netlist of a sequential accelerator, with its faults by their text."""
+    folder = tmp_path_factory.mktemp("sequential")
+    generate(
+        small_network(t_max=2), Configuration((4,), 4, True, architecture="sequential"),
+        folder / "out",
+    )  # fmt: skip
+    directory = GeneratedDirectory.load(folder / "out")
+    modules = read_design(directory.verilog, folder)
+    return modules, logic_faults(modules, directory)
+
+
+@pytest.mark.parametrize(
+    "problem, module, text, proven",
+    [
+        # A layer ends without candidates; the list of the steps has its own beginning.
+        ("never", "walk", "write__addr is never set to 0", True),
+        ("never", "walk", "next_one is never set to 0", False),
+        # The second of two layers has no list to write, so that the next one begins at 0 anyway.
+        ("takers", "lists", "written is never set to 0", True),
+        ("takers", "lists", "written is never set to 12", False),
+    ],
+)
+def test_what_only_the_modules_around_make_harmless_is_proven(
+    engine, problem, module, text, proven, tmp_path
+):
+    modules, faults = engine
+    fault = next(
+        fault for fault in faults
+        if fault.module == f"accelerator.engine.{module}" and text in str(fault)
+    )  # fmt: skip
+    question = (
+        never_at_work(modules, fault, "accelerator.engine")
+        if problem == "never"
+        else equal_to_takers(modules, fault)
+    )
+    assert holds(tmp_path / "proof", question, "top", 20 if proven else 3) == proven
+
+
+def test_the_next_constant_has_room_for_itself(directory, modules):
+    """Behind the largest one comes 0, and the text of a fault says so."""
+    texts = {str(fault).rpartition(": ")[2] for fault in logic_faults(modules, directory)}
+    assert "+ 1 becomes + 0" in texts and "+ 1 becomes + 2" not in texts
 
 
 def test_lanes_without_a_neuron_never_fire(directory, modules):

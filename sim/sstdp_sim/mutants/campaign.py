@@ -298,7 +298,6 @@ def run(
         )
         design = design_of(text, parameters, images=2, external=external)
         noticed: dict[int, str] = {}
-        proven: dict[int, str] = {}
         if kept:
             kept.tell("Mutants")
 
@@ -348,13 +347,12 @@ def run(
                         alive = {n: mutant for n, mutant in alive.items() if n not in found}
                         if progress:
                             progress(len(found))
-                if not turn:
-                    proven = prove(list(alive))
-                    alive = {n: mutant for n, mutant in alive.items() if n not in proven}
-                    if progress:
-                        progress(len(proven))
                 if not alive:
                     break
+        # At the end, because to fail to prove one takes longer than to play it in every turn.
+        proven = prove(list(alive))
+        if progress:
+            progress(len(proven))
     return [
         Verdict(mutant, noticed.get(number), proven.get(number))
         for number, mutant in enumerate(mutants, 1)
