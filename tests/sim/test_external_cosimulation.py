@@ -21,7 +21,7 @@ from sstdp_hw.contract.answer import BUS_ERROR, pack_answers
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.external_memory import external_image
 from sstdp_hw.contract.fields import in_row, to_json
-from sstdp_hw.models.cycles import cycles_per_image
+from sstdp_hw.models.cycles import cycles_per_image, latency_per_image
 from sstdp_hw.network.layers import Pool2d
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
@@ -77,6 +77,22 @@ def test_every_answer_and_every_cycle(made, simulator, latency):
     predicted = cycles_per_image(directory.parameters, inference, memory_latency=latency)
     np.testing.assert_array_equal(predicted, report.arrays["cycles"])
     assert len({*inference.classes.tolist()}) > 1, "a dull set"
+
+
+@pytest.mark.parametrize("latency", [0, 33])
+@pytest.mark.parametrize("which", ["made", "batched"])
+def test_images_that_come_one_at_a_time(which, latency, request):
+    """Then the first tile may be there when an image comes, or on its way; a batch has one image."""
+    directory, images = request.getfixturevalue(which)
+    images = images[:12]
+    report = cosimulate(
+        directory, images, np.zeros(len(images), int), simulator=QUICK,
+        traffic=Traffic(isolated=True, memory_latency=latency),
+    )  # fmt: skip
+    predicted = latency_per_image(
+        directory.parameters, reference.run(directory.network, images), memory_latency=latency
+    )
+    np.testing.assert_array_equal(predicted[1:], report.arrays["latency"][1:])
 
 
 def test_a_base_address_by_its_port(made, simulator, tmp_path, capsys):
