@@ -4,7 +4,8 @@
 
 The co-simulation of `sstdp-hw simulate`, every answer compared with the reference, on the board's
 controller, pins and a model of the chip in place of a memory of fixed latency. The pause after
-power-up is shortened; all other rules of the chip are checked, and one that is broken ends it.
+power-up is shortened; all other rules of the chip are checked, and one that is broken ends it. The
+exit status is 1 if an image mismatches.
 
 Efficiency is the bound over the measured cycles of an image. The bound is the larger of the words
 of the layers and of the fetched bytes over the rate that the memory has while bursts follow each
@@ -15,11 +16,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 
+from benchmarks.outcome import carried_out
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.external_memory import MODEL, external_image, told_base
@@ -95,7 +100,7 @@ def words_a_cycle(mhz: float, burst: int) -> float:
     return (1 - refresh / cycles.refresh) * row / (row + lost)
 
 
-def measured(directory: GeneratedDirectory, samples: Samples, mhz: float) -> dict[str, float]:
+def measured(directory: GeneratedDirectory, samples: Samples, mhz: float) -> dict[str, Any]:
     """What `main` prints."""
     memory = external(directory.parameters, mhz)
     with mock.patch.object(External, "of", lambda *_: memory):
@@ -107,6 +112,8 @@ def measured(directory: GeneratedDirectory, samples: Samples, mhz: float) -> dic
     return {
         "images": result["images"],
         "mismatches": result["mismatches"],
+        "first_mismatch": result["first_mismatch"],
+        "protocol_findings": result["protocol_findings"],
         "cycles_per_image": cycles,
         "words_of_the_layers": words,
         "cycles_of_fetching": round(fetching, 1),
@@ -115,17 +122,26 @@ def measured(directory: GeneratedDirectory, samples: Samples, mhz: float) -> dic
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.sdram", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("directory")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--samples", default="3")
     parser.add_argument("--mhz", type=float, default=40.0)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    return carried_out("benchmarks.sdram", lambda: _measure(options))
+
+
+def _measure(options: argparse.Namespace) -> int:
     directory = GeneratedDirectory.load(options.directory)
     samples = samples_of(options.dataset, options.samples)
-    print(json.dumps(measured(directory, samples, options.mhz), indent=2))
+    found = measured(directory, samples, options.mhz)
+    print(json.dumps(found, indent=2))
+    return int(found["mismatches"] > 0 or bool(found["protocol_findings"]))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

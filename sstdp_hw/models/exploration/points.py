@@ -15,6 +15,7 @@ from ...blocks.weight_store import EXTERNAL, ROM, STORES
 from ...engine.local import Local
 from ...engine.work import Advance, Work
 from ...network.chain import PIXELS
+from ...network.layers import Array
 from ...network.network import Network
 from ...reference.inference import Inference
 from ..area import Area, predict_area
@@ -35,7 +36,7 @@ class EstimatedPoint:
     ----------
     configuration : Configuration
     cycles : float
-        Per image, mean.
+        Per image, mean of `counted`.
     area : Area
     energy : Range, optional
         Picojoules per image, an estimate (docs/energy.md).
@@ -228,10 +229,15 @@ def _estimate(
         memory_latency=memory.latency, memory_interval=memory.interval,
     )  # fmt: skip
     outside = parameters.tiled.image_bytes if parameters.store.external else 0
-    # The first image fills an empty pipeline, which in a long run counts for nothing.
-    mean = float(np.mean(cycles[1:] if len(cycles) > 1 else cycles))
+    mean = float(np.mean(counted(cycles, configuration.batch)))
     energy = energy_estimate(parameters, workload.inference).total
     return EstimatedPoint(configuration, mean, predict_area(parameters), energy, outside)
+
+
+def counted(of_images: Array, batch: int) -> Array:
+    """Figures of the images that a mean is of: all but the first one, which fills an empty
+    pipeline, and in a long run counts for nothing, and those that share its fetch."""
+    return of_images[batch:] if len(of_images) > batch else of_images
 
 
 def pareto_front(points: list[EstimatedPoint]) -> list[EstimatedPoint]:
