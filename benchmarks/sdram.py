@@ -25,18 +25,22 @@ from unittest import mock
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 
 from benchmarks.outcome import carried_out
+from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.external_memory import MODEL, external_image, told_base
 from sstdp_hw.data.datasets import Samples
 from sstdp_rtl.boards.sdram.controller import SdramController
 from sstdp_rtl.boards.sdram.pins import SdramPins
-from sstdp_rtl.boards.sdram.timing import COLUMN_BITS, SdramTiming
+from sstdp_rtl.boards.sdram.timing import COLUMN_BITS, MOST_MHZ, SDRAM_BYTES, SdramTiming
 from sstdp_rtl.gateware.external.reader import axi_members
 from sstdp_rtl.synthesis.simulated import SDRAM_FILE, Pins, sdram_on, verilog_of
 from sstdp_sim.comparison import cosimulation
 from sstdp_sim.simulation.memory_harness import MEMORY_FILE, External
 from sstdp_sim.verbs.samples import samples_of
+
+#: A slower chip does little else than refresh its rows.
+LEAST_MHZ = 5.0
 
 TIMING = replace(SdramTiming(), power_up=2_000.0)
 #: Ports of the harness' memory that make no difference to an SDRAM.
@@ -79,8 +83,28 @@ class SdramMemory(Elaboratable):
         return m
 
 
-def external(parameters: AcceleratorParameters, mhz: float) -> External:
-    """What the harness takes for the external memory."""
+def external(directory: GeneratedDirectory, mhz: float) -> External:
+    """What the harness takes for the external memory.
+
+    Raises
+    ------
+    UserError
+        If weights are not outside, end behind the chip, or it has no such clock.
+    """
+    if not directory.external:
+        raise UserError(
+            f"{directory.path}: weights must be external to stand in an SDRAM, and are on the "
+            "chip; generate with --weights external"
+        )
+    if not LEAST_MHZ <= mhz <= MOST_MHZ:
+        raise UserError(f"--mhz must be between {LEAST_MHZ:g} and {MOST_MHZ:g}, not {mhz:g}")
+    parameters = directory.parameters
+    end = parameters.tiled.plan.base + parameters.tiled.plan.size
+    if end > SDRAM_BYTES:
+        raise UserError(
+            f"{directory.path}: weights in the SDRAM must end below {SDRAM_BYTES:#x}, not at "
+            f"{end:#x}; generate with another --base-address"
+        )
     pins = Pins()
     memory = SdramMemory(parameters, mhz, pins)
     verilog = verilog_of(memory, MODEL, memory.ports, pins) + SDRAM_FILE.read_text()
@@ -102,7 +126,7 @@ def words_a_cycle(mhz: float, burst: int) -> float:
 
 def measured(directory: GeneratedDirectory, samples: Samples, mhz: float) -> dict[str, Any]:
     """What `main` prints."""
-    memory = external(directory.parameters, mhz)
+    memory = external(directory, mhz)
     with mock.patch.object(External, "of", lambda *_: memory):
         result = cosimulation.cosimulate(directory, samples.images, samples.labels).result
     cycles, words = result["cycles_per_image"]["mean"], result["cycle_bound_per_image"]
