@@ -92,7 +92,7 @@ def test_generate_by_goal_and_a_goal_out_of_reach(tmp_path, capsys):
     [
         (5, {"weights": "rom"}),
         (5, {"weights": "external"}),
-        (30, {"weights": "external", "memory_widths": (16,), "batches": (8,)}),
+        (20, {"weights": "external", "memory_widths": (16,), "batches": (8,)}),
     ],
 )
 def test_goals_of_one_engine_agree_with_a_look_at_every_point(images, chosen):
@@ -130,7 +130,15 @@ def test_generate_one_engine_by_goal(tmp_path, capsys):
     assert result["predicted"]["cycles_per_image"] <= 100e6 / 30_000
     assert main([*arguments, "1e7"]) == 1
     assert "cannot be reached; the closest is lanes" in capsys.readouterr().err
-    capsys.readouterr()
+    # A buffer that few lanes can do with, and one that none can.
+    assert main([*arguments, "9000", "--weight-buffer", "5120"]) == 0
+    chosen = Configuration(
+        tuple(json.loads(told.read_text())["predicted"]["lanes"]),
+        architecture="sequential", weights="external",
+    )  # fmt: skip
+    assert AcceleratorParameters(ready.load(NETWORK), chosen).tiled.plan.least_bits <= 5120
+    assert main([*arguments, "9000", "--weight-buffer", "99"]) == 2
+    assert "Weight buffer must be at least" in capsys.readouterr().err
     assert main([*arguments, "30000", "--architecture", "streaming"]) == 2
     assert "Architecture must be sequential with weights in ext" in capsys.readouterr().err
     loaded = ["--architecture", "sequential", "--weights", "loadable", "--max-luts", "3000"]

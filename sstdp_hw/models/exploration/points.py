@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -174,6 +174,30 @@ def pixels_worth_a_look(network: Network, cycles: float) -> set[int]:
     enough = [n for n in PIXELS_PER_BEAT if -(-network.pixels // n) <= cycles]
     fewest = enough[0] if enough else PIXELS_PER_BEAT[-1]
     return {fewest, min(2 * fewest, PIXELS_PER_BEAT[-1])}
+
+
+def fitting_configurations(
+    network: Network, configurations: Iterable[Configuration]
+) -> list[Configuration]:
+    """Those that the network can be generated with.
+
+    Raises
+    ------
+    UserError
+        If it is none of them: what the last one says.
+    """
+    found: list[Configuration] = []
+    refused: UserError | None = None
+    for configuration in configurations:
+        try:
+            predict_area(AcceleratorParameters(network, configuration))
+        except UserError as error:
+            refused = error
+        else:
+            found.append(configuration)
+    if refused is not None and not found:
+        raise refused
+    return found
 
 
 def estimate(
