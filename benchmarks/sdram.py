@@ -4,7 +4,8 @@
 
 The co-simulation of `sstdp-hw simulate`, every answer compared with the reference, on the board's
 controller, pins and a model of the chip in place of a memory of fixed latency. The pause after
-power-up is shortened; all other rules of the chip are checked, and one that is broken ends it.
+power-up is shortened; all other rules of the chip are checked, and one that is broken ends it. The
+exit status is 1 if an image mismatches.
 
 Efficiency is the bound over the measured cycles of an image. The bound is the larger of the words
 of the layers and of the fetched bytes over the rate that the memory has while bursts follow each
@@ -15,23 +16,31 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 
+from benchmarks.outcome import carried_out
+from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AcceleratorParameters
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.external_memory import MODEL, external_image, told_base
 from sstdp_hw.data.datasets import Samples
 from sstdp_rtl.boards.sdram.controller import SdramController
 from sstdp_rtl.boards.sdram.pins import SdramPins
-from sstdp_rtl.boards.sdram.timing import COLUMN_BITS, SdramTiming
+from sstdp_rtl.boards.sdram.timing import COLUMN_BITS, MOST_MHZ, SDRAM_BYTES, SdramTiming
 from sstdp_rtl.gateware.external.reader import axi_members
 from sstdp_rtl.synthesis.simulated import SDRAM_FILE, Pins, sdram_on, verilog_of
 from sstdp_sim.comparison import cosimulation
 from sstdp_sim.simulation.memory_harness import MEMORY_FILE, External
 from sstdp_sim.verbs.samples import samples_of
+
+#: A slower chip does little else than refresh its rows.
+LEAST_MHZ = 5.0
 
 TIMING = replace(SdramTiming(), power_up=2_000.0)
 #: Ports of the harness' memory that make no difference to an SDRAM.
@@ -74,8 +83,28 @@ class SdramMemory(Elaboratable):
         return m
 
 
-def external(parameters: AcceleratorParameters, mhz: float) -> External:
-    """What the harness takes for the external memory."""
+def external(directory: GeneratedDirectory, mhz: float) -> External:
+    """What the harness takes for the external memory.
+
+    Raises
+    ------
+    UserError
+        If weights are not outside, end behind the chip, or it has no such clock.
+    """
+    if not directory.external:
+        raise UserError(
+            f"{directory.path}: weights must be external to stand in an SDRAM, and are on the "
+            "chip; generate with --weights external"
+        )
+    if not LEAST_MHZ <= mhz <= MOST_MHZ:
+        raise UserError(f"--mhz must be between {LEAST_MHZ:g} and {MOST_MHZ:g}, not {mhz:g}")
+    parameters = directory.parameters
+    end = parameters.tiled.plan.base + parameters.tiled.plan.size
+    if end > SDRAM_BYTES:
+        raise UserError(
+            f"{directory.path}: weights in the SDRAM must end below {SDRAM_BYTES:#x}, not at "
+            f"{end:#x}; generate with another --base-address"
+        )
     pins = Pins()
     memory = SdramMemory(parameters, mhz, pins)
     verilog = verilog_of(memory, MODEL, memory.ports, pins) + SDRAM_FILE.read_text()
@@ -95,9 +124,9 @@ def words_a_cycle(mhz: float, burst: int) -> float:
     return (1 - refresh / cycles.refresh) * row / (row + lost)
 
 
-def measured(directory: GeneratedDirectory, samples: Samples, mhz: float) -> dict[str, float]:
+def measured(directory: GeneratedDirectory, samples: Samples, mhz: float) -> dict[str, Any]:
     """What `main` prints."""
-    memory = external(directory.parameters, mhz)
+    memory = external(directory, mhz)
     with mock.patch.object(External, "of", lambda *_: memory):
         result = cosimulation.cosimulate(directory, samples.images, samples.labels).result
     cycles, words = result["cycles_per_image"]["mean"], result["cycle_bound_per_image"]
@@ -107,6 +136,8 @@ def measured(directory: GeneratedDirectory, samples: Samples, mhz: float) -> dic
     return {
         "images": result["images"],
         "mismatches": result["mismatches"],
+        "first_mismatch": result["first_mismatch"],
+        "protocol_findings": result["protocol_findings"],
         "cycles_per_image": cycles,
         "words_of_the_layers": words,
         "cycles_of_fetching": round(fetching, 1),
@@ -115,17 +146,26 @@ def measured(directory: GeneratedDirectory, samples: Samples, mhz: float) -> dic
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.sdram", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("directory")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--samples", default="3")
     parser.add_argument("--mhz", type=float, default=40.0)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    return carried_out("benchmarks.sdram", lambda: _measure(options))
+
+
+def _measure(options: argparse.Namespace) -> int:
     directory = GeneratedDirectory.load(options.directory)
     samples = samples_of(options.dataset, options.samples)
-    print(json.dumps(measured(directory, samples, options.mhz), indent=2))
+    found = measured(directory, samples, options.mhz)
+    print(json.dumps(found, indent=2))
+    return int(found["mismatches"] > 0 or bool(found["protocol_findings"]))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,8 +3,8 @@
     python tools/bus_traffic.py --transactions 100000
 
 So many accesses on each bus, shared among accelerators of every kind: streaming and sequential,
-pixels in beats of each width, events, weights of two networks in an external memory. Ends with
-status 1 if anything is found.
+pixels in beats of each width, events, weights of two networks in an external memory, which fails
+where images share a fetch. Ends with status 1 if anything is found.
 """
 
 from __future__ import annotations
@@ -26,18 +26,26 @@ from sstdp_sim.bus.check import Outside, play_random, with_other_weights
 
 SAMPLES = 200
 NETWORK = "ready:digits-64-64-10-4bit"
-#: Of each bus: the configuration, and whether the input is events.
+#: Of each bus: the configuration, whether the input is events, and how many bursts fail.
 KINDS = (
-    (Configuration((16, 10)), False),
-    (Configuration((16, 10), 8), False),
-    (Configuration((8,), 2, architecture="sequential"), False),
-    (Configuration((16, 10), early_exit=False), True),
+    (Configuration((16, 10)), False, 0.0),
+    (Configuration((16, 10), 8), False, 0.0),
+    (Configuration((8,), 2, architecture="sequential"), False, 0.0),
+    (Configuration((16, 10), early_exit=False), True, 0.0),
     (
         Configuration(
             (16,), 4, architecture="sequential", weights="external", memory_width=64,
             base_address=0x4000_3000,
         ),
         False,
+        0.0,
+    ),
+    (
+        Configuration(
+            (16,), 1, architecture="sequential", weights="external", memory_width=128, batch=3,
+        ),
+        False,
+        0.1,
     ),
 )  # fmt: skip
 
@@ -56,20 +64,21 @@ def main() -> int:
     for bus in BUSES:
         total: Counter[str] = Counter()
         findings: list[str] = []
-        for number, (configuration, events) in enumerate(KINDS):
+        for number, (configuration, events, fails) in enumerate(KINDS):
             used = replace(network, encoder=None) if events else network
             samples = encode(network, images) if events else images
             with tempfile.TemporaryDirectory(prefix="sstdp-hw-") as name:
                 folder = Path(name) / "accelerator"
                 generate(used, replace(configuration, bus=bus), folder)
                 share = -(-options.transactions // len(KINDS))
-                outside = Outside([used, with_other_weights(used, options.seed)])
+                outside = Outside([used, with_other_weights(used, options.seed)], fails=fails)
                 directory = GeneratedDirectory.load(folder)
                 found = play_random(
                     directory, samples, share, seed=options.seed + number,
                     outside=outside if directory.external else None,
                 )  # fmt: skip
-            total.update(found["counts"], packets=found["packets"], answers=found["answers"])
+            total.update(found["counts"])
+            total.update({name: found[name] for name in ("packets", "answers", "flagged")})
             findings += found["findings"]
         print(
             f"{bus}: {', '.join(f'{value:,} {name}' for name, value in total.items())}; "

@@ -106,16 +106,20 @@ class AxiReadParameters:
             address, beats = address + count * self.beat_bytes, beats - count
         return found
 
-    def cycles(self, address: int, beats: int, latency: int, interval: int = 1) -> int:
+    def cycles(
+        self, address: int, beats: int, latency: int, interval: int = 1, free: int = 0
+    ) -> int:
         """Cycles of a fetch, the first one and that of its last beat included.
 
         Exact for a memory that takes an address at once, gives the first beat of a burst 1 +
         ``latency`` cycles later, or ``interval`` cycles behind the last one of the burst before,
         and then a beat every ``interval`` cycles; a lower bound for one that is slower at times.
+        Of the fetch before the last beat came ``interval`` cycles before the cycle ``free``, where
+        0 is the first one.
         """
         ends: list[int] = []
         for number, (_, count) in enumerate(self.bursts(address, beats)):
-            begins = ends[-1] - 1 + interval if ends else 3 + latency
+            begins = ends[-1] - 1 + interval if ends else max(3 + latency, free)
             if number >= self.outstanding:  # asked for when an earlier one has ended
                 begins = max(begins, ends[number - self.outstanding] + 2 + latency)
             ends.append(begins + (count - 1) * interval + 1)

@@ -57,7 +57,7 @@ def test_events_of_the_first_layer_are_played_again():
     assert check(replace(case, configuration=configuration)).plan.counts() == [1, 1]
 
 
-@pytest.mark.parametrize("latency, interval", [(0, 2), (5, 3), (40, 7)])
+@pytest.mark.parametrize("latency, interval", [(0, 2), (5, 3), (40, 7), (1, 9)])
 def test_a_slow_memory_takes_the_cycles_that_were_told(latency, interval):
     check(small_tiled_network(images=4), latency=latency, interval=interval)
 

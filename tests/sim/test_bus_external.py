@@ -9,6 +9,7 @@ from support.networks import small_network
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import WISHBONE, Configuration
+from sstdp_hw.contract.answer import bus_errors
 from sstdp_hw.contract.bus_driver import packet_words
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_rtl.generator.generate import generate
@@ -44,6 +45,51 @@ def test_random_traffic_with_resets_at_any_time(behind_bus):
     counts = found["counts"]
     assert counts["transactions"] >= TRANSACTIONS and counts["silent"] > 3
     assert min(counts[name] for name in ("resets", "refused", "empty", "errors", "owed")) > 10
+
+
+def test_random_traffic_on_a_memory_that_fails(behind_bus):
+    """Errors of AXI, and beats that come after nobody waits any more: an answer is right, or says
+    that it is not; also of what was asked for before a reset."""
+    directory, networks, images, _ = behind_bus
+    found = play_random(
+        directory,
+        images,
+        TRANSACTIONS,
+        seed=5,
+        outside=Outside(networks, fails=0.2, latency=(0, 5)),
+    )
+    assert found["findings"] == [] and found["answers"] == found["packets"]
+    assert 3 < found["flagged"] < found["answers"] - 3
+
+
+def test_a_memory_that_fails_flags_the_images_it_failed_and_no_others(behind_bus):
+    """Each image has bursts of its own. Behind a burst that is late fetches fail at once, until it
+    has come; then all is well again, and from other weights on, too."""
+    directory, networks, images, simulation = behind_bus
+    plan = directory.parameters.tiled.plan
+    once = sum(
+        len(plan.bus.bursts(plan.base + offset, plan.beats(tile)))
+        for tile, offset in zip(plan.tiles, plan.offsets, strict=False)
+    )
+    packets = [packet_words(image, "pixels", 0) for image in images]
+    faults = {2 * once: "slverr", 6 * once - 1: "decerr", 9 * once + 1: "late"}
+    found = simulation.play(
+        "drive", groups=[packets, packets[:6]], weights=[0, 1], hold=False,
+        digest=directory.network.digest, patience=2 * plan.bus.timeout,
+        memory=Outside(networks, faults=faults).job(directory),
+    )  # fmt: skip
+    expected = np.concatenate([
+        expected_answers(directory, part, network)
+        for part, network in zip((packets, packets[:6]), networks, strict=True)
+    ])  # fmt: skip
+    words = np.array(found["replies"])[:, 0]
+    flagged = bus_errors(words)
+    np.testing.assert_array_equal(words[~flagged], expected[~flagged])
+    assert found["memory"]["failed"] == 3 and found["memory"]["broken"] == []
+    *single, late = np.flatnonzero(flagged[:10]).tolist()
+    assert (single, late) == ([2, 5], 9)
+    again = int(np.argmin(flagged[9:])) + 9
+    assert again < 19 and not flagged[again:].any()
 
 
 def test_the_driver_starts_from_one_address_and_from_another(behind_bus):

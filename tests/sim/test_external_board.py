@@ -6,6 +6,7 @@ and plays the benchmark.
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.cli import main
 from sstdp_hw.contract.board_identity import MEMORY_STATUS
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.external_memory import external_image
 from sstdp_hw.contract.serial_protocol import encode_memories
 from sstdp_hw.data.datasets import Samples
 from sstdp_hw.network.network import Network
@@ -90,6 +92,46 @@ def test_run_and_what_is_refused(made, tmp_path, capsys):
     ):
         assert main(["build", folder, *options]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mismatches, rules, status", [(0, [], 0), (1, [], 1), (0, ["tdata"], 1)])
+def test_the_benchmark_ends_by_what_it_found(
+    made, tmp_path, monkeypatch, mismatches, rules, status
+):
+    directory, images = made
+    samples = tmp_path / "samples.npz"
+    np.savez(samples, images=images, labels=np.zeros(len(images), int))
+    found = {"mismatches": mismatches, "protocol_findings": rules}
+    monkeypatch.setattr(sdram, "measured", lambda *_: found)
+    assert sdram.main([str(directory.path), "--dataset", str(samples)]) == status
+
+
+def test_what_the_benchmark_refuses(made, tmp_path, capsys):
+    directory, _ = made
+    folder = tmp_path / "inside"
+    generate(directory.network, Configuration((3,), architecture="sequential"), folder)
+    far = tmp_path / "far"
+    generate(
+        directory.network, replace(directory.parameters.configuration, base_address=1 << 25), far
+    )
+    for path, mhz, message in (
+        (folder, "40", "weights must be external to stand in an SDRAM"),
+        (directory.path, "nan", "--mhz must be between 5 and 66, not nan"),
+        (far, "40", "must end below 0x2000000, not at 0x2000"),
+    ):
+        assert sdram.main([str(path), "--dataset", "digits", "--mhz", mhz]) == 2
+        assert message in capsys.readouterr().err
+
+
+@LONG
+def test_the_benchmark_notices_wrong_weights(made, tmp_path, monkeypatch, capsys):
+    directory, images = made
+    samples = tmp_path / "samples.npz"
+    np.savez(samples, images=images, labels=np.zeros(len(images), int))
+    image = bytes(0x33 for _ in external_image(directory.parameters))
+    monkeypatch.setattr(sdram, "external_image", lambda _: image)
+    assert sdram.main([str(directory.path), "--dataset", str(samples), "--samples", "all"]) == 1
+    assert "got" in json.loads(capsys.readouterr().out)["first_mismatch"]
 
 
 @LONG

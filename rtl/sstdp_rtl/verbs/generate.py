@@ -244,6 +244,7 @@ def _by_goal(network, options):
         choose,
         engine_configurations,
         find_workload,
+        fitting_configurations,
     )
 
     for name in ("lanes", "preset"):
@@ -269,7 +270,8 @@ def _by_goal(network, options):
     else:
         found = balanced_configurations(network, workload.inference, **chosen)
     # What is told of a buffer or of potentials leaves fewer that differ.
-    candidates = list(dict.fromkeys(_with_weights(one, options) for one in found))
+    told = dict.fromkeys(_with_weights(one, options) for one in found)
+    candidates = fitting_configurations(network, told)
     with progress(f"Choosing from {len(candidates)} configurations", len(candidates)) as advance:
         point, reached = choose(goal, network, workload, candidates, progress=advance)
     ideal = ", and a memory that gives a beat in every cycle"

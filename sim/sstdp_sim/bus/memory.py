@@ -1,5 +1,5 @@
 """An external memory on the ports ``m_axi_*``, inside the simulator: it gives what it is asked for,
-late and with pauses, and finds what AXI forbids its master."""
+late and with pauses, or fails, and finds what AXI forbids its master."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from cocotb.triggers import FallingEdge
 
 PAGE = 4096
 INCR = 1
+OKAY, SLVERR, DECERR = 0, 2, 3
+#: How a burst fails: by what a beat of it says, or so late that nobody waits for it any more.
+ERRORS = {"slverr": SLVERR, "decerr": DECERR}
+LATE = "late"
+#: Cycles that a late one takes more than `AxiReadParameters.timeout`, at most.
+LATER = 1000
 
 
 @dataclass
 class Burst:
-    """A burst that was asked for: the cycle of its first beat at the earliest, and its beats."""
+    """A burst that was asked for: the cycle of its first beat at the earliest, and its beats, each
+    with what the memory says of it."""
 
     due: int
-    beats: list[int]
+    beats: list[tuple[int, int]]
 
 
 class ReadMemory:
@@ -34,7 +41,9 @@ class ReadMemory:
     job : dict
         ``places``: address of each file, ``files``: its bytes in hexadecimal; ``latency``: cycles
         from an address to its first beat, from and to; ``stalls``: the chance that an address or a
-        beat waits a cycle more; ``outstanding``: bursts at most.
+        beat waits a cycle more; ``outstanding``: bursts at most. ``fails``: the chance that a burst
+        does; ``faults``: pairs of the number of a burst that does and how; ``timeout``: cycles
+        after which it is late.
     rng : random.Random
 
     Attributes
@@ -45,6 +54,8 @@ class ReadMemory:
         It takes and gives nothing.
     bursts : list of int
         Of each file, how many were asked for.
+    failed : int
+        Bursts that failed.
     broken : list of str
         What a master must not do and was done, the first of each kind.
     """
@@ -53,6 +64,9 @@ class ReadMemory:
         self.dut, self.rng, self.stalls = dut, rng, job["stalls"]
         self.first, self.last = job["latency"]
         self.outstanding = job["outstanding"]
+        self.fails, self.timeout = job["fails"], job["timeout"]
+        self.faults: dict[int, str] = dict(job["faults"])
+        self.failed = self._numbered = 0
         files = zip(job["places"], map(bytes.fromhex, job["files"]), strict=True)
         self.files: list[tuple[int, bytes]] = list(files)
         self.bytes = len(dut.m_axi_rdata) // 8
@@ -114,8 +128,24 @@ class ReadMemory:
                 for at in range(address, end, self.bytes)
             ]
         due = cycle + 1 + self.rng.randint(self.first, self.last)
-        self._asked.append(Burst(due, words))
+        self._asked.append(self._failing(Burst(due, [(word, OKAY) for word in words])))
         self._must(len(self._asked) <= self.outstanding, f"{len(self._asked)} bursts at once")
+
+    def _failing(self, burst: Burst) -> Burst:
+        """What comes of the next burst. A beat with an error has anything in it."""
+        kind = self.faults.get(self._numbered)
+        self._numbered += 1
+        if self.fails and self.rng.random() < self.fails:
+            kind = self.rng.choice([*list(ERRORS) * 4, LATE])
+        if kind is None:
+            return burst
+        self.failed += 1
+        if kind == LATE:
+            burst.due += self.timeout + self.rng.randint(1, LATER)
+            return burst
+        place = self.rng.randrange(len(burst.beats))
+        burst.beats[place] = self.rng.getrandbits(8 * self.bytes), ERRORS[kind]
+        return burst
 
     def _beats(self, cycle: int) -> None:
         dut = self.dut
@@ -126,7 +156,7 @@ class ReadMemory:
         if not self._gives:
             return
         burst = self._asked[0]
-        dut.m_axi_rdata.value, dut.m_axi_rresp.value = burst.beats[0], 0
+        dut.m_axi_rdata.value, dut.m_axi_rresp.value = burst.beats[0]
         dut.m_axi_rlast.value = int(len(burst.beats) == 1)
         if int(dut.m_axi_rready.value):
             self._gives = False

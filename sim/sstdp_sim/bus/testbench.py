@@ -46,7 +46,9 @@ async def play(dut: Any) -> None:
     dut.aresetn.value = 1
     found = await JOBS[job["kind"]](dut, job, rng, master, memory)
     if memory is not None:
-        found["memory"] = {"bursts": memory.bursts, "broken": memory.broken}
+        found["memory"] = {
+            "bursts": memory.bursts, "failed": memory.failed, "broken": memory.broken
+        }  # fmt: skip
     Path(os.environ["SSTDP_ANSWER"]).write_text(json.dumps(found))
 
 
@@ -74,8 +76,9 @@ async def _drive(
 
     def use() -> dict[str, Any]:
         driver = BusDriver(
-            read, write, digest=job["digest"], base=job.get("base", 0), patience=1000
-        )
+            read, write, digest=job["digest"], base=job.get("base", 0),
+            patience=job.get("patience", 1000),
+        )  # fmt: skip
         replies = []
         for number, group in enumerate(job["groups"]):
             if memory is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from ...blocks.pipeline import RESET_BEFORE_BEAT
 from ...blocks.sequential.tiled import TiledEngineParameters
 from .chain import Decision
@@ -34,12 +36,15 @@ class TiledEngine(Engine):
         latency: int = 0, interval: int = 1,
     ) -> None:  # fmt: skip
         plan = parameters.plan
-        self.fetches = [
-            plan.bus.cycles(plan.base + offset, plan.beats(tile), latency, interval)
-            for tile, offset in zip(plan.tiles, plan.offsets, strict=False)
-        ]
+
+        @cache
+        def fetch(number: int, free: int) -> int:
+            address, beats = plan.base + plan.offsets[number], plan.beats(plan.tiles[number])
+            return plan.bus.cycles(address, beats, latency, interval, free)
+
+        self.fetch, self.interval = fetch, interval
         self.present = 0  # passes that have begun since the reset
-        self.there = -RESET_BEFORE_BEAT + self.fetches[0]  # the next tile is in the buffer
+        self.there = -RESET_BEFORE_BEAT + fetch(0, 0)  # the next tile is in the buffer
         self.kept: list[tuple[int, Spike]] = []  # events of the image: step, place
         super().__init__(parameters, decision, early_exit, depth)
 
@@ -48,7 +53,8 @@ class TiledEngine(Engine):
         next one is fetched in its place."""
         begins = max(cycle, self.there)
         self.present += 1
-        self.there = begins + self.fetches[self.present % len(self.fetches)]
+        free = max(0, self.there - 1 + self.interval - begins)  # behind the last beat
+        self.there = begins + self.fetch(self.present % len(self.p.plan.tiles), free)
         return begins
 
     def _keep(self, step: int, spike: Spike | None) -> None:

@@ -7,11 +7,13 @@ from .points import (
     MemorySpeed,
     balanced_configurations,
     estimate,
+    fitting_configurations,
     pareto_front,
 )
 from .workload import Workload, find_workload
 
 __all__ = [
     "EstimatedPoint", "Goal", "MemorySpeed", "Workload", "balanced_configurations", "choose",
-    "engine_configurations", "estimate", "find_workload", "pareto_front",
+    "engine_configurations", "estimate", "find_workload", "fitting_configurations",
+    "pareto_front",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from ...blocks.hardware import AcceleratorParameters, Configuration
 from ...network.network import Network
 from ..area import predict_area
 from ..cost import layer_work
-from .points import EstimatedPoint, estimate
+from .points import EstimatedPoint, counted, estimate
 from .workload import Workload
 
 DEFAULT_CLOCK_MHZ = 100.0
@@ -106,11 +106,19 @@ class _Candidate:
 
 
 def _bound(parameters: AcceleratorParameters, workload: Workload) -> float:
-    """Cycles that no mean over images is below: of the busiest layer, of all of them where one
-    engine has their work, of the input, and of what is fetched."""
-    work = layer_work(parameters, workload.inference).mean(axis=0)
-    busiest = work.sum() if parameters.configuration.sequential else work.max()
-    fetched = parameters.tiled.plan.fetched_beats if parameters.store.external else 0
+    """Cycles that no mean over the images of `points.counted` is below: of the busiest layer, of
+    all of them where one engine has their work, of the input, and of what is fetched."""
+    batch = parameters.configuration.batch
+    work = layer_work(parameters, workload.inference)
+    images = len(counted(work, batch))
+    if images < len(work):  # a batch may be all but answered when the first of them is begun
+        work = work[2 * batch - 1 :]
+    layers = work.sum(axis=0) / images
+    busiest = layers.sum() if parameters.configuration.sequential else layers.max()
+    fetched = 0.0
+    if parameters.store.external:
+        fetches = -(-len(work) // batch)
+        fetched = parameters.tiled.plan.fetched_beats * fetches / images
     return max(float(busiest), parameters.beats, fetched)
 
 

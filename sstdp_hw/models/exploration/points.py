@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from ...blocks.weight_store import EXTERNAL, ROM, STORES
 from ...engine.local import Local
 from ...engine.work import Advance, Work
 from ...network.chain import PIXELS
+from ...network.layers import Array
 from ...network.network import Network
 from ...reference.inference import Inference
 from ..area import Area, predict_area
@@ -35,7 +36,7 @@ class EstimatedPoint:
     ----------
     configuration : Configuration
     cycles : float
-        Per image, mean.
+        Per image, mean of `counted`.
     area : Area
     energy : Range, optional
         Picojoules per image, an estimate (docs/energy.md).
@@ -175,6 +176,30 @@ def pixels_worth_a_look(network: Network, cycles: float) -> set[int]:
     return {fewest, min(2 * fewest, PIXELS_PER_BEAT[-1])}
 
 
+def fitting_configurations(
+    network: Network, configurations: Iterable[Configuration]
+) -> list[Configuration]:
+    """Those that the network can be generated with.
+
+    Raises
+    ------
+    UserError
+        If it is none of them: what the last one says.
+    """
+    found: list[Configuration] = []
+    refused: UserError | None = None
+    for configuration in configurations:
+        try:
+            predict_area(AcceleratorParameters(network, configuration))
+        except UserError as error:
+            refused = error
+        else:
+            found.append(configuration)
+    if refused is not None and not found:
+        raise refused
+    return found
+
+
 def estimate(
     network: Network,
     workload: Workload,
@@ -228,10 +253,15 @@ def _estimate(
         memory_latency=memory.latency, memory_interval=memory.interval,
     )  # fmt: skip
     outside = parameters.tiled.image_bytes if parameters.store.external else 0
-    # The first image fills an empty pipeline, which in a long run counts for nothing.
-    mean = float(np.mean(cycles[1:] if len(cycles) > 1 else cycles))
+    mean = float(np.mean(counted(cycles, configuration.batch)))
     energy = energy_estimate(parameters, workload.inference).total
     return EstimatedPoint(configuration, mean, predict_area(parameters), energy, outside)
+
+
+def counted(of_images: Array, batch: int) -> Array:
+    """Figures of the images that a mean is of: all but the first one, which fills an empty
+    pipeline, and in a long run counts for nothing, and those that share its fetch."""
+    return of_images[batch:] if len(of_images) > batch else of_images
 
 
 def pareto_front(points: list[EstimatedPoint]) -> list[EstimatedPoint]:
