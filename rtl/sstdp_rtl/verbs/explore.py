@@ -22,7 +22,7 @@ from sstdp_hw.blocks.hardware import (
 )
 from sstdp_hw.blocks.pipeline import MAX_BATCH
 from sstdp_hw.blocks.presets import PRESETS
-from sstdp_hw.blocks.weight_store import EXTERNAL, LOADABLE, ROM, STORES
+from sstdp_hw.blocks.weight_store import EXTERNAL, ROM, STORES
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
 from sstdp_hw.engine.options import add_cluster, engine_of
 from sstdp_hw.models.exploration import (
@@ -254,7 +254,7 @@ def _run(options: argparse.Namespace) -> Result:
 
 
 def _families(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """Architectures with kinds of weights that are asked for, and that there are models of."""
+    """Architectures with kinds of weights that are asked for."""
     external = options.weights == EXTERNAL.kind
     asked = options.architecture or (SEQUENTIAL if external else STREAMING)
     if external and asked == STREAMING:
@@ -263,13 +263,6 @@ def _families(options: argparse.Namespace) -> list[tuple[str, str]]:
         )
     architectures = ARCHITECTURES if asked == ANY else (asked,)
     weights = (ROM.kind, EXTERNAL.kind) if options.weights == ANY else (options.weights,)
-    if options.weights == LOADABLE.kind and SEQUENTIAL in architectures:
-        if asked != ANY:
-            raise UserError(
-                "--weights loadable goes with --architecture streaming or any, not sequential: the "
-                "area of such an engine is not predicted; count it with `sstdp-hw build`"
-            )
-        architectures = (STREAMING,)
     return [
         (architecture, kind) for architecture in architectures for kind in weights
         if architecture == SEQUENTIAL or not STORES[kind].external

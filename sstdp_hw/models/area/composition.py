@@ -24,7 +24,17 @@ from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram, spike_
 from .cells import CELL_ROWS, cells
 from .convolution import conv_parts, pool_parts
 from .engine import BATCH_PARTS, ENGINE_FLIP_FLOPS, ENGINE_LUTS, engine_parts
-from .loading import LOADING_FLIP_FLOPS, LOADING_LUTS, initial_is_constant, loading_parts
+from .loading import (
+    ENGINE_LOADING_FLIP_FLOPS,
+    ENGINE_LOADING_LUTS,
+    LOADING_FLIP_FLOPS,
+    LOADING_LUTS,
+    initial_is_constant,
+    loading_parts,
+)
+
+#: Registers of a list of the encoder that tell how far it is.
+LIST_FLAGS = 3
 
 INPUT, LOADING, TOP = "input", "loading", "top"
 
@@ -52,6 +62,7 @@ LUTS = (
     *LOADING_LUTS,
     *ENGINE_LUTS,
     *BATCH_PARTS,
+    *ENGINE_LOADING_LUTS,
 )
 
 #: Parts that take flip-flops.
@@ -69,9 +80,7 @@ FLIP_FLOPS = (
     "banked_bit",
     "output_bit",
     "queue_bit",
-    "list_bit",
-    "link_bit",
-    "beat_bit",
+    "encoder_register_bit",
     "conv",
     "pool",
     "stage_bit",
@@ -79,6 +88,7 @@ FLIP_FLOPS = (
     *LOADING_FLIP_FLOPS,
     *ENGINE_FLIP_FLOPS,
     *BATCH_PARTS,
+    *ENGINE_LOADING_FLIP_FLOPS,
 )
 
 
@@ -143,7 +153,7 @@ def pixel_parts(pixels: PixelInput, step_width: int) -> Counter[str]:
     tables, t_max = pixels.network.tables, pixels.network.t_max
     beats, lists = len(pixels.live_beats), 2 * pixels.lanes
     link = index_width(beats) + 1
-    loaded, deep = beat_bits(pixels, step_width), pixels.queue_depth > QUEUE_DEPTH
+    loaded = beat_bits(pixels, step_width)
     event = total_width(event_fields(pixels.index_width, step_width))
     arriving = pixels.data_width + 1
     in_luts = not links_in_block_ram(pixels)
@@ -151,16 +161,13 @@ def pixel_parts(pixels: PixelInput, step_width: int) -> Counter[str]:
     entries = np.where(tables < t_max, tables.astype(int) * 2 + 1, 0)
     columns = entries[:, :, None] >> np.arange(step_width + 1) & 1
     changes = int(np.minimum(np.abs(np.diff(columns, axis=1)).sum(axis=1), 64).sum())
-    queues = (loaded, event, arriving)
     return Counter(
         {
             "list": lists,
             "list_bit": lists * link,
-            "link_bit": lists * link * in_luts,
             "link_mux_bit": lists * link * (-(-beats // CELL_ROWS) - 1) * in_luts,
             "table_bit": 0 if pixels.store.loaded else pixels.pixels_per_beat * changes,
-            "beat_bit": pixels.live_latency * arriving,
-            "queue_bit": sum(queues) + deep * loaded,
+            "encoder_register_bit": _encoder_registers(pixels, step_width),
             "lut_ram_cell": lists * cells(t_max, link)
             + lists * cells(beats, link) * in_luts
             + cells(INPUT_QUEUE_DEPTH, arriving)
@@ -168,6 +175,26 @@ def pixel_parts(pixels: PixelInput, step_width: int) -> Counter[str]:
             + cells(1, event),
         }
     )
+
+
+def _encoder_registers(pixels: PixelInput, step_width: int) -> int:
+    """Bits of registers of the encoder, as the gateware has them. Those behind a block RAM are the
+    RAM's own."""
+    beats, lists, latency = len(pixels.live_beats), 2 * pixels.lanes, pixels.live_latency
+    link = index_width(beats) + 1
+    event = total_width(event_fields(pixels.index_width, step_width))
+    # Of every list its pixel, a copy of that, the first link, and the link that is written.
+    count = lists * (4 * link + LIST_FLAGS)
+    if not links_in_block_ram(pixels):
+        count += lists * 2 * link
+    # A beat on its way, which its spike times replace.
+    count += (latency - 1) * pixels.data_width + (not pixels.live.all()) * pixels.lanes
+    if not pixels.store.loaded:
+        count += pixels.lanes * (step_width + 1)
+    if not beats_in_block_ram(pixels, step_width):
+        count += beat_bits(pixels, step_width) * (1 + (pixels.queue_depth > QUEUE_DEPTH))
+    count += 3 * index_width(pixels.queue_depth) + index_width(pixels.beats)
+    return count + event * pixels.stages + pixels.data_width
 
 
 def spike_parts(port: SpikeInput, step_width: int) -> Counter[str]:
