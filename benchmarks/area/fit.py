@@ -17,6 +17,9 @@ from sstdp_hw.models.area.loading import (
 
 from .spread import Point
 
+#: A flip-flop each: they are counted bit by bit.
+REGISTERS = "register_bit"
+
 
 def fit(points: list[Point], counted: list[dict[str, int]]) -> dict[str, dict[str, float]]:
     """LUTs and flip-flops of every part, from the points that may be learned from: first those of
@@ -31,11 +34,19 @@ def fit(points: list[Point], counted: list[dict[str, int]]) -> dict[str, dict[st
     found: dict[str, dict[str, float]] = {}
     for kind, names, *later in (
         ("lut", LUTS, LOADING_LUTS, ENGINE_LUTS, BATCH_PARTS, ENGINE_LOADING_LUTS),
-        ("ff", FLIP_FLOPS, LOADING_FLIP_FLOPS, ENGINE_FLIP_FLOPS, BATCH_PARTS,
-         ENGINE_LOADING_FLIP_FLOPS),
+        (
+            "ff",
+            FLIP_FLOPS,
+            LOADING_FLIP_FLOPS,
+            ENGINE_FLIP_FLOPS,
+            BATCH_PARTS,
+            ENGINE_LOADING_FLIP_FLOPS,
+        ),
     ):
-        known: dict[str, float] = {}
-        first = [name for name in names if not any(name in each for each in later)]
+        known = {name: 1.0 for name in names if name == REGISTERS}
+        first = [
+            name for name in names if name not in known and not any(name in each for each in later)
+        ]
         for stage, free in enumerate((first, *later)):
             rows = [(counts, units) for having, counts, units in chosen if having == stage]
             units = np.array([units[kind] for _, units in rows], float)

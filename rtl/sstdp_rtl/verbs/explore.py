@@ -62,11 +62,13 @@ LUTs and block RAMs, estimated by the models of docs/cost-model.md before any to
   sstdp-hw explore NETWORK --synthesize --jobs 8 --json front.json
   sstdp-hw explore RUN --search 50
 
-A point of the front is built by `generate --lanes N,N --pixels-per-beat N`, with --weights as here.
+A point of the front is built by `generate --lanes N,N --pixels-per-beat N`, with --weights as here,
+and the architecture of its row.
 Where one word will do, the presets {", ".join(PRESETS)} need no exploration: `generate --preset`.
 
-One engine for all layers, its weights in the bitstream or in an external memory, and how large its
-buffer is, for images a second that are wanted, block RAMs that there are, and a memory:
+One engine for all layers, its weights in the bitstream, loaded or in an external memory, and how
+large its buffer is there, for images a second that are wanted, block RAMs that there are, and a
+memory:
 
   sstdp-hw explore NETWORK --architecture any --weights any --target-fps 200 \\
       --max-brams 108 --max-bandwidth 100 --memory-latency 40

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import reduce
+from operator import or_
 
 from ...blocks.pipeline import LUT_RAM_DEPTH
 from ...blocks.sequential.engine import BANK_ROWS, EngineParameters
 from ...blocks.sequential.tiled import TiledEngineParameters
 from ...blocks.widths import index_width
-from .cells import CELL_ROWS, cells, in_block_ram, of_memory, of_rom
+from .cells import (
+    CELL_ROWS,
+    cells,
+    in_block_ram,
+    memory_blocks,
+    mux_bits,
+    of_memory,
+    of_rom,
+    registers_behind,
+)
+from .registers import distinct_bits
 
 ENGINE_LUTS = (
     "engine",
@@ -17,11 +29,11 @@ ENGINE_LUTS = (
     "engine_constant_bit",
     "tile_loader",
 )
-ENGINE_FLIP_FLOPS = ("engine", "engine_register_bit", "tile_loader")
+ENGINE_FLIP_FLOPS = ("engine", "tile_loader")
 #: What a batch of several images takes besides, of either.
 BATCH_PARTS = ("batch",)
 
-#: Of a word on its way: what is done with it.
+#: Of a word on its way: what is done with it, and that it is there.
 WORD_FLAGS = 7
 
 #: Rows and bits of a memory.
@@ -33,15 +45,22 @@ def engine_parts(engine: EngineParameters) -> Counter[str]:
     walk = engine.address_width + index_width(engine.weight_depth)
     walk += engine.x_width + engine.y_width
     written = [shape for shape, block in _memories(engine) if not block]
+    in_blocks = [shape for shape, block in _memories(engine) if block]
+    weights = 0
+    if not engine.waits:
+        bits = engine.lanes * engine.widths.weight
+        weights = mux_bits(engine.weight_depth, bits, BANK_ROWS)
     constants = sum(bits * -(-rows // CELL_ROWS) for rows, bits in _constants(engine))
     parts = Counter(
         {
             "engine": 1,
             "engine_walk_bit": engine.maps * walk,
             "engine_adder_bit": engine.lanes * engine.widths.membrane,
-            "engine_register_bit": _registers(engine),
+            "register_bit": _registers(engine),
             "engine_constant_bit": constants,
             "lut_ram_cell": sum(cells(*shape) for shape in written),
+            "row_mux_bit": sum(mux_bits(*shape, shape[0], written=True) for shape in in_blocks)
+            + weights,
             "link_mux_bit": sum(bits * (-(-rows // CELL_ROWS) - 1) for rows, bits in written),
         }
     )
@@ -59,8 +78,7 @@ def engine_parts(engine: EngineParameters) -> Counter[str]:
 
 
 def _registers(engine: EngineParameters) -> int:
-    """Bits of registers, as the gateware has them. Of those behind a block RAM the first two are
-    the RAM's own."""
+    """Bits of registers, counted as in `registers`."""
     lanes, sums = engine.lanes, engine.lanes * engine.widths.membrane
     step, weight = index_width(engine.t_max), index_width(engine.weight_depth)
     address, group, place = engine.address_width, engine.group_width, engine.place_width
@@ -77,19 +95,26 @@ def _registers(engine: EngineParameters) -> int:
     if engine.pooled:
         count += 2 * index_width(engine.marks) + 3 * group + 2 * positions
     count += sum(bits for (_, bits), block in _memories(engine) if not block)
-    if engine.words <= LUT_RAM_DEPTH:
-        count += sums + lanes + 1  # potentials, once more
+    potentials = sums + lanes + 1
+    if engine.words <= LUT_RAM_DEPTH or memory_blocks(engine.words, potentials).times > 1:
+        count += potentials  # once more
+    if isinstance(engine, TiledEngineParameters):
+        count += step + 3 * index_width(max(engine.plan.counts()))
+        count += 2 * index_width(engine.kept_events) if engine.kept_events else 0
     return count + _behind_constants(engine) + _behind_weights(engine)
 
 
 def _behind_constants(engine: EngineParameters) -> int:
     """Bits of registers behind tables and initial potentials."""
-    count = _initial_bits(engine)
+    depth, count = engine.initial_depth, _initial_bits(engine)
+    if engine.initial_style == "block" and not engine.store.loaded:
+        count = registers_behind(depth, count, depth)
     if (entry := engine.entry) and entry.places is not None:
         count += entry.arriving.index_width
     for rows, bits in _tables(engine):
+        block = engine.table_style(rows) == "block"
         # One of logic waits for the slowest.
-        count += bits * (engine.table_latency if engine.table_style(rows) == "logic" else 1)
+        count += registers_behind(rows, bits, rows) if block else bits * engine.table_latency
     return count
 
 
@@ -98,9 +123,8 @@ def _behind_weights(engine: EngineParameters) -> int:
     weights = engine.lanes * engine.widths.weight
     if isinstance(engine, TiledEngineParameters):  # both halves, and the one that is chosen
         plan = engine.plan
-        return plan.bus.data_width + weights * (3 if plan.half_rows > LUT_RAM_DEPTH else 5)
-    banks = -(-engine.weight_depth // BANK_ROWS)
-    return weights * (banks + (banks > 1))
+        return min(plan.bus.data_width, plan.row_bits) + 5 * weights
+    return registers_behind(engine.weight_depth, weights, BANK_ROWS, written=engine.store.loaded)
 
 
 def engine_block_rams(engine: EngineParameters) -> int:
@@ -169,7 +193,7 @@ def _initial_bits(engine: EngineParameters) -> int:
     bits = engine.lanes * engine.widths.membrane
     if engine.store.loaded:
         return bits
-    rows = engine.initial_rows
-    columns = [tuple(row >> bit & 1 for row in rows) for bit in range(bits)]
-    varying = [column for column in columns if len(set(column)) > 1]
-    return len(varying) if engine.initial_style == "block" else len(set(varying))
+    first, *rows = engine.initial_rows
+    if engine.initial_style == "block":
+        return reduce(or_, (row ^ first for row in rows)).bit_count()
+    return distinct_bits([first, *rows], bits)

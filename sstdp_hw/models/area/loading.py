@@ -9,13 +9,12 @@ from ...blocks.hardware import AcceleratorParameters, WeightedBlock
 from ...blocks.memory_map import Region, memory_map
 from ...blocks.pipeline import BANK_ROWS, LUT_RAM_DEPTH, WORD_BITS
 from ...blocks.sequential.engine import BANK_ROWS as ENGINE_BANK_ROWS
-from ...blocks.widths import index_width
-from .cells import cells, of_memory
+from .cells import cells, mux_bits, of_memory
 
-LOADING_LUTS = ("loader", "region", "loaded_column", "loaded_bit")
-LOADING_FLIP_FLOPS = ("loader", "load_register_bit", "loaded_bit")
-#: Where all layers have one engine, besides.
-ENGINE_LOADING_LUTS = ("engine_loader", "engine_loaded_column")
+LOADING_LUTS = ("loader", "loaded_bit")
+LOADING_FLIP_FLOPS = ("loader", "loaded_bit")
+#: The same where all layers have one engine.
+ENGINE_LOADING_LUTS = ("engine_loader", "engine_column")
 ENGINE_LOADING_FLIP_FLOPS = ("engine_loader",)
 
 
@@ -48,21 +47,22 @@ def _banks(parameters: AcceleratorParameters, region: Region) -> list[int]:
 def loading_parts(parameters: AcceleratorParameters) -> Counter[str]:
     """Parts of the loader and of the memories that it writes; none if weights are constants."""
     parts: Counter[str] = Counter()
-    # An engine's are fitted on their own: what else is written differs.
-    of = "" if parameters.sequential is None else "engine_"
     for region in memory_map(parameters)[1:]:
-        copies, columns = _copies(parameters, region), region.columns
-        address = index_width(region.rows) + index_width(columns)
-        banks = len(_banks(parameters, region))
-        parts["region"] += 1
-        parts[f"{of}loaded_column"] += copies * columns * banks
-        parts["load_register_bit"] += copies * (WORD_BITS + 1 + address)
+        if parameters.sequential is not None:
+            columns = region.columns * len(_banks(parameters, region))
+            parts["engine_column"] += _copies(parameters, region) * columns
         if region.rows == 1:
             parts["loaded_bit"] += region.width
         elif region.name.endswith("initial") and region.rows <= LUT_RAM_DEPTH:
             parts["lut_ram_cell"] += sum(cells(region.rows, bits) for bits in _columns(region))
-    if parts:
-        parts[f"{of}loader"] = 1
+        else:
+            parts["row_mux_bit"] += sum(
+                mux_bits(rows, bits, rows, written=True)
+                for bits in _columns(region)
+                for rows in _banks(parameters, region)
+            )
+    if parameters.store.loaded:
+        parts["loader" if parameters.sequential is None else "engine_loader"] = 1
     return parts
 
 
