@@ -28,13 +28,13 @@ class Blocks(NamedTuple):
 
     Parameters
     ----------
-    count : int
+    rams : int
         Block RAMs.
     times : int
         Rows that stand at one address, beside each other; logic chooses one of them.
     """
 
-    count: int
+    rams: int
     times: int
 
 
@@ -52,12 +52,12 @@ def memory_blocks(rows: int, width: int, *, written: bool = True) -> Blocks:
 
 def of_memory(rows: int, width: int) -> int:
     """Block RAMs of a memory that is written."""
-    return memory_blocks(rows, width).count
+    return memory_blocks(rows, width).rams
 
 
 def of_rom(rows: int, width: int, bank_rows: int = BANK_ROWS) -> int:
     """Block RAMs of a read-only memory, which is cut into banks."""
-    return sum(bank.count for bank in _banks(rows, width, bank_rows, written=False))
+    return sum(bank.rams for bank in _banks(rows, width, bank_rows, written=False))
 
 
 def _banks(rows: int, width: int, bank_rows: int, written: bool) -> list[Blocks]:
