@@ -17,6 +17,8 @@ DRAWN = 28
 DRAWN_CONV = 12
 DRAWN_LOADABLE, DRAWN_CONV_LOADABLE = 8, 4
 DRAWN_ENGINES, DRAWN_ENGINES_LOADABLE = 24, 18
+#: Engines that were drawn when the model was done: none is fitted to.
+DRAWN_LATER = 5
 #: Of wider engines synthesis takes minutes.
 MOST_ENGINE_LANES = 24
 T_MAX = (4, 8, 16, 32)
@@ -57,6 +59,7 @@ def points() -> list[Point]:
     drawn += [_loadable(point, seed) for seed, point in enumerate(again)]
     engines = [_engine(seed) for seed in range(DRAWN_ENGINES)]
     drawn += engines
+    drawn += [replace(_engine(DRAWN_ENGINES + seed), fit=False) for seed in range(DRAWN_LATER)]
     drawn += [_batched(point) for point in engines if point.parameters.store.external]
     drawn += [
         _loaded_engine(point) for point in engines[:DRAWN_ENGINES_LOADABLE]
