@@ -16,7 +16,9 @@ from sstdp_hw.network.network import Network
 DRAWN = 28
 DRAWN_CONV = 12
 DRAWN_LOADABLE, DRAWN_CONV_LOADABLE = 8, 4
-DRAWN_ENGINES = 24
+DRAWN_ENGINES, DRAWN_ENGINES_LOADABLE = 24, 18
+#: Engines that were drawn when the model was done: none is fitted to.
+DRAWN_LATER = 5
 #: Of wider engines synthesis takes minutes.
 MOST_ENGINE_LANES = 24
 T_MAX = (4, 8, 16, 32)
@@ -57,7 +59,12 @@ def points() -> list[Point]:
     drawn += [_loadable(point, seed) for seed, point in enumerate(again)]
     engines = [_engine(seed) for seed in range(DRAWN_ENGINES)]
     drawn += engines
+    drawn += [replace(_engine(DRAWN_ENGINES + seed), fit=False) for seed in range(DRAWN_LATER)]
     drawn += [_batched(point) for point in engines if point.parameters.store.external]
+    drawn += [
+        _loaded_engine(point) for point in engines[:DRAWN_ENGINES_LOADABLE]
+        if not point.parameters.store.external
+    ]  # fmt: skip
     trained = []
     for name, configuration in READY:
         parameters = AcceleratorParameters(ready.load(name), configuration)
@@ -98,6 +105,12 @@ def _engine(seed: int) -> Point:
     kind = "external" if external else "rom"
     parameters = AcceleratorParameters(p.network, configuration)
     return Point(f"engine-{seed} {kind}", parameters, seed // 4 % 2 == 0)
+
+
+def _loaded_engine(point: Point) -> Point:
+    """The same with weights that are loaded."""
+    name = point.name.replace("rom", "loadable")
+    return replace(_loadable(point, 0), name=name, fit=point.fit)
 
 
 def _batched(point: Point) -> Point:

@@ -164,14 +164,24 @@ def test_sections_are_those_with_data(run, evidence, tmp_path):
     assert [s.name for s in sections_of(evidence_of(tmp_path))] == ["answer", "provenance"]
 
 
-def test_a_sequential_accelerator_has_no_chain(tmp_path):
+@pytest.mark.parametrize("weights", ["rom", "loadable"])
+def test_a_sequential_accelerator_has_no_chain(tmp_path, weights):
+    """But an area, block by block, loading among them where there is some."""
     network = Network.load("ready:digits-64-64-10-4bit")
-    generate(network, Configuration((4,), architecture="sequential"), tmp_path / "hw")
+    configuration = Configuration((4,), architecture="sequential", weights=weights)
+    generate(network, configuration, tmp_path / "hw")
     made = {section.name: section for section in sections_of(evidence_of(tmp_path / "hw"))}
     assert "One engine computes all layers" in made["hardware"].parts[0].text
     lines = [line for part in made["provenance"].parts if part.kind == "commands"
              for _, line in part.commands]  # fmt: skip
     assert any("--architecture sequential" in line for line in lines)
+    [area] = [
+        part for part in made["hardware"].parts
+        if part.kind == "table" and part.title == "Area by block"
+    ]  # fmt: skip
+    blocks = {row[0] for row in area.rows}
+    assert {"the engine", "input and encoder"} <= blocks
+    assert ("loading of weights" in blocks) == (weights == "loadable")
 
 
 def test_head_tells_verdict_and_how_to_check(text, run):

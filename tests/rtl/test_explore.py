@@ -141,10 +141,26 @@ def test_generate_one_engine_by_goal(tmp_path, capsys):
     assert "Weight buffer must be at least" in capsys.readouterr().err
     assert main([*arguments, "30000", "--architecture", "streaming"]) == 2
     assert "Architecture must be sequential with weights in ext" in capsys.readouterr().err
-    loaded = ["--architecture", "sequential", "--weights", "loadable", "--max-luts", "3000"]
-    assert main(["generate", f"ready:{NETWORK}", *loaded, "--out", str(out)]) == 2
-    told = capsys.readouterr().err
-    assert "Weights must be rom or external for one engine with a goal, not loadable" in told
+
+
+def test_generate_one_engine_that_is_loaded_by_goal(tmp_path, capsys):
+    """The fewest LUTs for a rate; below these it is slower; less than one lane takes is refused."""
+    told = tmp_path / "told.json"
+    arguments = [
+        "generate", f"ready:{NETWORK}", "--architecture", "sequential", "--weights", "loadable",
+        "--out", str(tmp_path / "made"), "--json", str(told),
+    ]  # fmt: skip
+    assert main([*arguments, "--target-fps", "100000"]) == 0
+    found = json.loads(told.read_text())
+    chosen, few = found["manifest"]["configuration"], found["predicted"]
+    assert (chosen["architecture"], chosen["weights"]) == ("sequential", "loadable")
+    assert few["cycles_per_image"] <= 100e6 / 100_000
+    assert main([*arguments, "--max-luts", str(few["lut"] - 1)]) == 0
+    slower = json.loads(told.read_text())["predicted"]
+    assert slower["lut"] < few["lut"] and slower["cycles_per_image"] > 100e6 / 100_000
+    capsys.readouterr()
+    assert main([*arguments, "--max-luts", "900"]) == 1
+    assert "cannot be reached; the closest is lanes 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -465,13 +481,25 @@ def test_both_architectures_and_what_a_person_types_next(capsys, tmp_path, monke
     assert told["--weights"] == "external" and told["--weight-buffer"] == only["weight_buffer"]
 
 
-def test_any_architecture_that_there_is_a_model_of(capsys, tmp_path):
-    """Of an engine whose weights are loaded the area is not known."""
+def test_both_architectures_with_weights_that_are_loaded(capsys, tmp_path):
+    """An engine is smaller than what streaming needs least; every engine costs its loader."""
     file = tmp_path / "explore.json"
-    options = ["--architecture", "any", "--weights", "loadable", "--samples", "2", "--jobs", "1"]
-    assert main(["explore", f"ready:{NETWORK}", *options, "--json", str(file)]) == 0
-    points = json.loads(file.read_text())["points"]
-    assert {(row.get("architecture"), row["weights"]) for row in points} == {(None, "loadable")}
+
+    def explored(architecture, weights):
+        options = ["--architecture", architecture, "--weights", weights, "--json", str(file)]
+        assert main(["explore", f"ready:{NETWORK}", *options, "--samples", "2", "--jobs", "1"]) == 0
+        return json.loads(file.read_text())
+
+    found = explored("any", "loadable")
+    assert {row["weights"] for row in found["points"]} == {"loadable"}
+    assert {row.get("architecture") for row in found["front"]} == {None, "sequential"}
+    engines = [row for row in found["points"] if row.get("architecture")]
+    least = min(row["lut"] for row in found["points"] if not row.get("architecture"))
+    assert min(row["lut"] for row in engines) < least
+    alone = explored("sequential", "loadable")["points"]
+    assert alone == engines
+    for loaded, rom in zip(alone, explored("sequential", "rom")["points"], strict=True):
+        assert loaded["lanes"] == rom["lanes"] and loaded["lut"] > rom["lut"] + 300
 
 
 @pytest.mark.parametrize("options, message", [
@@ -484,7 +512,6 @@ def test_any_architecture_that_there_is_a_model_of(capsys, tmp_path):
     (("--batch", "2"), "--batch goes with external weights, and none are asked"),
     (("--weights", "external", "--batch", "9"), "Batch must be between 1 and 8 images, not 9"),
     (("--max-brams", "0"), "--max-brams must be positive"),
-    (("--weights", "loadable", "--architecture", "sequential"), "streaming or any, not sequential"),
 ])  # fmt: skip
 def test_options_of_an_exploration_that_cannot_be(options, message, capsys):
     assert main(["explore", f"ready:{NETWORK}", "--samples", "2", *options]) == 2

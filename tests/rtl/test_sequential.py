@@ -24,7 +24,6 @@ from sstdp_hw.blocks.pipeline import BANK_ROWS
 from sstdp_hw.blocks.presets import preset
 from sstdp_hw.contract.answer import LOAD, pack_answers
 from sstdp_hw.contract.memory_image import memory_image
-from sstdp_hw.models.area import predict_area
 from sstdp_hw.models.cost import cycle_bound, layer_work
 from sstdp_hw.models.cycles import cycles_per_image
 from sstdp_hw.network.layers import Dense, Flatten, Pool2d
@@ -298,10 +297,6 @@ def test_lanes_that_do_not_fit(lanes, message):
 
 
 def test_what_is_not_built_is_refused():
-    configuration = Configuration(architecture="sequential", weights="loadable")
-    parameters = AcceleratorParameters(small_network(), configuration)
-    with pytest.raises(UserError, match="is predicted with weights rom or external, not loadable"):
-        predict_area(parameters)
     with pytest.raises(UserError, match="Architecture must be streaming or sequential"):
         Configuration((4,), architecture="systolic")
 

@@ -19,8 +19,9 @@ from sstdp_hw.base.files import folder_written_whole, write_json
 from sstdp_hw.base.progress import say
 
 INDEX = "entry.json"
-# Far more than one design's seeds and boards; an entry is 0.1 to 3 MB.
-_KEPT = 100
+# Far more than one design's seeds and boards, and more than the area model's accelerators; an entry
+# is 0.1 to 3 MB, one of these some bytes.
+_KEPT = 200
 
 
 def default_cache() -> Path:

@@ -22,7 +22,7 @@ from sstdp_hw.blocks.hardware import (
 )
 from sstdp_hw.blocks.pipeline import MAX_BATCH
 from sstdp_hw.blocks.presets import PRESETS
-from sstdp_hw.blocks.weight_store import EXTERNAL, LOADABLE, ROM, STORES
+from sstdp_hw.blocks.weight_store import EXTERNAL, ROM, STORES
 from sstdp_hw.command.verb import Result, Verb, VerbFailed
 from sstdp_hw.engine.options import add_cluster, engine_of
 from sstdp_hw.models.exploration import (
@@ -62,11 +62,13 @@ LUTs and block RAMs, estimated by the models of docs/cost-model.md before any to
   sstdp-hw explore NETWORK --synthesize --jobs 8 --json front.json
   sstdp-hw explore RUN --search 50
 
-A point of the front is built by `generate --lanes N,N --pixels-per-beat N`, with --weights as here.
+A point of the front is built by `generate --lanes N,N --pixels-per-beat N`, with --weights as here,
+and the architecture of its row.
 Where one word will do, the presets {", ".join(PRESETS)} need no exploration: `generate --preset`.
 
-One engine for all layers, its weights in the bitstream or in an external memory, and how large its
-buffer is, for images a second that are wanted, block RAMs that there are, and a memory:
+One engine for all layers, its weights in the bitstream, loaded or in an external memory, and how
+large its buffer is there, for images a second that are wanted, block RAMs that there are, and a
+memory:
 
   sstdp-hw explore NETWORK --architecture any --weights any --target-fps 200 \\
       --max-brams 108 --max-bandwidth 100 --memory-latency 40
@@ -254,7 +256,7 @@ def _run(options: argparse.Namespace) -> Result:
 
 
 def _families(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """Architectures with kinds of weights that are asked for, and that there are models of."""
+    """Architectures with kinds of weights that are asked for."""
     external = options.weights == EXTERNAL.kind
     asked = options.architecture or (SEQUENTIAL if external else STREAMING)
     if external and asked == STREAMING:
@@ -263,13 +265,6 @@ def _families(options: argparse.Namespace) -> list[tuple[str, str]]:
         )
     architectures = ARCHITECTURES if asked == ANY else (asked,)
     weights = (ROM.kind, EXTERNAL.kind) if options.weights == ANY else (options.weights,)
-    if options.weights == LOADABLE.kind and SEQUENTIAL in architectures:
-        if asked != ANY:
-            raise UserError(
-                "--weights loadable goes with --architecture streaming or any, not sequential: the "
-                "area of such an engine is not predicted; count it with `sstdp-hw build`"
-            )
-        architectures = (STREAMING,)
     return [
         (architecture, kind) for architecture in architectures for kind in weights
         if architecture == SEQUENTIAL or not STORES[kind].external

@@ -250,11 +250,6 @@ def _by_goal(network, options):
     for name in ("lanes", "preset"):
         if getattr(options, name) is not None:
             raise UserError(f"--{name} cannot be given together with a goal: it chooses the lanes")
-    if options.architecture == SEQUENTIAL and STORES[options.weights].loaded:
-        raise UserError(
-            f"Weights must be {ROM.kind} or {EXTERNAL.kind} for one engine with a goal, not "
-            f"{options.weights}, whose area there is no model of; give --lanes"
-        )
     clock = DEFAULT_CLOCK_MHZ if options.clock is None else options.clock
     goal = Goal(options.target_fps, options.max_luts, clock)
     _with_weights(Configuration(architecture=options.architecture), options)  # refuses at once

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ...base.errors import UserError
 from ...blocks.hardware import AcceleratorParameters
 from ...network.layers import Array
 from .block_ram import block_rams, block_rams_by_block
@@ -46,18 +45,7 @@ class Area:
 
 
 def predict_area(parameters: AcceleratorParameters) -> Area:
-    """Area of the bare accelerator.
-
-    Raises
-    ------
-    UserError
-        If its architecture is sequential and weights are loaded: no figures are fitted to that.
-    """
-    if parameters.sequential is not None and parameters.store.loaded:
-        raise UserError(
-            "Area of a sequential accelerator is predicted with weights rom or external, not "
-            "loadable; count it with `sstdp-hw build DIR --device ecp5-25k`"
-        )
+    """Area of the bare accelerator."""
     return _area(count_parts(parameters), block_rams(parameters))
 
 

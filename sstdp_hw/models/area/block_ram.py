@@ -11,7 +11,7 @@ from ...blocks.inputs import PixelInput, SpikeInput
 from ...blocks.pipeline import LUT_RAM_DEPTH
 from ...blocks.sequential.engine import ENGINE
 from ...blocks.widths import index_width
-from .cells import MOST_QUEUE_CELLS, in_block_ram, of_memory, of_rom
+from .cells import in_block_ram, of_memory, of_rom
 from .convolution import conv_block_rams, pool_block_rams
 from .engine import engine_block_rams
 from .loading import loaded_block_rams
@@ -30,7 +30,8 @@ def beat_bits(pixels: PixelInput, step_width: int) -> int:
 
 def beats_in_block_ram(pixels: PixelInput, step_width: int) -> bool:
     """Whether that queue is block RAM."""
-    return in_block_ram(pixels.queue_depth, beat_bits(pixels, step_width), MOST_QUEUE_CELLS)
+    bits = beat_bits(pixels, step_width)
+    return in_block_ram(pixels.queue_depth, bits, read_where_written=True)
 
 
 def block_rams(parameters: AcceleratorParameters) -> int:

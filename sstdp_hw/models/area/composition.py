@@ -15,16 +15,24 @@ import numpy as np
 from ...blocks.dense import DenseParameters
 from ...blocks.hardware import AcceleratorParameters
 from ...blocks.inputs import PixelInput, SpikeInput
-from ...blocks.pipeline import BANK_ROWS, INPUT_QUEUE_DEPTH, LUT_RAM_DEPTH, PIECE, QUEUE_DEPTH
+from ...blocks.pipeline import INPUT_QUEUE_DEPTH, LUT_RAM_DEPTH
 from ...blocks.sequential.engine import ENGINE
 from ...blocks.widths import index_width
 from ...contract.events import event_fields, group_fields
 from ...contract.fields import total_width
 from .block_ram import beat_bits, beats_in_block_ram, links_in_block_ram, spike_block_rams
-from .cells import CELL_ROWS, cells
+from .cells import CELL_ROWS, cells, mux_bits
 from .convolution import conv_parts, pool_parts
 from .engine import BATCH_PARTS, ENGINE_FLIP_FLOPS, ENGINE_LUTS, engine_parts
-from .loading import LOADING_FLIP_FLOPS, LOADING_LUTS, initial_is_constant, loading_parts
+from .loading import (
+    ENGINE_LOADING_FLIP_FLOPS,
+    ENGINE_LOADING_LUTS,
+    LOADING_FLIP_FLOPS,
+    LOADING_LUTS,
+    initial_is_constant,
+    loading_parts,
+)
+from .registers import dense_registers, encoder_registers, port_registers
 
 INPUT, LOADING, TOP = "input", "loading", "top"
 
@@ -32,53 +40,35 @@ INPUT, LOADING, TOP = "input", "loading", "top"
 LUTS = (
     "accelerator",
     "layer",
-    "slice",
     "lane",
     "adder_bit",
     "clear_bit",
-    "silenced_bit",
     "initial_bit",
-    "bank_bit",
     "lut_ram_cell",
     "output_bit",
-    "split_lane",
-    "list",
     "list_bit",
     "table_bit",
     "link_mux_bit",
+    "row_mux_bit",
     "conv",
     "pool",
     "walk_bit",
     *LOADING_LUTS,
     *ENGINE_LUTS,
     *BATCH_PARTS,
+    *ENGINE_LOADING_LUTS,
 )
 
 #: Parts that take flip-flops.
 FLIP_FLOPS = (
     "accelerator",
     "layer",
-    "slice",
-    "lane",
-    "split_lane",
-    "single_bit",
-    "shared_bit",
-    "deep_bit",
-    "initial_bit",
-    "bank_bit",
-    "banked_bit",
-    "output_bit",
-    "queue_bit",
-    "list_bit",
-    "link_bit",
-    "beat_bit",
     "conv",
-    "pool",
-    "stage_bit",
-    "potential_bit",
+    "register_bit",
     *LOADING_FLIP_FLOPS,
     *ENGINE_FLIP_FLOPS,
     *BATCH_PARTS,
+    *ENGINE_LOADING_FLIP_FLOPS,
 )
 
 
@@ -112,27 +102,21 @@ def dense_parts(layer: DenseParameters, step_width: int) -> Counter[str]:
     group = total_width(group_fields(lanes, index, step_width, width * layer.output))
     event = total_width(event_fields(index, step_width))
     queues = [group] if layer.output else [group, event]
-    membranes, weights = lanes * (width + 1), lanes * layer.weight_width
+    membranes = lanes * (width + 1)
     shared = 1 < layer.groups <= LUT_RAM_DEPTH
-    banks = -(-layer.weight_depth // BANK_ROWS)
     constant = initial_is_constant(layer)
     return Counter(
         {
             "layer": 1,
-            "slice": layer.skew,
             "lane": lanes,
             "adder_bit": lanes * width,
             "clear_bit": lanes * width if layer.groups > 1 else 0,
-            "silenced_bit": weights if layer.output or layer.may_be_spontaneous else 0,
-            "single_bit": membranes if layer.groups == 1 else 0,
-            "shared_bit": membranes if shared else 0,
-            "deep_bit": membranes if layer.groups > LUT_RAM_DEPTH else 0,
             "initial_bit": 0 if constant else lanes * width * -(-layer.groups // CELL_ROWS),
-            "bank_bit": weights * banks,
-            "banked_bit": weights if banks > 1 else 0,
             "output_bit": lanes * width * layer.output,
-            "split_lane": lanes if lanes > PIECE and not layer.output else 0,
-            "queue_bit": sum(queues),
+            "row_mux_bit": 0
+            if layer.store.loaded
+            else mux_bits(layer.weight_depth, lanes * layer.weight_width),
+            "register_bit": dense_registers(layer, step_width),
             "lut_ram_cell": sum(cells(1, bits) for bits in queues)
             + (cells(layer.groups, membranes) if shared else 0),
         }
@@ -143,28 +127,27 @@ def pixel_parts(pixels: PixelInput, step_width: int) -> Counter[str]:
     tables, t_max = pixels.network.tables, pixels.network.t_max
     beats, lists = len(pixels.live_beats), 2 * pixels.lanes
     link = index_width(beats) + 1
-    loaded, deep = beat_bits(pixels, step_width), pixels.queue_depth > QUEUE_DEPTH
+    loaded = beat_bits(pixels, step_width)
     event = total_width(event_fields(pixels.index_width, step_width))
     arriving = pixels.data_width + 1
     in_luts = not links_in_block_ram(pixels)
+    beats_in_block = beats_in_block_ram(pixels, step_width)
     # A table of 256 entries costs as much logic as its columns change from entry to entry.
     entries = np.where(tables < t_max, tables.astype(int) * 2 + 1, 0)
     columns = entries[:, :, None] >> np.arange(step_width + 1) & 1
     changes = int(np.minimum(np.abs(np.diff(columns, axis=1)).sum(axis=1), 64).sum())
-    queues = (loaded, event, arriving)
     return Counter(
         {
-            "list": lists,
             "list_bit": lists * link,
-            "link_bit": lists * link * in_luts,
             "link_mux_bit": lists * link * (-(-beats // CELL_ROWS) - 1) * in_luts,
             "table_bit": 0 if pixels.store.loaded else pixels.pixels_per_beat * changes,
-            "beat_bit": pixels.live_latency * arriving,
-            "queue_bit": sum(queues) + deep * loaded,
+            "register_bit": encoder_registers(
+                pixels, step_width, links=not in_luts, beats=beats_in_block
+            ),
             "lut_ram_cell": lists * cells(t_max, link)
             + lists * cells(beats, link) * in_luts
             + cells(INPUT_QUEUE_DEPTH, arriving)
-            + (0 if beats_in_block_ram(pixels, step_width) else cells(pixels.queue_depth, loaded))
+            + (0 if beats_in_block else cells(pixels.queue_depth, loaded))
             + cells(1, event),
         }
     )
@@ -177,8 +160,7 @@ def spike_parts(port: SpikeInput, step_width: int) -> Counter[str]:
     # What it has beside these is within "accelerator", which was fitted with encoders.
     return Counter(
         {
-            "stage_bit": event * port.latency,
-            "queue_bit": event + arriving,
+            "register_bit": port_registers(port, step_width),
             "lut_ram_cell": cells(1, event) + cells(INPUT_QUEUE_DEPTH, arriving) + marks,
         }
     )

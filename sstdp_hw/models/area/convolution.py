@@ -7,18 +7,16 @@ from collections import Counter
 from ...blocks.convolution import ConvParameters
 from ...blocks.pipeline import (
     BACKLOG_DEPTH,
-    BANK_ROWS,
     LUT_RAM_DEPTH,
-    PIECE,
     QUEUE_DEPTH,
-    TAG_WIDTH,
 )
 from ...blocks.pooling import PoolParameters
 from ...blocks.widths import index_width
 from ...contract.events import event_fields, event_header, group_fields
 from ...contract.fields import total_width
-from .cells import cells, in_block_ram, of_memory, of_rom
+from .cells import cells, in_block_ram, mux_bits, of_memory, of_rom
 from .loading import initial_is_constant
+from .registers import conv_registers, pool_registers
 
 
 def conv_parts(layer: ConvParameters, step_width: int) -> Counter[str]:
@@ -30,7 +28,6 @@ def conv_parts(layer: ConvParameters, step_width: int) -> Counter[str]:
     weight = index_width(layer.weight_depth)
     reach = total_width(event_header(step_width)) + 1 + base + address + weight
     reach += index_width(layer.shape[1]) + index_width(layer.shape[2])
-    word = TAG_WIDTH + step_width + 4 + index_width(layer.groups) + address + base
     potentials = lanes * (width + 1) + 1
     queues = [reach, group]
     if layer.queue_depth == QUEUE_DEPTH:
@@ -42,25 +39,27 @@ def conv_parts(layer: ConvParameters, step_width: int) -> Counter[str]:
     if layer.words <= LUT_RAM_DEPTH:
         small.append(cells(layer.words, potentials))
     constant = initial_is_constant(layer)
-    banks = -(-layer.weight_depth // BANK_ROWS)
     return Counter(
         {
             "conv": 1,
             "lane": lanes,
             "adder_bit": lanes * width,
             "clear_bit": lanes * width,
-            "silenced_bit": lanes * layer.weight_width,
             "initial_bit": 0 if constant else lanes * width,
+            "row_mux_bit": mux_bits(layer.words, potentials, layer.words, written=True)
+            * (layer.words > LUT_RAM_DEPTH)
+            + _weights_mux(layer),
             "walk_bit": address + base + weight,
-            "stage_bit": word * layer.latency,
-            "potential_bit": potentials,
-            "bank_bit": lanes * layer.weight_width * banks,
-            "banked_bit": lanes * layer.weight_width if banks > 1 else 0,
-            "split_lane": lanes if lanes > PIECE else 0,
-            "queue_bit": sum(queues),
+            "register_bit": conv_registers(layer, step_width),
             "lut_ram_cell": sum(cells(1, bits) for bits in queues) + sum(small),
         }
     )
+
+
+def _weights_mux(layer: ConvParameters) -> int:
+    if layer.store.loaded:
+        return 0
+    return mux_bits(layer.weight_depth, layer.lanes * layer.weight_width)
 
 
 def pool_parts(layer: PoolParameters, step_width: int) -> Counter[str]:
@@ -73,8 +72,7 @@ def pool_parts(layer: PoolParameters, step_width: int) -> Counter[str]:
     return Counter(
         {
             "pool": 1,
-            "stage_bit": event * layer.latency,
-            "queue_bit": event * shallow,
+            "register_bit": pool_registers(layer, step_width),
             "lut_ram_cell": cells(1, event) * shallow + marks,
         }
     )

@@ -43,8 +43,7 @@ def hardware(evidence: Evidence) -> PageSection | None:
         parts += _utilisation(parameters, evidence)
     if evidence.answers and (evidence.answers["cycles"] >= 0).any():  # a board counts none
         parts.append(_cycles(parameters, evidence))
-    if streaming or not parameters.store.loaded:
-        parts.append(_area(parameters, evidence.report.builds))
+    parts.append(_area(parameters, evidence.report.builds))
     for build in evidence.report.builds:
         parts += _built(build)
     return PageSection("hardware", "Hardware", parts, parameters.summary.capitalize() + ".")
