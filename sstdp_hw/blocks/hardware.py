@@ -33,6 +33,10 @@ from .widths import index_width
 
 PIXELS_PER_BEAT = (1, 2, 4, 8)
 
+#: More cycles than there are between two walks, and between the comparisons of a step and the next
+#: one, of a layer that lists its candidates.
+WALK_OVERHEAD, STEP_OVERHEAD = 8, 64
+
 #: How an accelerator computes: every layer with a processor of its own, or one engine for all of
 #: them, one after the other.
 STREAMING, SEQUENTIAL = "streaming", "sequential"
@@ -444,6 +448,16 @@ class AcceleratorParameters:
             work += 4 * len(plan.tiles) * (self.t_max * max(plan.counts()) + 64)
             work *= store.batch  # no image is answered before its whole batch comes to the end
         return self.beats + 4 * self.t_max + 1000 + work
+
+    @property
+    def arrival_cycles(self) -> tuple[int, int]:
+        """Cycles that the first weighted layer takes at most for an event that comes to it alone,
+        and more at the end of a step, while nothing stalls behind it."""
+        layer = self.layers[0] if self.sequential is None else self.engine.passes[0]
+        walk = int(layer.walk_cycles.max())
+        if isinstance(layer, DenseParameters):  # the last walk of a step compares
+            return walk, layer.groups * layer.may_be_spontaneous
+        return walk + WALK_OVERHEAD, 2 * layer.words + STEP_OVERHEAD
 
     @property
     def most_unanswered(self) -> int:
