@@ -14,15 +14,14 @@ from functools import cached_property
 from typing import Any
 
 from ..base.errors import UserError
-from ..network.chain import PIXELS
 from ..network.layers import Array
 from ..network.network import Network
 from .axi_read import BEAT_CYCLES, AxiReadParameters
 from .convolution import ConvParameters
 from .dense import DenseParameters
 from .feature_map import FeatureMap
-from .inputs import INPUTS, Input, PixelInput
-from .pipeline import MAX_BATCH, MAX_IN_FLIGHT, SORTERS
+from .inputs import INPUTS, Input
+from .pipeline import MAX_BATCH, MAX_IN_FLIGHT
 from .place import Place
 from .pooling import PoolParameters
 from .sequential.chain import SequentialChain, sequential_chain
@@ -33,6 +32,10 @@ from .weight_store import EXTERNAL, ROM, STORES, ExternalStore, WeightStore
 from .widths import index_width
 
 PIXELS_PER_BEAT = (1, 2, 4, 8)
+
+#: More cycles than there are between two walks, and between the comparisons of a step and the next
+#: one, of a layer that lists its candidates.
+WALK_OVERHEAD, STEP_OVERHEAD = 8, 64
 
 #: How an accelerator computes: every layer with a processor of its own, or one engine for all of
 #: them, one after the other.
@@ -267,12 +270,6 @@ class AcceleratorParameters:
     def store(self) -> WeightStore:
         """Where the weights stand."""
         store = self._block_store
-        if store.loaded and self.network.input_kind != PIXELS:
-            raise UserError(
-                f"Weights must be {ROM.kind} for a network whose input is "
-                f"{self.network.input_kind}, not {store.kind}: they are loaded for networks of "
-                "pixels only"
-            )
         if not self.configuration.spram:
             return store
         left, names = self.configuration.spram, set[str]()
@@ -453,12 +450,20 @@ class AcceleratorParameters:
         return self.beats + 4 * self.t_max + 1000 + work
 
     @property
+    def arrival_cycles(self) -> tuple[int, int]:
+        """Cycles that the first weighted layer takes at most for an event that comes to it alone,
+        and more at the end of a step, while nothing stalls behind it."""
+        layer = self.layers[0] if self.sequential is None else self.engine.passes[0]
+        walk = int(layer.walk_cycles.max())
+        if isinstance(layer, DenseParameters):  # the last walk of a step compares
+            return walk, layer.groups * layer.may_be_spontaneous
+        return walk + WALK_OVERHEAD, 2 * layer.words + STEP_OVERHEAD
+
+    @property
     def most_unanswered(self) -> int:
-        """Images at most that can have entered the encoder and not been answered: in its queue, on
-        the way there, in its sorters, in the chain behind it."""
-        assert isinstance(self.input, PixelInput), "weights are loaded for pixels only"
-        waiting = self.input.queue_depth + 1 + self.input.live_latency
-        return waiting + SORTERS + MAX_IN_FLIGHT
+        """Samples at most that can have passed the gate of loaded weights and not been answered:
+        in front of the chain, in it, and behind."""
+        return self.input.most_apart + MAX_IN_FLIGHT
 
     @property
     def summary(self) -> str:

@@ -21,6 +21,7 @@ from .pipeline import (
     LARGEST_BEAT_QUEUE,
     LARGEST_TABLE,
     QUEUE_DEPTH,
+    SORTERS,
     STAMP_LATENCY,
     rom_latency,
     stamp_width,
@@ -155,6 +156,12 @@ class PixelInput:
         return min(max(QUEUE_DEPTH, whole), LARGEST_BEAT_QUEUE)
 
     @property
+    def most_apart(self) -> int:
+        """Images at most in front of the chain: in the queue, on the way there, in the sorters, of
+        which one may be in the chain already while another is answered."""
+        return self.queue_depth + 1 + self.live_latency + SORTERS
+
+    @property
     def stages(self) -> int:
         """Stages of the encoder between the choice of a spike and the queue of events: the spike,
         and, where it is one of several lists', its number."""
@@ -251,6 +258,12 @@ class SpikeInput:
     def memory_bits(self) -> int:
         """Bits of the marks."""
         return self.pixels * self.stamp_width
+
+    @property
+    def most_apart(self) -> int:
+        """Packets at most behind the chain: an answer in the decision, one that waits for the end
+        of its packet. Events enter the chain as they come."""
+        return 2
 
     @property
     def latency(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..blocks.hardware import SEQUENTIAL, STREAMING, AcceleratorParameters, Configuration
-from ..blocks.weight_store import EXTERNAL, ROM, STORES
+from ..blocks.weight_store import EXTERNAL, STORES
 from .convolutional import random_conv_case
 from .dense import Case, random_case, with_spikes
 from .extreme import corner_case
@@ -62,8 +62,6 @@ def drawn_case(seed: int, samples: int) -> DrawnCase:
     weights = str(rng.choice(stores))
     if spikes:
         case = with_spikes(case)
-        if STORES[weights].loaded:  # for networks of pixels only
-            weights = ROM.kind
     configuration = _configuration(case, rng, architecture, weights)
     stalls = bool(rng.integers(2))
     simulate = ["--gaps", "0.3", "--backpressure", "0.5"] if stalls else []

@@ -46,6 +46,23 @@ def event_words(times: Array, t_max: int) -> Array:
     return words
 
 
+def spaced(words: Array, events: int, steps: int) -> Array:
+    """The packet with ``events`` beats that are none behind each event and ``steps`` more behind
+    the last one of a step: it means the same and takes longer.
+
+    Parameters
+    ----------
+    words : int64 array [beats]
+        By step.
+    """
+    behind = np.full(len(words), events)
+    behind[:-1] += steps * (np.diff(unpack(EVENT, words)["step"]) > 0)
+    behind[-1] = 0
+    found = np.full(len(words) + int(behind.sum()), NO_EVENT, np.int64)
+    found[np.arange(len(words)) + np.cumsum(behind) - behind] = words
+    return found
+
+
 def read_words(words: Array, inputs: int, t_max: int) -> tuple[Array, bool]:
     """What a packet stands for: spike times, uint8 [inputs], and whether it is a frame error.
 

@@ -7,7 +7,14 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.blocks.inputs import SpikeInput
 from sstdp_hw.blocks.presets import PRESETS, preset
-from sstdp_hw.contract.event_packets import EVENT, EVENT_BYTES, NO_EVENT, event_words, read_words
+from sstdp_hw.contract.event_packets import (
+    EVENT,
+    EVENT_BYTES,
+    NO_EVENT,
+    event_words,
+    read_words,
+    spaced,
+)
 from sstdp_hw.contract.fields import pack, total_width
 from sstdp_hw.models.cost import cycle_bound
 from sstdp_hw.network.layers import Dense
@@ -45,6 +52,17 @@ def test_spike_times_are_what_is_read_back(seed):
     read, error = read_words(made, times.size, t_max)
     assert not error
     np.testing.assert_array_equal(read, times.reshape(-1))
+
+
+def test_beats_between_events_mean_nothing():
+    """Two behind each event, three more behind a step, none behind the last."""
+    packet = np.array(words((4, 0), (2, 0), (3, 1), (1, 5)))
+    longer = spaced(packet, 2, 3)
+    places = np.flatnonzero(longer != NO_EVENT)
+    assert places.tolist() == [0, 3, 9, 15] and len(longer) == 16
+    assert longer[places].tolist() == packet.tolist()
+    assert spaced(packet, 0, 0).tolist() == packet.tolist()
+    assert spaced(np.array([NO_EVENT]), 2, 3).tolist() == [NO_EVENT]
 
 
 @pytest.mark.parametrize("events, fired, error", [

@@ -139,18 +139,11 @@ def test_what_does_not_fit(changes, message):
         parameters(**changes)
 
 
-def test_networks_that_take_spikes_are_refused():
-    """Their request receiver takes no memory image."""
-    events = SimpleNamespace(external=True, input_kind="spikes", path="DIR")
-    with pytest.raises(UserError, match=r"^DIR: input must be pixels with weights in a board's"):
-        board_memory(events, MHZ)
-
-
 def test_an_image_that_no_request_holds_is_refused():
     """Sixteen MB, of the thirty-two that the chip has."""
     plan = SimpleNamespace(size=1 << 24, bus=BUS, base=0)
     large = SimpleNamespace(
-        external=True, input_kind="pixels", path="DIR",
+        external=True, path="DIR",
         parameters=SimpleNamespace(tiled=SimpleNamespace(plan=plan)),
     )  # fmt: skip
     with pytest.raises(UserError, match=r"^DIR: weights must take at most 16,777,215 bytes"):

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,15 @@ def test_it_lints_clean(named):
 def test_convolutions_pass(tmp_path):
     case = random_conv_case(0, early_exit=False)
     made = generate(case.network, case.configuration, tmp_path / "out")
+    assert simulate(tmp_path, *verilog(made), tops=["testbench"]) == (0, "PASS: 5 answers\n")
+
+
+@needs_icarus
+@pytest.mark.parametrize("architecture, lanes", [("streaming", (6, 7)), ("sequential", (3,))])
+def test_events_pass_where_weights_are_loaded(architecture, lanes, tmp_path):
+    network = replace(small_network(), encoder=None)
+    configuration = Configuration(lanes, architecture=architecture, weights="loadable")
+    made = generate(network, configuration, tmp_path / "out")
     assert simulate(tmp_path, *verilog(made), tops=["testbench"]) == (0, "PASS: 5 answers\n")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.conv_networks import random_conv_case
 from support.loading import for_all, loads_of, sibling
-from support.networks import random_case, small_network, wide_case
+from support.networks import random_case, small_network, spiking_case, wide_case
 from support.simulation import Load, expected_spikes, expected_words, run
 
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
@@ -51,7 +51,9 @@ def test_random_conv_networks(seed):
     assert seen.words == of_first_load(answers(case.network, case.images))
 
 
-@pytest.mark.parametrize("make, seed", [(random_case, 3), (random_conv_case, 0)])
+@pytest.mark.parametrize("make, seed", [
+    (random_case, 3), (random_conv_case, 0), (spiking_case, 5)
+])  # fmt: skip
 def test_every_spike(make, seed):
     case = make(seed, early_exit=False)
     seen = run(case.network, loadable(case.configuration), case.images)
@@ -79,10 +81,11 @@ def test_weights_in_single_port_ram():
 
 
 @pytest.mark.parametrize("make, seed, stalls", [
-    (random_case, 12, 0.3), (random_case, 0, 0.0), (random_conv_case, 3, 0.3)
+    (random_case, 12, 0.3), (random_case, 0, 0.0), (random_conv_case, 3, 0.3),
+    (spiking_case, 12, 0.3), (spiking_case, 0, 0.0),
 ])  # fmt: skip
 def test_loads_in_a_running_stream_mix_no_two_networks(make, seed, stalls):
-    """Networks of one shape in turn, the images not waiting for them; between them images of the
+    """Networks of one shape in turn, the samples not waiting for them; between them images of the
     memories that are wrong, each followed by a right one."""
     case = make(seed, early_exit=bool(seed % 2), images=12)
     networks = [case.network, sibling(case.network, seed + 1), sibling(case.network, seed + 2)]
@@ -149,7 +152,7 @@ def test_wrong_images_are_refused_and_nothing_is_answered_before_a_right_one():
 
 
 def test_the_verilog_depends_on_the_shape_alone():
-    for make, seed in ((random_case, 12), (random_conv_case, 3)):
+    for make, seed in ((random_case, 12), (random_conv_case, 3), (spiking_case, 3)):
         case = make(seed, early_exit=True)
         networks = [case.network, sibling(case.network, 1)]
         texts = {emit(parameters) for parameters in for_all(case.configuration, networks)}

@@ -66,7 +66,11 @@ def test_run_writes_what_simulate_writes_and_a_record(directory, dataset, capsys
     assert (arrays["cycles"] == NO_ANSWER).all()
     assert json.loads((directory.path / "record.json").read_text())["place"] == "board"
     assert main(["verify", "record", str(directory.path)]) == 0
-    assert f"{COUNT} of {COUNT} images answered, 0 mismatches" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert f"{COUNT} of {COUNT} images answered, 0 mismatches" in told.out
+    sending = f"Sending {directory.memory_bytes + 6:,} bytes of weights to sim"
+    begun, ended = (line for line in told.err.splitlines() if line.startswith(sending))
+    assert begun == f"{sending} ..." and ended.endswith(" s")
 
 
 def test_damaged_bytes_give_right_answers_or_none(directory, images):

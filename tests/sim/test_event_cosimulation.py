@@ -1,29 +1,36 @@
-"""Networks that take spikes as Verilog: random ones, hostile packets, the Python object.
+"""Networks that take spikes as Verilog: random ones, hostile packets, weights that are loaded, the
+Python object.
 
 One random network; ``SSTDP_NETWORKS=60`` takes as many, which is what docs/events.md reports.
 """
 
+import json
 import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.conv_networks import random_conv_case
+from support.loading import for_all, sibling
 from support.networks import random_case, small_network, with_spikes
+from support.quick_simulator import QUICK
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
+from sstdp_hw.command.cli import main
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.event_packets import EVENT_BYTES, NO_EVENT, event_words
+from sstdp_hw.contract.memory_image import loading_cycles, memory_image
 from sstdp_hw.models.cycles import cycles_per_image, latency_per_image
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.accelerator import Accelerator
 from sstdp_sim.comparison.cosimulation import cosimulate
+from sstdp_sim.simulation.loads import Load, Loads
 from sstdp_sim.simulation.packets import Packets, Traffic
 from sstdp_sim.simulation.simulator import Simulation
-from sstdp_sim.stress.beats import WEATHER, findings, random_stream
+from sstdp_sim.stress.beats import WEATHER, findings, play, random_stream
 from sstdp_sim.stress.stimulus import hostile_images
 
 NETWORKS = int(os.environ.get("SSTDP_NETWORKS", "1"))
@@ -117,6 +124,63 @@ def test_a_wrong_event_is_flagged_and_harms_no_other(simulation, generated_event
     assert len(good) == 4
     assert (answers[good] & 0xFF).tolist() == found.classes[good].tolist()
     assert (answers[good] >> 8 & 0xFF).tolist() == found.decision_times[good].tolist()
+
+
+@pytest.fixture(scope="module", params=["streaming", "sequential"])
+def loadable_events(request, tmp_path_factory):
+    """The same network on either architecture, loaded, and another that fits."""
+    first = replace(small_network(), encoder=None)
+    networks = [first, sibling(first, 7)]
+    lanes = (4, 7) if request.param == "streaming" else (5,)
+    parameters = for_all(Configuration(lanes, architecture=request.param), networks)[0]
+    out = tmp_path_factory.mktemp("loadable-events") / "accelerator"
+    generate(first, parameters.configuration, out)
+    return GeneratedDirectory.load(out), networks
+
+
+def test_loads_take_as_many_cycles_as_the_model_says(loadable_events, times):
+    """Before the first packet and between packets; what a load takes counts for the next one."""
+    directory, (network, _) = loadable_events
+    parameters, places = directory.parameters, (0, 5, 6, 23)
+    words = memory_image(parameters)
+    with Simulation.of(directory.verilog, parameters, simulator=QUICK) as simulation:
+        answers = simulation.run(
+            Packets.of(parameters, times), loads=Loads([Load(words, place) for place in places]),
+            timeout_cycles=20_000,
+        )  # fmt: skip
+    took = answers.loads[:, 3] - answers.loads[:, 2]
+    assert took[0] == loading_cycles(parameters) and len(took) == len(places)
+    inference = reference.run(network, times)
+    assert (answers.words & 0xFF).tolist() == inference.classes.tolist()
+    predicted = cycles_per_image(parameters, inference, loads=places[1:])
+    assert np.diff(answers.cycles, prepend=answers.first_beats[0] - 1).tolist() == (
+        predicted.tolist()
+    )
+
+
+def test_another_network_is_loaded_and_pixels_do_not_fit(loadable_events, times, tmp_path, capsys):
+    directory, networks = loadable_events
+    data, told = tmp_path / "times.npz", tmp_path / "told.json"
+    np.savez(data, spike_times=times, labels=np.arange(len(times)) % 7)
+    networks[1].save(tmp_path / "other.safetensors")
+    small_network().save(tmp_path / "pixels.safetensors")
+    line = ["simulate", str(directory.path), "--dataset", str(data), "--simulator", QUICK,
+            "--gaps", "0.2", "--backpressure", "0.2", "--json", str(told), "--network"]  # fmt: skip
+    assert main([*line, str(tmp_path / "other.safetensors")]) == 0
+    found = json.loads(told.read_text())
+    assert (found["images"], found["mismatches"]) == (len(times), 0)
+    assert found["network_digest"] == networks[1].digest
+    assert main([*line, str(tmp_path / "pixels.safetensors")]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "kind of input must be spikes, as in the accelerator, not pixels" in error
+
+
+def test_hostile_loads_among_hostile_packets(loadable_events, times):
+    """Right images of two networks and wrong ones while events come, in every weather."""
+    directory, _ = loadable_events
+    result = play(directory, times, 3_000)
+    assert not result["findings"]
+    assert result["loads"] > 20 and result["loads_refused"] > 5 and result["resets"] > 2
 
 
 def test_latency_of_packets_one_at_a_time(generated_events, times):

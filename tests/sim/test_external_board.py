@@ -1,4 +1,5 @@
-"""A simulated board with its SDRAM: one small accelerator with external weights, compiled once.
+"""A simulated board with its SDRAM: a small accelerator with external weights, fed with pixels, and
+one fed with events, each compiled once.
 
 `SSTDP_SDRAM_LONG=1 pytest tests/sim/test_external_board.py` also breaks a rule of the chip,
 and plays the benchmark.
@@ -33,21 +34,26 @@ LONG = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Three tiles somewhere in the memory, and images."""
+@pytest.fixture(scope="module", params=["pixels", "spikes"])
+def made(request, tmp_path_factory):
+    """Three tiles somewhere in the memory, and images or their spike times."""
     rng = np.random.default_rng(3)
     hidden, output = random_dense(rng, 5, 12, 4), random_dense(rng, 4, 5, 4)
     hidden.threshold[:], output.threshold[:] = 3, 2
     encoder = np.clip((255 - np.arange(256)) // 40, 0, 6).astype(np.uint8)
     network = Network("outside", 6, (1, 3, 4), tuple("abcd"), encoder, (hidden, output))
+    samples = rng.integers(0, 256, (8, 1, 3, 4)).astype(np.uint8)
+    pixels_per_beat = 2
+    if request.param == "spikes":
+        samples, pixels_per_beat = reference.encode(network, samples), 1
+        network = replace(network, encoder=None)
     folder = tmp_path_factory.mktemp("board") / "out"
     configuration = Configuration(
-        (3,), 2, True, architecture="sequential", weights="external", memory_width=32,
-        base_address=BASE, base_port=True,
+        (3,), pixels_per_beat, True, architecture="sequential", weights="external",
+        memory_width=32, base_address=BASE, base_port=True,
     )  # fmt: skip
     generate(network, configuration, folder)
-    return GeneratedDirectory.load(folder), rng.integers(0, 256, (8, 1, 3, 4)).astype(np.uint8)
+    return GeneratedDirectory.load(folder), samples
 
 
 def test_weights_are_written_once_and_nothing_is_answered_before(made):
@@ -56,8 +62,8 @@ def test_weights_are_written_once_and_nothing_is_answered_before(made):
     with Host(directory, "sim") as host:
         assert host.identity.memory_bytes == directory.memory_bytes
         assert host.ask(MEMORY_STATUS) == 0
-        (request,) = host.requests(images[:1])
-        host.port.send(request)
+        requests = host.requests(images)
+        host.port.send(requests[0])
         with pytest.raises(NoAnswer):
             host.port.receive(0.2, LATENCY)
         wrong = bytearray(directory.memory_image())
@@ -73,14 +79,16 @@ def test_weights_are_written_once_and_nothing_is_answered_before(made):
     assert (words >> 8 & 0xFF).tolist() == expected.decision_times.tolist()
     assert not (words >> 17).any(), "no frame error, no bus error"
     sent = counted["to_board"]
-    loads, rest = 2 * (directory.memory_bytes + 6), (2 * len(images) + 1) * len(request)
+    rest = 2 * sum(map(len, requests)) + len(requests[0])
+    loads = 2 * (directory.memory_bytes + 6)
     assert loads + rest <= sent < loads + rest + 50 * 6, "questions, and two images of the memory"
 
 
 def test_run_and_what_is_refused(made, tmp_path, capsys):
     directory, images = made
     samples, folder = tmp_path / "samples.npz", str(directory.path)
-    np.savez(samples, images=images, labels=np.zeros(len(images), int))
+    name = "images" if directory.input_kind == "pixels" else "spike_times"
+    np.savez(samples, **{name: images}, labels=np.zeros(len(images), int))
     assert main(["run", folder, "--port", "sim", "--dataset", str(samples)]) == 0
     result = json.loads((directory.path / "results.json").read_text())
     assert (result["images"], result["mismatches"], result["place"]) == (8, 0, "board")

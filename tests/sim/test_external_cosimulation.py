@@ -82,7 +82,7 @@ def test_every_answer_and_every_cycle(made, simulator, latency):
 @pytest.mark.parametrize("latency", [0, 33])
 @pytest.mark.parametrize("which", ["made", "batched"])
 def test_images_that_come_one_at_a_time(which, latency, request):
-    """Then the first tile may be there when an image comes, or on its way; a batch has one image."""
+    """Then the first tile may be there when an image comes, or come; a batch has one image."""
     directory, images = request.getfixturevalue(which)
     images = images[:12]
     report = cosimulate(

@@ -13,14 +13,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from support.fake_board import FakeBoard
-from support.networks import small_network
+from support.networks import random_dense, small_network
 
 from sstdp_hw.base.errors import UserError
 from sstdp_hw.blocks.hardware import Configuration
 from sstdp_hw.command.interruption import Terminated
 from sstdp_hw.contract.board_identity import WORDS, Identity
 from sstdp_hw.contract.directory import GeneratedDirectory
+from sstdp_hw.contract.event_packets import read_words
 from sstdp_hw.contract.serial_protocol import MEMORIES_START, Answer, Status
+from sstdp_hw.network.layers import Flatten
+from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 from sstdp_rtl.generator.generate import generate
 from sstdp_sim.accelerator import Accelerator
@@ -102,9 +105,10 @@ def test_a_slow_line_may_take_long_for_an_image_of_weights(monkeypatch):
     line, reader = Port(os.ttyname(slave), 1_000_000), threading.Thread(target=take)
     reader.start()
     try:
-        line.send(data)
+        told = []
+        line.send(data, told.append)
         reader.join()
-        assert came == data
+        assert came == data and sum(told) == len(data) and len(told) > 10
         with pytest.raises(UserError, match="takes no bytes; is it another kind of port"):
             line.send(bytes(len(data)))
     finally:
@@ -124,7 +128,7 @@ def test_weights_that_are_read_back_otherwise_are_sent_again():
         def __init__(self, *words):
             self.words = list(words)
 
-        def send(self, data):
+        def send(self, data, progress=None):
             self.sent += data[0] == MEMORIES_START
 
         def receive(self, *_waits):
@@ -139,7 +143,7 @@ def test_weights_that_are_read_back_otherwise_are_sent_again():
 
     def host(*words):
         made = object.__new__(Host)
-        made.name, made.quiet, made.port = "port", 0.0, Line(*words)
+        made.name, made.quiet, made.port, made.simulated = "port", 0.0, Line(*words), None
         made.directory = SimpleNamespace(
             memory_bytes=4, external=True, memory_image=lambda: b"1234"
         )
@@ -200,6 +204,48 @@ def test_spikes_are_sent_as_events(tmp_path, images):
         result = compare(host, times, np.zeros(6, int)).result
     assert (result["answered"], result["mismatches"]) == (6, 0)
     assert all(request[0] == 0xA6 for request in board.seen)
+
+
+@pytest.mark.parametrize("lanes, architecture, beats", [
+    ((6, 3), "streaming", 1), ((1, 3), "streaming", 2), ((1,), "sequential", 3)
+])  # fmt: skip
+def test_events_leave_the_first_layer_its_time(lanes, architecture, beats, tmp_path):
+    """600 neurons: on one lane an event is walked over for longer than the next one takes on a line
+    of 12 cycles a bit, which would be lost."""
+    rng = np.random.default_rng(4)
+    hidden, output = random_dense(rng, 600, 30, 4), random_dense(rng, 3, 600, 4)
+    network = Network("wide", 6, (1, 5, 6), tuple("abc"), None, (Flatten(), hidden, output))
+    generate(network, Configuration(lanes, architecture=architecture), tmp_path / "out")
+    directory = GeneratedDirectory.load(tmp_path / "out")
+    times = (np.arange(60) % 7).reshape(2, 1, 5, 6).astype(np.uint8)
+    with FakeBoard(directory, words(network, times)) as board, Host(directory, board.port) as host:
+        requests = host.requests(times)
+        assert host.play(times).words.tolist() == words(network, times)
+    event, step = directory.parameters.arrival_cycles
+    for request, sample in zip(requests, times, strict=True):
+        sent = np.frombuffer(request[4:-2], "<u4").astype(np.int64)
+        count, steps = int((sample < 6).sum()), len(np.unique(sample[sample < 6]))
+        work = (count - 1) * event + (steps - 1) * step
+        assert 4 * 10 * 12 * (len(sent) - 1) >= work, "cycles on the line"
+        assert len(sent) - 1 <= beats * (count - 1) + 4 * (steps - 1) * (step > 0)
+        read, error = read_words(sent, 30, 6)
+        assert not error and read.tolist() == sample.reshape(-1).tolist()
+
+
+@pytest.mark.parametrize("lanes, architecture", [((8, 3), "streaming"), ((8,), "sequential")])
+def test_an_engine_is_not_sent_the_next_events_while_it_is_at_the_last(
+    lanes, architecture, tmp_path
+):
+    """It takes none, and the line cannot wait; a chain of layers takes them."""
+    rng = np.random.default_rng(4)
+    hidden, output = random_dense(rng, 8, 900, 4), random_dense(rng, 3, 8, 4)
+    network = Network("many", 6, (1, 30, 30), tuple("abc"), None, (Flatten(), hidden, output))
+    generate(network, Configuration(lanes, architecture=architecture), tmp_path / "out")
+    directory = GeneratedDirectory.load(tmp_path / "out")
+    times = rng.integers(0, 6, (9, 1, 30, 30)).astype(np.uint8)
+    with FakeBoard(directory, []) as board, Host(directory, board.port) as host:
+        ahead = host._most_ahead(host.requests(times))
+    assert ahead == (1 if architecture == "sequential" else 2)
 
 
 def test_after_weights_that_did_not_get_through_they_are_sent_again(directory, images, monkeypatch):

@@ -46,13 +46,11 @@ def test_every_kind_is_drawn_and_can_be_made():
         assert ("--every-spike" in drawn.simulate) != chosen.early_exit
     both = (True, False)
     assert kinds == {
-        *(("streaming", store, "pixels", exits) for store in ("rom", "loadable") for exits in both),
-        *(
-            ("sequential", store, "pixels", exits)
-            for store in ("rom", "loadable", "external") for exits in both
-        ),
-        *((name, "rom", "spikes", exits) for name in ("streaming", "sequential") for exits in both),
-        *(("sequential", "external", "spikes", exits) for exits in both),
+        (architecture, store, kind, exits)
+        for architecture, stores in (
+            ("streaming", ("rom", "loadable")), ("sequential", ("rom", "loadable", "external"))
+        )
+        for store in stores for kind in ("pixels", "spikes") for exits in both
     }  # fmt: skip
     assert memories >= {"--base-port", "--base-address", "--weight-buffer", "--potential-memory"}
     assert replays == {True, False}

@@ -14,15 +14,18 @@ from .networks import random_dense
 
 
 def sibling(network: Network, seed: int) -> Network:
-    """A network of the same shape: other weights, thresholds and tables."""
+    """A network of the same shape: other weights, thresholds and, where it takes pixels, tables."""
     rng = np.random.default_rng(seed)
     layers = list(network.layers)
     for index, layer in network.weighted:
         shape, width = layer.weight.shape, layer.weight_width
         flat = random_dense(rng, shape[0], int(np.prod(shape[1:])), width)
         layers[index] = replace(layer, weight=flat.weight.reshape(shape), threshold=flat.threshold)
+    found = replace(network, name=f"{network.name}-{seed}", layers=tuple(layers))
+    if network.encoder is None:
+        return found
     encoder = rng.integers(0, network.t_max + 1, network.encoder.shape).astype(np.uint8)
-    return replace(network, name=f"{network.name}-{seed}", layers=tuple(layers), encoder=encoder)
+    return replace(found, encoder=encoder)
 
 
 def for_all(configuration: Configuration, networks: list[Network]) -> list[AcceleratorParameters]:

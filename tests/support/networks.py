@@ -19,8 +19,13 @@ from sstdp_hw.network.network import Network
 
 __all__ = [
     "T_MAX", "Case", "directed", "finished_case", "random_case", "random_dense", "small_network",
-    "wide_case", "with_spikes",
+    "spiking_case", "wide_case", "with_spikes",
 ]  # fmt: skip
+
+
+def spiking_case(seed: int, **options) -> Case:
+    """A `random_case` that takes spikes."""
+    return with_spikes(random_case(seed, **options))
 
 
 def wide_case(lanes: int, *, early_exit: bool) -> Case:

@@ -25,7 +25,7 @@ RECEIVERS = {
     "pixels": (lambda pixels_per_beat: pixels_per_beat, ImageReceiver),
     "spikes": (
         lambda _: EVENT_BYTES,
-        lambda _inputs, _pixels, quiet, _memory: EventReceiver(quiet),
+        lambda _inputs, _pixels, quiet, memory_bytes: EventReceiver(quiet, memory_bytes),
     ),
 }
 

@@ -13,14 +13,14 @@ class EventReceiver(RequestReceiver):
 
     Parameters
     ----------
-    quiet : int
+    quiet, memory_bytes : int
         See `RequestReceiver`.
     """
 
     start = EVENTS_START
 
-    def __init__(self, quiet):
-        super().__init__(EVENT_BYTES, quiet)
+    def __init__(self, quiet, memory_bytes=0):
+        super().__init__(EVENT_BYTES, quiet, memory_bytes)
 
     def left(self):
         return Signal(8 * LENGTH_BYTES + (EVENT_BYTES - 1).bit_length(), name="left")

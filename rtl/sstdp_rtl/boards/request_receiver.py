@@ -73,8 +73,8 @@ class RequestReceiver(wiring.Component):
         """What is set before a request."""
 
     def read_length(self, m, left, field, arrived):
-        """Take byte number ``field`` of the length, when it has ``arrived``; a value that tells
-        whether it is a wrong one."""
+        """Take byte number ``field`` of the length of the request that `start` begins, when it has
+        ``arrived``; a value that tells whether it is a wrong one."""
         raise NotImplementedError
 
     def elaborate(self, platform):
@@ -150,8 +150,10 @@ class RequestReceiver(wiring.Component):
 
             with m.State("LENGTH"):
                 m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(arrived)]
-                differs = Signal()
-                another = self.read_length(m, left, field, arrived)
+                differs, counted = Signal(), arrived
+                if loads:
+                    counted = arrived & ~memories
+                another = self.read_length(m, left, field, counted)
                 if loads:
                     byte = memory_length.word_select(field, 8)
                     another = Mux(memories, self.i.payload != byte, another)

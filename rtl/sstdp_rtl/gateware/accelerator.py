@@ -99,9 +99,7 @@ class AcceleratorTop(Elaboratable):
         loading = loader = None
         if p.store.loaded:
             m.submodules.loader = loader = Loader(p)
-            m.submodules.loading = loading = ImageGate(
-                p.input.data_width, p.beats, p.most_unanswered
-            )
+            m.submodules.loading = loading = ImageGate(reader.o.payload.shape(), p.most_unanswered)
             wiring.connect(m, reader.o, loading.i)
             wiring.connect(m, loading.o, encoder.i)
             self._connect_loader(m, loader, loading, encoder)
@@ -228,8 +226,9 @@ class AcceleratorTop(Elaboratable):
             self.weights_status.eq(loader.status),
             loader.empty.eq(gate.empty),
             gate.hold.eq(loader.hold),
-            *_load(encoder, loader, 1),
         ]
+        if len(self.p.network.tables):
+            m.d.comb += _load(encoder, loader, 1)
 
 
 def _load(block, loader, first):

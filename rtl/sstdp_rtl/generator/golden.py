@@ -180,9 +180,7 @@ def _image_packets(parameters, images):
         )
     there = np.arange(parameters.pixels) < sent[:, None] * size
     found = reference.run(parameters.network, images, present=there.reshape(images.shape))
-    answers = _answers(found, sent < parameters.beats)
-    bit = parameters.store.loaded << LOAD.offset  # the first load
-    return packets, [word | bit for word in answers]
+    return packets, _answers(parameters, found, sent < parameters.beats)
 
 
 def _event_packets(parameters, samples):
@@ -199,16 +197,17 @@ def _event_packets(parameters, samples):
     read = [read_words(packet, parameters.pixels, t_max) for packet in packets]
     times = np.stack([sample for sample, _ in read]).reshape(samples.shape)
     found = reference.run(parameters.network, times)
-    return packets, _answers(found, np.array([error for _, error in read]))
+    return packets, _answers(parameters, found, np.array([error for _, error in read]))
 
 
-def _answers(found, errors):
-    return pack_answers(
+def _answers(parameters, found, errors):
+    words = pack_answers(
         {
             "class": found.classes, "decision_time": found.decision_times, "silent": found.silent,
             "frame_error": errors,
         }
-    ).tolist()  # fmt: skip
+    )  # fmt: skip
+    return (words | parameters.store.loaded << LOAD.offset).tolist()  # the first load
 
 
 #: By the kind of the accelerator's input: beats of the packets, and the answers to them.

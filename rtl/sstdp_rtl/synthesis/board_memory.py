@@ -8,7 +8,6 @@ from sstdp_hw.base.errors import UserError
 from sstdp_hw.contract.directory import GeneratedDirectory
 from sstdp_hw.contract.external_memory import external_image
 from sstdp_hw.contract.serial_protocol import MAX_IMAGE_BYTES
-from sstdp_hw.network.chain import PIXELS
 
 from ..boards.sdram.parameters import MemoryParameters
 from ..boards.sdram.timing import MOST_MHZ, SdramTiming
@@ -20,16 +19,11 @@ def board_memory(accelerator: GeneratedDirectory, mhz: float) -> MemoryParameter
     Raises
     ------
     UserError
-        If the input is events, the clock is too fast for the SDRAM, or the weights do not fit it
-        or a request of the serial line.
+        If the clock is too fast for the SDRAM, or the weights do not fit it or a request of the
+        serial line.
     """
     if not accelerator.external:
         return None
-    if accelerator.input_kind != PIXELS:
-        raise UserError(
-            f"{accelerator.path}: input must be {PIXELS} with weights in a board's SDRAM, not "
-            f"{accelerator.input_kind}; generate with --weights rom"
-        )
     if mhz > MOST_MHZ:
         raise UserError(
             f"--clock must be at most {MOST_MHZ:g} MHz with weights in the board's SDRAM, not "

@@ -14,16 +14,13 @@ from sstdp_hw.network.layers import Array
 from sstdp_hw.network.network import Network
 from sstdp_hw.reference import inference as reference
 
-from .host import NO_ANSWER, Host
+from .host import NO_ANSWER, SLOWEST, Host
 from .port import LATENCY, NoAnswer
 
 LOOP_BACKS = 100
 IMAGES = 10
 #: Share of the line's limit that images must reach.
 LEAST_SHARE = 0.9
-#: Seconds that a simulated board may take to find the line quiet: of a large accelerator that takes
-#: many cycles, and the machine may be busy.
-SLOWEST = 20.0
 
 
 def known_images(network: Network, count: int = IMAGES) -> Array:

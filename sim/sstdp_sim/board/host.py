@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
 
 import numpy as np
 
 from sstdp_hw.base.errors import UserError
+from sstdp_hw.blocks.pipeline import QUEUE_DEPTH
 from sstdp_hw.command.interruption import Terminated
 from sstdp_hw.contract.board_identity import MEMORY_STATUS, WORDS, Identity
 from sstdp_hw.contract.directory import GeneratedDirectory
-from sstdp_hw.contract.event_packets import event_words
+from sstdp_hw.contract.event_packets import EVENT_BYTES, event_words, spaced
 from sstdp_hw.contract.fields import unpack
 from sstdp_hw.contract.memory_image import STATUS, refusal
 from sstdp_hw.contract.serial_protocol import (
@@ -23,6 +25,7 @@ from sstdp_hw.contract.serial_protocol import (
     encode_question,
     encode_request,
 )
+from sstdp_hw.network.chain import SPIKES
 from sstdp_hw.network.layers import Array
 
 from .port import LATENCY, NoAnswer, Port
@@ -36,12 +39,20 @@ _AHEAD_SECONDS = 0.03
 #: Answers carry no number. Now and then the line runs empty, and what came before is sure.
 _BETWEEN_PAUSES = 16
 _TRIES = 5
+#: Seconds that a simulated board may take for what a board does at once: of a large accelerator it
+#: takes many cycles, and the machine may be busy.
+SLOWEST = 20.0
 NO_ANSWER = -1
 
+#: Shows how far something is: from what it is and its units to what is told of units done.
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
 #: By the kind of the network's input: the bytes that send one sample.
-REQUESTS: dict[str, Callable[[Array, int], bytes]] = {
-    "pixels": lambda image, _t_max: encode_request(image.tobytes()),
-    "spikes": lambda times, t_max: encode_events(event_words(times, t_max)),
+REQUESTS: dict[str, Callable[[Array, int, tuple[int, int]], bytes]] = {
+    "pixels": lambda image, _t_max, _pauses: encode_request(image.tobytes()),
+    "spikes": lambda times, t_max, pauses: encode_events(
+        spaced(event_words(times, t_max), *pauses)
+    ),
 }
 
 
@@ -149,7 +160,7 @@ class Host:
         for _ in range(tries):
             self.port.send(encode_question(number))
             try:
-                answer = self.port.receive(1 + self.quiet, self.quiet + LATENCY)
+                answer = self.port.receive(self._patience + self.quiet, self.quiet + LATENCY)
             except NoAnswer as error:
                 seen += error.bytes_seen
             else:
@@ -167,6 +178,11 @@ class Host:
             return 0.0
         clock = identity.divisor * self.port.baud
         return float(self.directory.parameters.most_board_cycles / clock)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds for an answer beside those of the line and of computing."""
+        return SLOWEST if self.simulated else 1.0
 
     def _identify(self) -> Identity:
         self.resynchronize()
@@ -209,9 +225,15 @@ class Host:
                 "...); load that one's bitstream with `sstdp-hw flash`"
             )
 
-    def load(self) -> None:
+    def load(self, progress: Progress | None = None) -> None:
         """Send the weights of the folder's network, or of what was loaded into it instead, unless
         they are constants, or in the board's memory already.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            `sstdp_hw.base.progress.progress` or the like: opened for every attempt, with what it
+            is and its bytes.
 
         Raises
         ------
@@ -225,11 +247,8 @@ class Host:
         for _ in range(_TRIES):
             if self._holds_weights():
                 return
-            self.port.send(request)
             try:
-                answer = self.port.receive(
-                    2 + 2 * self.port.seconds(len(request)), self.quiet + LATENCY
-                )
+                answer = self._send_weights(request, progress)
             except NoAnswer:
                 wrong = "no answer"
             else:
@@ -252,6 +271,15 @@ class Host:
             "the line too noisy?"
         )
 
+    def _send_weights(self, request: bytes, progress: Progress | None) -> Answer:
+        """The board's answer to them, once they have come to their end."""
+        opened = progress or (lambda _what, _bytes: nullcontext(lambda _count: None))
+        what = f"Sending {len(request):,} bytes of weights to {self.name}"
+        with opened(what, len(request)) as advance:
+            self.port.send(request, advance)
+            wait = self._patience + 1 + 2 * self.port.seconds(len(request))
+            return self.port.receive(wait, self.quiet + LATENCY)
+
     def _holds_weights(self) -> bool:
         """Whether the board's own memory holds the folder's weights, the only ones it can."""
         if not self.directory.external:
@@ -263,8 +291,17 @@ class Host:
 
     def requests(self, samples: Array) -> list[bytes]:
         """The bytes that send each sample."""
-        encode, t_max = REQUESTS[self.directory.network.input_kind], self.directory.network.t_max
-        return [encode(sample, t_max) for sample in samples]
+        network, pauses = self.directory.network, self._pauses
+        encode, t_max = REQUESTS[network.input_kind], network.t_max
+        return [encode(sample, t_max, pauses) for sample in samples]
+
+    @property
+    def _pauses(self) -> tuple[int, int]:
+        """Beats on the line behind an event, and more behind a step, that give the first layer its
+        time: a line has no backpressure, and the board holds few events."""
+        beat = 10 * EVENT_BYTES * self.identity.divisor
+        event, step = self.directory.parameters.arrival_cycles
+        return -(-event // beat) - 1, -(-step // beat)
 
     def play(
         self,
@@ -341,7 +378,8 @@ class Host:
 
     def _answer_to(self, played: Played, number: int, waiting: int) -> str:
         """Take the answer to a sample; what was wrong, if anything."""
-        timeout = 1 + 2 * self.quiet + self.port.seconds(waiting) + 4 * self.compute_seconds
+        timeout = self._patience + 2 * self.quiet + self.port.seconds(waiting)
+        timeout += 4 * self.compute_seconds
         try:
             answer = self.port.receive(timeout, self.quiet + LATENCY)
         except NoAnswer as error:
@@ -351,12 +389,20 @@ class Host:
         played.words[number] = answer.word
         return ""
 
+    @property
+    def _stops_the_line(self) -> bool:
+        """Whether one sample's last layers keep more events of the next waiting than a queue holds:
+        one engine takes the next sample when it has done with the one before."""
+        parameters = self.directory.parameters
+        waits = parameters.sequential is not None and parameters.input.kind == SPIKES
+        return waits and self.compute_seconds > self.port.seconds(EVENT_BYTES * QUEUE_DEPTH)
+
     def _most_ahead(self, requests: Sequence[bytes]) -> int:
         """How many may be on their way: one, if computing takes longer than sending."""
         if not requests:
             return 1
         each = self.port.seconds(sum(map(len, requests))) / len(requests)
-        if self.compute_seconds > each:
+        if self.compute_seconds > each or self._stops_the_line:
             return 1
         return max(2, min(64, round(_AHEAD_SECONDS / each)))
 

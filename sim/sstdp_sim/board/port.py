@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from sstdp_hw.base.errors import UserError
@@ -81,8 +82,9 @@ class Port:
         """How long so many bytes take on the line."""
         return 10 * count / self.baud
 
-    def send(self, data: bytes) -> None:
-        """Write bytes; they may still be on their way when this returns.
+    def send(self, data: bytes, progress: Callable[[int], None] | None = None) -> None:
+        """Write bytes; they may still be on their way when this returns. ``progress`` is called
+        with the number of those written since the last call.
 
         Raises
         ------
@@ -92,7 +94,10 @@ class Port:
 
         try:
             for first in range(0, len(data), _PIECE):
-                self._line.write(data[first : first + _PIECE])
+                piece = data[first : first + _PIECE]
+                self._line.write(piece)
+                if progress:
+                    progress(len(piece))
         except serial.SerialTimeoutException:
             raise UserError(f"{self.name}: takes no bytes; is it another kind of port?") from None
         except self._gone as error:

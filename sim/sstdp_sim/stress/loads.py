@@ -79,14 +79,13 @@ class LoadPlan:
 
 def turned(network: Network) -> Network:
     """Another network that fits wherever this one does: neurons of each layer in the opposite
-    order, and with them their bounds, and the encoder's values, too."""
+    order, and with them their bounds, and the encoder's values, if it has one, too."""
     layers = list(network.layers)
     for index, layer in network.weighted:
         layers[index] = replace(
             layer, weight=layer.weight[::-1].copy(), threshold=layer.threshold[::-1].copy()
         )
-    assert network.encoder is not None, "weights are loaded for pixels only"
-    encoder = network.encoder[..., ::-1].copy()
+    encoder = None if network.encoder is None else network.encoder[..., ::-1].copy()
     return replace(network, layers=tuple(layers), encoder=encoder)
 
 

@@ -34,6 +34,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Result:
+    from sstdp_hw.base.progress import progress
     from sstdp_hw.contract.directory import GeneratedDirectory
 
     from ..board.check import CHECKS
@@ -42,7 +43,7 @@ def _run(options: argparse.Namespace) -> Result:
     directory = GeneratedDirectory.load(options.directory)
     result: Result = {"port": options.port, "baud": options.baud}
     with Host(directory, options.port, options.baud) as host:
-        host.load()
+        host.load(progress)
         for name, check in CHECKS.items():
             if name == "throughput" and options.no_throughput:
                 continue

@@ -107,7 +107,7 @@ def _play(
     if options.port.partition(":")[0] == "sim":
         say("Compiling the simulated board, unless it was before ...")
     with Host(directory, options.port, options.baud) as host:
-        host.load()
+        host.load(progress)
         title = f"Playing {counted(len(samples), 'image')} on {options.port}"
         with progress(title, len(samples)) as advance:
             report = compare(

@@ -50,7 +50,21 @@ FILTERS: dict[str, Callable[[Any, EventServer], Pool]] = {"pool2d": Pool}
 
 
 class Source(Origin, Protocol):
-    """What makes events of the input."""
+    """What makes events of the input.
+
+    Attributes
+    ----------
+    answers : list of int
+        Cycle in which each answer left, so far.
+    """
+
+    answers: list[int]
+
+    def began_earlier(self, cycles: int) -> None:
+        """The reset ended so many cycles earlier before the first beat."""
+
+    def waits_until(self, cycle: int) -> None:
+        """The next beat is there in ``cycle`` at the earliest."""
 
     def take(self, part: Inference, first: int) -> None:
         """Samples that come next, the first of them number ``first``."""
@@ -198,8 +212,7 @@ def _answers(
     if begin is not None:
         begin(encoder, stamps)
     elif parameters.store.loaded:  # the memories are written between the reset and the first beat
-        assert isinstance(encoder, Encoder), "weights are loaded for pixels only"
-        encoder.free = [free - cycles for free in encoder.free]
+        encoder.began_earlier(cycles)
         for stamp in stamps:
             stamp.ready -= cycles
     _input, *places = sent_places(parameters.network).values()
@@ -215,9 +228,8 @@ def _answers(
         images = len(part.classes)
         for image in range(first, first + images):
             if image in loads:
-                assert isinstance(encoder, Encoder), "weights are loaded for pixels only"
-                first_beat = encoder.decision.answers[-1] + RELOAD_LATENCY + cycles
-                encoder.loader.waits_until(first_beat)
+                first_beat = encoder.answers[-1] + RELOAD_LATENCY + cycles
+                encoder.waits_until(first_beat)
                 if engine is not None:
                     engine.reloaded(first_beat - RESET_BEFORE_BEAT)
             if apart is not None:

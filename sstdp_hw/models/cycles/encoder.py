@@ -96,6 +96,7 @@ class Encoder:
     ) -> None:
         self.t_max, self.layer = parameters.t_max, layer
         self.decision, self.stale = decision, decision.stale
+        self.answers = decision.answers
         assert isinstance(parameters.input, PixelInput), "chosen by its kind"
         self.pixels = parameters.input
         # Whether it matters to what follows which event comes when.
@@ -128,6 +129,14 @@ class Encoder:
     def emitted(self) -> tuple[int, int]:
         """First and last cycle in which the last image's lists were looked at."""
         return self.began + 1, self.ended
+
+    def began_earlier(self, cycles: int) -> None:
+        """The reset ended so many cycles earlier before the first beat."""
+        self.free = [free - cycles for free in self.free]
+
+    def waits_until(self, cycle: int) -> None:
+        """The next beat is there in ``cycle`` at the earliest."""
+        self.loader.waits_until(cycle)
 
     def idle(self) -> None:
         """The lists are cleared."""

@@ -61,6 +61,14 @@ class EventPort:
         self.apart = True
         self.stamps.counted(0)
 
+    def began_earlier(self, cycles: int) -> None:
+        """The reset ended so many cycles earlier before the first beat."""
+        self.stamps.ready -= cycles
+
+    def waits_until(self, cycle: int) -> None:
+        """The next beat is there in ``cycle`` at the earliest."""
+        self.ended = max(self.ended, cycle + QUEUE_LATENCY - 1)
+
     def take(self, part: Inference, first: int) -> None:
         """The samples that come next, the first of them number ``first``."""
         self.first_sample = first

@@ -15,6 +15,7 @@ from sstdp_hw.contract.serial_protocol import (
     decode_answer,
     encode_answer,
     encode_events,
+    encode_memories,
     encode_question,
     encode_request,
 )
@@ -39,14 +40,17 @@ class Bench:
     byte_gap: tuple[int, int] = (8, 14)  # cycles from byte to byte, as of a serial line
     stall: float = 0.3  # share of cycles in which the accelerator and the line are not ready
     identity: tuple[int, ...] = (0,) * WORDS
+    memory_bytes: int = 0
+    loads: list[list[int]] = field(default_factory=list)  # words of images of the memories
     packets: list[list[int]] = field(default_factory=list)
     received: bytearray = field(default_factory=bytearray)
     clears: list[int] = field(default_factory=list)  # how many cycles each took
 
     def __post_init__(self):
         self.dut = Bridge(
-            self.inputs, self.pixels_per_beat, QUIET, self.input_kind, identity=self.identity
-        )
+            self.inputs, self.pixels_per_beat, QUIET, self.input_kind, self.memory_bytes,
+            identity=self.identity,
+        )  # fmt: skip
         self.random = random.Random(self.seed)
 
     def run(self, host):
@@ -61,6 +65,8 @@ class Bench:
         simulator.add_testbench(drive)
         simulator.add_testbench(self._accelerator, background=True)
         simulator.add_testbench(self._line, background=True)
+        if self.memory_bytes:
+            simulator.add_testbench(self._memories, background=True)
         simulator.run()
 
     async def send(self, ctx, data):
@@ -113,6 +119,20 @@ class Bench:
                     self.packets.append(packet)
                     results.append(word_of(self.bytes_of(packet)))
                     packet = []
+
+    async def _memories(self, ctx):
+        """Takes images of the memories, all of them right."""
+        words = []
+        ctx.set(self.dut.memories.ready, 1)
+        while True:
+            ctx.set(self.dut.status, 2 * bool(words) | bool(self.loads))
+            *_, valid, beat, clear = await ctx.tick().sample(
+                self.dut.memories.valid, self.dut.memories.payload, self.dut.clear
+            )
+            words = [] if clear else words + [int(beat.data)] * valid
+            if valid and beat.last:
+                self.loads.append(words)
+                words = []
 
     def bytes_of(self, packet):
         if self.input_kind == "spikes":
@@ -306,6 +326,40 @@ def test_damaged_events_are_never_a_result_and_harm_no_others():
         answers = bench.decoded()
         (error,) = answers[1:-1]
         assert (error.status != Status.RESULT, error.word) == (True, 100), place
+
+
+@pytest.mark.parametrize("kind", ["pixels", "spikes"])
+def test_weights_come_between_samples(kind):
+    """Images of the memories, one of them damaged and one too short, and questions; a sample before
+    and behind each."""
+    generator = random.Random(5)
+    bench = Bench(20, 1, input_kind=kind, memory_bytes=300)
+    contents = [generator.randbytes(20) for _ in range(4)]
+    requests = [
+        encode_request(data) if kind == "pixels"
+        else encode_events([int.from_bytes(data[at : at + 4], "little") for at in range(0, 20, 4)])
+        for data in contents
+    ]  # fmt: skip
+    images_of_memories = [generator.randbytes(300) for _ in range(2)]
+    loads = [encode_memories(image) for image in images_of_memories]
+    parts = [requests[0], loads[0], requests[1], change(loads[0], 150), encode_question(ECHO | 5),
+             encode_memories(bytes(296)), requests[2], loads[1], requests[3]]  # fmt: skip
+
+    async def host(ctx):
+        for count, part in enumerate(parts):
+            await bench.send(ctx, part)
+            await bench.answers(ctx, count + 1)
+
+    bench.run(host)
+    assert [bench.bytes_of(packet) for packet in bench.packets] == contents
+    found = [b"".join(word.to_bytes(4, "little") for word in words) for words in bench.loads]
+    assert found == images_of_memories
+    results = [bench.result_of(data) for data in contents]
+    loaded, asked = Answer(Status.LOADED, 1), Answer(Status.ANSWER, ECHO | 5)
+    damaged, length = Answer(Status.CHECKSUM, 20), Answer(Status.LENGTH, 20)
+    assert bench.decoded() == [
+        results[0], loaded, results[1], damaged, asked, length, results[2], loaded, results[3]
+    ]  # fmt: skip
 
 
 def test_an_image_or_no_event_at_all_is_no_request_for_events():

@@ -1,40 +1,35 @@
-"""Holds images back while the memories are written."""
+"""Holds samples back while the memories are written."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..encoder.packet import beat_layout
-
 
 class ImageGate(wiring.Component):
-    """Lets images pass, and counts those that have not been answered.
+    """Lets samples pass, and counts those that have not been answered.
 
-    An image that has begun to pass goes on to its end; the next one waits while ``hold`` is high.
-    Adds no cycle.
+    One that has begun to pass goes on to its end; the next one waits while ``hold`` is high. Adds
+    no cycle.
 
     Parameters
     ----------
-    width : int
-        Bits of a beat.
-    beats : int
-        Beats of an image.
+    layout : amaranth.lib.data.Layout
+        Of a beat; it has a member ``final``.
     most : int
-        Images at most that can have passed and not been answered.
+        Samples at most that can have passed and not been answered.
 
     Members
     -------
-    i, o : streams of `packet.beat_layout`
+    i, o : streams of ``layout``
     hold : In(1)
     answered : In(1)
         An answer leaves in this cycle.
     empty : Out(1)
-        Every image that began to pass has been answered, as of the cycle before.
+        Every sample that began to pass has been answered, as of the cycle before.
     """
 
-    def __init__(self, width, beats, most):
+    def __init__(self, layout, most):
         self.most = most
-        layout = beat_layout(width, beats)
         super().__init__(
             {
                 "i": In(stream.Signature(layout)),
@@ -47,7 +42,7 @@ class ImageGate(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        inside = Signal()  # in the middle of an image
+        inside = Signal()  # in the middle of a sample
         passes, begins = Signal(), Signal()
         m.d.comb += [
             self.o.payload.eq(self.i.payload),
