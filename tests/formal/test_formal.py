@@ -1,24 +1,27 @@
 """Rules that hold for every input, shown by SAT within a bound; each is seen to fail once.
 
 `SSTDP_FORMAL_BOUND=4 pytest tests/formal` looks four times as many cycles ahead.
-`SSTDP_FORMAL_SEQUENTIAL=1 pytest tests/formal -k sequential` proves the sequential accelerator,
-too, in half a minute of a core.
+`SSTDP_FORMAL_SEQUENTIAL=1 pytest tests/formal -k sequential` proves sequential accelerators,
+too, in a minute and a half of a core.
 """
 
 import os
+import re
 
 import numpy as np
 import pytest
 from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from support.formal import emit_block, holds, holds_for
+from support.formal import always_holds, emit_block, holds, holds_for
 
 from sstdp_hw.blocks.axi_read import AxiReadParameters
 from sstdp_hw.blocks.hardware import AcceleratorParameters, Configuration
 from sstdp_hw.network.layers import Dense
 from sstdp_hw.network.network import Network
 from sstdp_rtl.gateware.bus.fresh_start import FreshStart
+from sstdp_rtl.gateware.external.buffer import fill_layout
+from sstdp_rtl.gateware.external.loader import TileLoader
 from sstdp_rtl.gateware.external.reader import AxiReader
 from sstdp_rtl.gateware.parts import queue, serializer, splitter
 from sstdp_rtl.gateware.parts.queue import Queue
@@ -108,29 +111,60 @@ def accelerator_holds(folder, change=lambda text: text, latency=LATENCY):
     )  # fmt: skip
 
 
-#: By where the weights of a sequential accelerator stand: the checker with its parameters, options,
-#: cycles looked at, and a number of them that is too few for an answer.
-SEQUENTIAL = {
-    "rom": ("one_answer", {}, {}, 38, 30),
-    "external": ("one_answer_fetched", {"BUS": 16, "PATIENCE": 1}, {"memory_width": 16}, 40, 32),
-}
+#: By where the weights of a sequential accelerator stand: the cycles after which an answer is
+#: offered, and cycles looked at.
+SEQUENTIAL = {"rom": (31, 38), "external": (33, 39)}
+
+#: Cycles for which a tile of that accelerator is missing at most, with a memory that never waits.
+LATE = 4
 
 
-def sequential_holds(folder, weights, change=lambda text: text, more_cycles=0):
+def one_neuron(weights):
     """One pixel, one neuron, one step: what is left is the way of an image through encoder, engine
     and decision, which is longer than that through a streaming accelerator."""
-    checker, more, options, frames, too_few = SEQUENTIAL[weights]
     encoder = np.repeat([1, 0], [128, 128]).astype(np.uint8)
     layer = Dense(np.array([[1]], np.int8), np.zeros(1, np.int32), 2)
     network = Network("tiny", 1, (1, 1, 1), ("a",), encoder, (layer,))
+    options = {"memory_width": 16} if weights == "external" else {}
     configuration = Configuration(
         (1,), 1, True, architecture="sequential", weights=weights, **options
     )
-    (folder / "dut.v").write_text(change(emit(AcceleratorParameters(network, configuration))))
+    return AcceleratorParameters(network, configuration)
+
+
+def on_any_tiles(text):
+    """The accelerator's Verilog with a loader that has the next tile, and whatever in it, when it
+    pleases; its tiles alone are proven in time."""
+    pattern = r"^module \\accelerator\.tiles \(.*?^endmodule$"
+    loader = re.search(pattern, text, re.MULTILINE | re.DOTALL)
+    lines = loader.group().splitlines()
+    ports = [line for line in lines if line.startswith(("  input ", "  output "))]
+    (width,) = re.findall(r"output \[(\d+):0\] fill;", "".join(ports))
+    names = ("aclk", "rst", "ends", "there", "bad", "fill")
+    wires = ", ".join(f".{name}({name})" for name in names)
+    any_tiles = f"  any_tiles #(.FILL({int(width) + 1}), .LATE({LATE})) any ({wires});"
+    silent = "  assign {arvalid, araddr, arlen} = 0;"
+    module = "\n".join((lines[0], *ports, any_tiles, silent, "endmodule"))
+    return text.replace(loader.group(), module)
+
+
+def sequential_holds(folder, weights, change=lambda text: text, sooner=0):
+    latency, frames = SEQUENTIAL[weights]
+    text, more, zeros = emit(one_neuron(weights)), (), 18
+    if weights == "external":
+        text, more, zeros = on_any_tiles(text), ("any_tiles",), 20
+    (folder / "dut.v").write_text(change(text))
     return holds_for(
-        folder, checker, frames, design=folder / "dut.v",
-        parameters={"WIDTH": 8, "BEATS": 1, "LATENCY": too_few + more_cycles, **more},
+        folder, "one_answer", frames, design=folder / "dut.v", more=more,
+        parameters={"WIDTH": 8, "BEATS": 1, "LATENCY": latency - sooner, "ZEROS": zeros},
     )  # fmt: skip
+
+
+def tiles_are_in_time(folder, patience, late):
+    plan = one_neuron("external").tiled.plan
+    emit_block(TileLoader(plan), folder / "dut.il")
+    parameters = {"BUS": 16, "FILL": fill_layout(plan).size, "PATIENCE": patience, "LATE": late}
+    return always_holds(folder, "tile_in_time", design=folder / "dut.il", parameters=parameters)
 
 
 def offered_when(condition, state=""):
@@ -188,19 +222,27 @@ def test_an_accelerator_that_swallows_an_answer_is_found(tmp_path):
 @pytest.mark.skipif(
     "SSTDP_FORMAL_SEQUENTIAL" not in os.environ, reason="SSTDP_FORMAL_SEQUENTIAL is not set"
 )
-def test_every_packet_gets_one_answer_in_time_of_a_sequential_accelerator(tmp_path):
-    """Whatever comes, however it stalls."""
-    assert sequential_holds(tmp_path, "rom", more_cycles=1)
+@pytest.mark.parametrize("weights", SEQUENTIAL)
+def test_every_packet_gets_one_answer_in_time_of_a_sequential_accelerator(tmp_path, weights):
+    """Whatever comes, however it stalls, and whatever the memory says."""
+    assert sequential_holds(tmp_path, weights)
 
 
 @pytest.mark.parametrize("weights", SEQUENTIAL)
 def test_a_sooner_answer_of_a_sequential_accelerator_is_refuted(tmp_path, weights):
-    """With weights on the chip by a cycle: the bound is not a generous one."""
-    assert not sequential_holds(tmp_path, weights)
+    """By a cycle: the bound is not a generous one."""
+    assert not sequential_holds(tmp_path, weights, sooner=1)
+
+
+@pytest.mark.parametrize("patience, late", [(0, LATE), (1, LATE + 2)])
+def test_the_next_tile_is_always_in_time(tmp_path, patience, late):
+    """Not within a bound: for ever. And with that memory it may not be there sooner."""
+    assert tiles_are_in_time(tmp_path, patience, late)
+    assert not tiles_are_in_time(tmp_path, patience, late - 1)
 
 
 def test_a_sequential_accelerator_that_answers_too_much_is_found(tmp_path):
-    assert not sequential_holds(tmp_path, "rom", offered_when("aresetn"), more_cycles=1)
+    assert not sequential_holds(tmp_path, "rom", offered_when("aresetn"))
 
 
 def test_a_queue_that_promises_too_much_room_is_found(tmp_path, monkeypatch):

@@ -91,7 +91,7 @@ def _yosys_compiled():
         run_tool(find_tool("yosys"), ["-V"], Path(folder), log="version.log")
 
 
-def holds_for(folder, checker, frames, *, design, parameters):
+def holds_for(folder, checker, frames, *, design, parameters, more=()):
     """Whether no assertion of the checker fails in the first ``frames`` cycles, as `holds`, but by
     ABC, which looks further ahead in a whole accelerator than z3.
 
@@ -105,16 +105,35 @@ def holds_for(folder, checker, frames, *, design, parameters):
         Verilog in ``folder``.
     parameters : dict
         Of the checker.
+    more : sequence of str
+        Further modules in tests/formal that the design has in it.
     """
-    shutil.copy(CHECKERS / f"{checker}.v", folder)
-    settings = "".join(f" -set {name} {value}" for name, value in parameters.items())
-    read = (
-        f"read_verilog {design.name}\nread_verilog -formal {checker}.v\n"
-        f"chparam{settings} {checker}\nhierarchy -check -top {checker}"
-    )
-    found = solve(folder, read, f"scorr\ndc2\nbmc3 -F {frames}\nwrite_status status\n")
-    verdict, last, *_ = found.split()
+    verdict, last, *rest = _asked(folder, checker, more, design, parameters, f"bmc3 -F {frames}")
     if verdict == "snl_SAT":  # a counterexample
         return False
-    assert (verdict, int(last)) == ("snl_UNK", frames - 1), found
+    assert (verdict, int(last)) == ("snl_UNK", frames - 1), (verdict, last, rest)
     return True
+
+
+def always_holds(folder, checker, *, design, parameters):
+    """Whether no assertion of the checker ever fails, by property-directed reachability, which
+    needs no bound. Arguments as of `holds_for`."""
+    verdict, *rest = _asked(folder, checker, (), design, parameters, "pdr -nct")
+    assert verdict in ("snl_SAT", "snl_UNSAT"), (verdict, rest)
+    return verdict == "snl_UNSAT"
+
+
+def _asked(folder, checker, more, design, parameters, command):
+    """What ABC says, word by word."""
+    for module in (checker, *more):
+        shutil.copy(CHECKERS / f"{module}.v", folder)
+    settings = "".join(f" -set {name} {value}" for name, value in parameters.items())
+    read = "\n".join(
+        (
+            f"read_{'rtlil' if design.suffix == '.il' else 'verilog'} {design.name}",
+            *(f"read_verilog -formal {module}.v" for module in (checker, *more)),
+            f"chparam{settings} {checker}",
+            f"hierarchy -check -top {checker}",
+        )
+    )
+    return solve(folder, read, f"scorr\ndc2\n{command}\nwrite_status status\n").split()
