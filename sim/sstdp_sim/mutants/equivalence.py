@@ -37,7 +37,6 @@ from .surroundings import (
     cut,
     directions_of,
     equal_to_takers,
-    free,
     instance,
     is_instance,
     never_at_work,
@@ -158,8 +157,6 @@ class LogicProof:
             name: copy.deepcopy(module) for name, module in self._modules.items()
             if any(name == each or name.startswith(each + ".") for each in feeding)
         }  # fmt: skip
-        for module in (top, *inside.values()):
-            free(module, {cell["type"] for cell in module["cells"].values()} - set(inside))
         for port, described in gold["ports"].items():  # those that were cut out of the module
             if port not in wires:
                 wires[port] = editor.wire(len(described["bits"]))
@@ -175,12 +172,8 @@ class LogicProof:
                 )
         top["cells"]["gold"] = instance("gold", directions, wires)
         top["cells"]["gate"] = instance("gate", directions, others)
-        top["cells"] |= stream_rules(top["ports"])
-        top["ports"] = {
-            port: each for port, each in top["ports"].items() if each["direction"] == "input"
-        }
-        modules = {**inside, "gold": gold, "gate": gate, "top": top}
-        return self._holds(modules, _SECONDS)
+        inside |= {owner: top, "gold": gold, "gate": gate}
+        return self._holds(closed(inside, owner), _SECONDS)
 
     def _only_more_room(self, gold: dict[str, Any], gate: dict[str, Any]) -> bool:
         top = _Pair(gold, gate)

@@ -77,10 +77,10 @@ def _anything(bits: Bits) -> Module:
     }  # fmt: skip
 
 
-def free(module: Module, outside: set[str]) -> None:
+def _free(module: Module, outside: set[str]) -> None:
     """Take cells of such modules out; what they gave may be anything in every cycle."""
     for name, cell in list(module["cells"].items()):
-        if cell["type"] not in outside or cell["type"].startswith(("$", CHECKER)):
+        if cell["type"] not in outside or not is_instance(cell):
             continue
         del module["cells"][name]
         for port, bits in wires_of(cell, "output").items():
@@ -137,7 +137,7 @@ def around(modules: Modules, owner: str) -> Modules:
 def closed(inside: Modules, owner: str) -> Modules:
     """The modules with ``owner`` as ``top``, what is not among them anything, as its inputs are."""
     for module in inside.values():
-        free(module, {cell["type"] for cell in module["cells"].values()} - set(inside))
+        _free(module, {cell["type"] for cell in module["cells"].values()} - set(inside))
     top = inside.pop(owner)
     top["cells"] |= stream_rules(top["ports"])
     top["ports"] = {

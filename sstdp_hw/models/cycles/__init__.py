@@ -237,8 +237,8 @@ def _answers(
                 first_beat = 0
                 if image:
                     encoder.decision.finish()
-                    first_beat = encoder.decision.answers[-1] + NEXT_BEAT_LATENCY
-                    encoder.loader.waits_until(first_beat)
+                    first_beat = encoder.answers[-1] + NEXT_BEAT_LATENCY
+                    encoder.waits_until(first_beat)
                 apart.append(first_beat)
             if watch is None:
                 encoder.run(image)
